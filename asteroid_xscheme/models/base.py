@@ -1,0 +1,205 @@
+"""What the bridged models share: sources, bridges, waveforms in and out, asteroid's interface.
+
+`BridgedModel` is any set of per-source networks; `SpectrogramModel` is one whose networks map the
+magnitudes of the mixture to the magnitudes of the sources and leave the phase to the mixture.
+"""
+
+from abc import abstractmethod
+from typing import ClassVar, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from asteroid.models import BaseModel
+from asteroid.utils.torch_utils import get_device
+
+from ..bridge import BridgeChoice, Bridges
+from ..stft import istft, stft
+
+
+class BridgedModel(BaseModel):
+    """Abstract set of J networks, one per source, that share features at bridging points.
+
+    Args:
+        sources: Names of the J >= 1 sources, all different; any non-empty string is a name.
+        sample_rate: Rate of the model's waveforms in Hz.
+        nb_channels: Number of channels C of its waveforms.
+        bridge: True for the architecture's default points, False for independent networks, or
+            names of points out of `bridge_points`.
+
+    Subclasses implement `forward` and `get_model_args`.
+    """
+
+    bridge_points: ClassVar[Tuple[str, ...]] = ()
+    default_bridge_points: ClassVar[Tuple[str, ...]] = ()
+
+    def __init__(
+        self, sources: Sequence[str], sample_rate: float, nb_channels: int, bridge: BridgeChoice
+    ):
+        super().__init__(sample_rate, in_channels=nb_channels)
+        self.sources = _check_sources(sources)
+        self.nb_channels = nb_channels
+        self.bridge = bridge
+        self.bridges = Bridges(bridge, self.bridge_points, self.default_bridge_points)
+
+    @abstractmethod
+    def forward(self, wav: torch.Tensor) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
+        """Spectrograms (J, N, B, C, F) and time signals (J, B, C, T') or None of (B, C, T)."""
+
+    @abstractmethod
+    def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:
+        """Waveforms of the sources.
+
+        Args:
+            wav: The mixture, (B, C, T), (B, T) or (T,).
+
+        Returns:
+            (B, J, C, T), of the input's length whatever it is.
+        """
+
+    def get_model_args(self) -> dict:
+        """Arguments that rebuild the model; `bridge` only where it is not the default."""
+        args = {
+            "sources": list(self.sources),
+            "sample_rate": self.sample_rate,
+            "nb_channels": self.nb_channels,
+        }
+        if self.bridge is not True:
+            args["bridge"] = self.bridge if self.bridge is False else list(self.bridges.open)
+        return args
+
+    def serialize(self) -> dict:
+        """asteroid's package of a model, of plain types that `weights_only=True` can read."""
+        package = super().serialize()
+        versions = package["infos"]["software_versions"]
+        versions.update({name: str(version) for name, version in versions.items()})
+        return package
+
+    @torch.no_grad()
+    def torch_separate(self, wav: torch.Tensor) -> torch.Tensor:
+        """Sources of a waveform at the level they have in the mixture, on the input's device.
+
+        asteroid's own function scales all sources until their absolute values add up to the
+        mixture's, which is wrong for sources that overlap.
+        """
+        if wav.shape[-2:-1] != (self.nb_channels,):
+            raise RuntimeError(
+                f"Expected a mixture of shape (batch, {self.nb_channels}, time) or "
+                f"({self.nb_channels}, time), got {tuple(wav.shape)}."
+            )
+        batch = wav.reshape(-1, *wav.shape[-2:]).to(get_device(self, default="cpu"))
+        estimates = self.forward_wav(batch).to(wav.device)
+        return estimates.reshape(*wav.shape[:-2], *estimates.shape[1:])
+
+    def numpy_separate(self, wav: np.ndarray) -> np.ndarray:
+        """The same as :meth:`torch_separate` from array to array."""
+        return self.torch_separate(torch.from_numpy(wav)).numpy()
+
+    def separate(self, wav, **file_options):
+        """Sources of a tensor or array (..., C, T) -> (..., J, C, T), or of an audio file.
+
+        Args:
+            wav: Tensor, array, or path. The stems of a file are written next to it.
+            **file_options: `output_dir`, `force_overwrite`, `resample`, as in asteroid.
+        """
+        if isinstance(wav, torch.Tensor):
+            return self.torch_separate(wav)
+        if isinstance(wav, np.ndarray):
+            return self.numpy_separate(wav)
+        return self.file_separate(str(wav), **file_options)
+
+
+class SpectrogramModel(BridgedModel):
+    """Abstract bridged model of magnitudes: estimates take the phase of the mixture.
+
+    Subclasses provide `window`, `n_fft`, `hop`, `spec_power` and implement `estimate_magnitudes`.
+    """
+
+    window: torch.Tensor
+    n_fft: int
+    hop: int
+    spec_power: float = 1
+    return_time_signals: bool = True
+
+    @abstractmethod
+    def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
+        """The networks alone: magnitudes (N, B, C, F) -> magnitudes of the sources (J, N, B, C, F).
+
+        With `spec_power` p both are |X|^p.
+        """
+
+    def analyze(self, wav: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Complex spectrogram (B, C, F, N) and magnitudes |X|^p (N, B, C, F) of a mixture (B, C, T).
+
+        A mono model reads the mean over the channels: of the spectrograms, and of the magnitudes.
+        """
+        spectrogram = stft(wav, self.window, self.n_fft, self.hop)
+        magnitudes = (
+            spectrogram.abs() if self.spec_power == 1 else spectrogram.abs() ** self.spec_power
+        )
+        if self.nb_channels == 1:
+            spectrogram, magnitudes = (x.mean(1, keepdim=True) for x in (spectrogram, magnitudes))
+        return spectrogram, magnitudes.permute(3, 0, 1, 2)
+
+    def synthesize(
+        self, estimates: torch.Tensor, mixture: torch.Tensor, length: Optional[int]
+    ) -> torch.Tensor:
+        """Waveforms (J, B, C, length) of estimates (J, N, B, C, F) with the phase of the mixture.
+
+        Args:
+            estimates: Magnitudes |S|^p of the sources.
+            mixture: Complex spectrogram (B, C, F, N).
+            length: Samples to return, or None for the hop * (N - 1) that N frames determine.
+        """
+        if self.spec_power != 1:
+            estimates = estimates.clamp_min(_POWER_FLOOR).pow(1 / self.spec_power)
+        spectrograms = estimates.permute(0, 2, 3, 4, 1) * torch.sgn(mixture)
+        return istft(spectrograms, self.window, self.n_fft, self.hop, length)
+
+    def forward(self, wav: torch.Tensor) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
+        """Estimate spectrograms and, if `return_time_signals`, waveforms.
+
+        Args:
+            wav: The mixture, (B, C, T), (B, T) or (T,).
+
+        Returns:
+            spectrograms (J, N, B, C, F) and time signals (J, B, C, T') or None, where T' is the
+            hop * (N - 1) samples that N frames determine (T if shorter than half a window).
+        """
+        wav = as_batch(wav)
+        mixture, magnitudes = self.analyze(wav)
+        estimates = self.estimate_magnitudes(magnitudes)
+        if not self.return_time_signals:
+            return estimates, None
+        n_samples = wav.shape[-1]
+        length = n_samples if n_samples <= self.n_fft // 2 else None
+        return estimates, self.synthesize(estimates, mixture, length)
+
+    def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:
+        """Waveforms (B, J, C, T) of the sources; see :meth:`BridgedModel.forward_wav`."""
+        wav = as_batch(wav)
+        mixture, magnitudes = self.analyze(wav)
+        estimates = self.estimate_magnitudes(magnitudes)
+        return self.synthesize(estimates, mixture, wav.shape[-1]).transpose(0, 1)
+
+
+_POWER_FLOOR = 1e-12  # below it |S|^p has no usable gradient of its p-th root
+
+
+def as_batch(wav: torch.Tensor) -> torch.Tensor:
+    """A waveform (T,), (B, T) or (B, C, T) as (B, C, T), the reading of asteroid's models."""
+    if wav.ndim == 1:
+        return wav[None, None]
+    if wav.ndim == 2:
+        return wav[:, None]
+    if wav.ndim == 3:
+        return wav
+    raise ValueError(f"Expected a 1-D, 2-D or 3-D waveform, time last, got {tuple(wav.shape)}.")
+
+
+def _check_sources(sources: Sequence[str]) -> List[str]:
+    names = [sources] if isinstance(sources, str) else list(sources)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"Expected the names of one or more sources, got {sources!r}.")
+    if len(set(names)) != len(names):
+        raise ValueError(f"Expected sources of different names, got {names}.")
+    return names

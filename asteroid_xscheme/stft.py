@@ -1,0 +1,73 @@
+"""Waveform <-> complex spectrogram, by one convention for models, losses and separation.
+
+Frames are centred, the border is reflected, nothing is normalised: torch.stft's convention, which
+librosa, open-unmix and the published weights share. Axes: (..., time) <-> (..., freq, frame).
+"""
+
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+
+
+def stft(waveform: torch.Tensor, window: torch.Tensor, n_fft: int, hop: int) -> torch.Tensor:
+    """Complex spectrogram of a waveform of any length.
+
+    A waveform too short to be reflected at its border is first extended by silence.
+
+    Args:
+        waveform: (..., T) float tensor.
+        window: (window_length,) tensor, window_length <= n_fft.
+        n_fft: Size of the transform in samples.
+        hop: Samples between two frames.
+
+    Returns:
+        (..., n_fft // 2 + 1, 1 + T // hop) complex tensor.
+    """
+    *leading, n_samples = waveform.shape
+    flat = waveform.reshape(-1, n_samples)
+    shortest = n_fft // 2 + 1
+    if n_samples < shortest:
+        flat = F.pad(flat, (0, shortest - n_samples))
+    spectrogram = torch.stft(
+        flat,
+        n_fft,
+        hop,
+        win_length=window.numel(),
+        window=window,
+        center=True,
+        pad_mode="reflect",
+        return_complex=True,
+    )
+    n_frames = 1 + n_samples // hop
+    return spectrogram[..., :n_frames].reshape(*leading, n_fft // 2 + 1, n_frames)
+
+
+def istft(
+    spectrogram: torch.Tensor,
+    window: torch.Tensor,
+    n_fft: int,
+    hop: int,
+    length: Optional[int] = None,
+) -> torch.Tensor:
+    """Waveform of a complex spectrogram.
+
+    Args:
+        spectrogram: (..., n_fft // 2 + 1, N) complex tensor.
+        window, n_fft, hop: As given to :func:`stft`.
+        length: Samples to return; by default the hop * (N - 1) that N frames determine.
+
+    Returns:
+        (..., length) float tensor.
+    """
+    *leading, n_freq, n_frames = spectrogram.shape
+    waveform = torch.istft(
+        spectrogram.reshape(-1, n_freq, n_frames),
+        n_fft,
+        hop,
+        win_length=window.numel(),
+        window=window,
+        center=True,
+        length=length,
+    )
+    return waveform.reshape(*leading, waveform.shape[-1])
