@@ -50,7 +50,7 @@ def from_dict(group: Type[Group], values: Mapping[str, Any], where: str) -> Grou
 def convert(name: str, value: Any, kind: Any) -> Any:
     """`value`, from YAML or the command line, as the type `kind` that option `name` declares."""
     members = _members(kind)
-    for member in members:
+    for member in sorted(members, key=lambda member: member is not type(None)):
         try:
             return _convert_to(value, member)
         except (TypeError, ValueError):
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser, group: type, title: str) -> N
             f"--{field.name}",
             nargs="*" if several else None,
             default=argparse.SUPPRESS,
-            metavar=" or ".join(_type_name(member) for member in members),
+            metavar=_type_name(members[0]).rstrip("."),
             help=f"{field.metadata['help']} [{_show(default)}]".replace("%", "%%"),
         )
 
@@ -87,7 +87,7 @@ def _members(kind: Any) -> Sequence[Any]:
 
 def _convert_to(value: Any, kind: Any) -> Any:
     if kind is type(None):
-        if value is None or value in ("none", "null", ""):
+        if value in (None, "none", "null", "", ["none"], ["null"]):
             return None
         raise ValueError
     if kind is bool:
@@ -137,7 +137,9 @@ def _type_name(kind: Any) -> str:
 def _show(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
-    return {None: "none", True: "yes", False: "no"}.get(value, str(value))
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return str(value)
 
 
 def _unknown(name: str, known: Mapping[str, Any], where: str) -> str:
