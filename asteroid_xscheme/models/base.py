@@ -5,8 +5,11 @@ magnitudes of the mixture to the magnitudes of the sources and leave the phase t
 """
 
 from abc import abstractmethod
-from typing import ClassVar, List, Optional, Sequence, Tuple
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, ClassVar, List, Optional, Sequence, Tuple, Type, Union
 
+import asteroid.models
 import numpy as np
 import torch
 from asteroid.models import BaseModel
@@ -56,6 +59,13 @@ class BridgedModel(BaseModel):
             (B, J, C, T), of the input's length whatever it is.
         """
 
+    def fold(self) -> "BridgedModel":
+        """A copy for inference: in eval mode, and as fast as the architecture allows.
+
+        Its outputs are those of this model in eval mode, but for rounding.
+        """
+        return deepcopy(self).eval()
+
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model; `bridge` only where it is not the default."""
         args = {
@@ -63,8 +73,8 @@ class BridgedModel(BaseModel):
             "sample_rate": self.sample_rate,
             "nb_channels": self.nb_channels,
         }
-        if self.bridge is not True:
-            args["bridge"] = self.bridge if self.bridge is False else list(self.bridges.open)
+        if self.bridges.open != self.default_bridge_points:
+            args["bridge"] = list(self.bridges.open) or False
         return args
 
     def serialize(self) -> dict:
@@ -72,13 +82,49 @@ class BridgedModel(BaseModel):
         package = super().serialize()
         versions = package["infos"]["software_versions"]
         versions.update({name: str(version) for name, version in versions.items()})
+        args = package["model_args"]
+        args.update({name: _as_plain_number(value) for name, value in args.items()})
         return package
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_conf_or_path: Union[str, Path, dict], *args, **kwargs
+    ) -> "BridgedModel":
+        """The model of a package: a path, a URL, a published name or a dict.
+
+        Args:
+            pretrained_model_conf_or_path: As `checkpoint.load_package` takes it; nothing in it
+                is executed, and a dict is left as it is.
+            *args: Positional arguments of the model.
+            **kwargs: Arguments of the model that replace those in the package.
+
+        Returns:
+            A model of the class that the package names, or of this class where it is a subclass
+            of that one.
+
+        Raises:
+            CheckpointError: If the package cannot be found, or is not one.
+        """
+        from ..checkpoint import load_package
+
+        package = load_package(pretrained_model_conf_or_path)
+        model_class = cls._class_named(package["model_name"])
+        model = model_class(*args, **{**package["model_args"], **kwargs})
+        model.load_state_dict(package["state_dict"])
+        return model
+
+    @classmethod
+    def _class_named(cls, model_name: str) -> Type[BaseModel]:
+        if model_name == cls.__name__:
+            return cls
+        named = asteroid.models.get(model_name)
+        return cls if issubclass(cls, named) else named
 
     @torch.no_grad()
     def torch_separate(self, wav: torch.Tensor) -> torch.Tensor:
         """Sources of a waveform at the level they have in the mixture, on the input's device.
 
-        asteroid's own function scales all sources until their absolute values add up to the
+        The networks run in eval mode, whatever mode the model is in, as one chunk. asteroid's own function scales all sources until their absolute values add up to the
         mixture's, which is wrong for sources that overlap.
         """
         if wav.shape[-2:-1] != (self.nb_channels,):
@@ -87,14 +133,14 @@ class BridgedModel(BaseModel):
                 f"({self.nb_channels}, time), got {tuple(wav.shape)}."
             )
         batch = wav.reshape(-1, *wav.shape[-2:]).to(get_device(self, default="cpu"))
-        estimates = self.forward_wav(batch).to(wav.device)
+        estimates = self.fold().forward_wav(batch).to(wav.device)
         return estimates.reshape(*wav.shape[:-2], *estimates.shape[1:])
 
     def numpy_separate(self, wav: np.ndarray) -> np.ndarray:
         """The same as :meth:`torch_separate` from array to array."""
         return self.torch_separate(torch.from_numpy(wav)).numpy()
 
-    def separate(self, wav, **file_options):
+    def separate(self, wav: Union[torch.Tensor, np.ndarray, str, Path], **file_options):
         """Sources of a tensor or array (..., C, T) -> (..., J, C, T), or of an audio file.
 
         Args:
@@ -165,7 +211,7 @@ class SpectrogramModel(BridgedModel):
             spectrograms (J, N, B, C, F) and time signals (J, B, C, T') or None, where T' is the
             hop * (N - 1) samples that N frames determine (T if shorter than half a window).
         """
-        wav = as_batch(wav)
+        wav = as_batch(wav, self.nb_channels)
         mixture, magnitudes = self.analyze(wav)
         estimates = self.estimate_magnitudes(magnitudes)
         if not self.return_time_signals:
@@ -176,7 +222,7 @@ class SpectrogramModel(BridgedModel):
 
     def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:
         """Waveforms (B, J, C, T) of the sources; see :meth:`BridgedModel.forward_wav`."""
-        wav = as_batch(wav)
+        wav = as_batch(wav, self.nb_channels)
         mixture, magnitudes = self.analyze(wav)
         estimates = self.estimate_magnitudes(magnitudes)
         return self.synthesize(estimates, mixture, wav.shape[-1]).transpose(0, 1)
@@ -185,15 +231,26 @@ class SpectrogramModel(BridgedModel):
 _POWER_FLOOR = 1e-12  # below it |S|^p has no usable gradient of its p-th root
 
 
-def as_batch(wav: torch.Tensor) -> torch.Tensor:
-    """A waveform (T,), (B, T) or (B, C, T) as (B, C, T), the reading of asteroid's models."""
-    if wav.ndim == 1:
-        return wav[None, None]
-    if wav.ndim == 2:
-        return wav[:, None]
-    if wav.ndim == 3:
-        return wav
-    raise ValueError(f"Expected a 1-D, 2-D or 3-D waveform, time last, got {tuple(wav.shape)}.")
+def as_batch(wav: torch.Tensor, n_channels: int) -> torch.Tensor:
+    """A waveform (T,), (B, T) or (B, C, T) as (B, C, T) for a model of `n_channels`.
+
+    One- and two-dimensional waveforms have one channel, as asteroid's models read them. One
+    channel feeds all channels of a model; a model of one channel takes any number of them.
+    """
+    if not 1 <= wav.ndim <= 3:
+        raise ValueError(f"Expected a 1-D, 2-D or 3-D waveform, time last, got {tuple(wav.shape)}.")
+    batch = wav.reshape(-1, 1, wav.shape[-1]) if wav.ndim < 3 else wav
+    if batch.shape[1] == 1:
+        return batch.expand(-1, n_channels, -1)
+    if n_channels not in (1, batch.shape[1]):
+        raise ValueError(
+            f"Expected a waveform of {n_channels} channel(s) or of one, got {tuple(wav.shape)}."
+        )
+    return batch
+
+
+def _as_plain_number(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _check_sources(sources: Sequence[str]) -> List[str]:

@@ -1,0 +1,258 @@
+"""X-UMX (CrossNet-Open-Unmix): magnitudes of a mixture in, magnitudes of its sources out.
+
+Each source has an Open-Unmix: a linear encoder, a recurrent network and a linear decoder that
+makes a mask. Two bridges join them: the mean of the encoders' outputs feeds every recurrent
+network, and the mean of [encoder, recurrent] feeds every decoder.
+
+Parameters, names and outputs are those of asteroid's `XUMX`, so files move freely between both.
+
+References:
+    [1] R. Sawata, S. Uhlich, S. Takahashi and Y. Mitsufuji, "All for one and one for all:
+        improving music separation by bridging networks", ICASSP 2021,
+        https://arxiv.org/abs/2010.04228 (figure 2).
+    [2] F.-R. Stoeter, S. Uhlich, A. Liutkus and Y. Mitsufuji, "Open-Unmix - A reference
+        implementation for music source separation", JOSS 2019.
+"""
+
+from typing import List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..bridge import BridgeChoice
+from .base import SpectrogramModel
+
+_DROPOUT = 0.4  # between the layers of a recurrent network, as in [2]
+
+
+class XUMX(SpectrogramModel):
+    """X-UMX, figure 2 in [1]; with `bridge=False` one independent Open-Unmix [2] per source.
+
+    Args:
+        sources: Names of the sources, such as ["bass", "drums", "other", "vocals"].
+        window_length: Samples of the Hann window, at most `in_chan`.
+        in_chan: Size of the Fourier transform in samples; it has F = in_chan // 2 + 1 bins.
+        n_hop: Samples between two frames.
+        hidden_size: Features H per frame.
+        nb_channels: Channels C of the mixture; 1 reads the mean of the channels it is given.
+        sample_rate: Rate of the waveforms in Hz.
+        nb_layers: Number of recurrent layers.
+        input_mean: Mean magnitude of each bin over the training mixtures, (>= max_bin,) array or
+            tensor; it starts the input normalisation of every source, which is then trained.
+        input_scale: Standard deviation of each bin, likewise, all positive.
+        max_bin: Number of lowest bins that the networks look at; by default all.
+        bidirectional: Whether the recurrent networks also run backwards.
+        spec_power: Exponent p of the spectrograms |X|^p.
+        return_time_signals: Whether `forward` also returns waveforms.
+        bridge: True for both bridges, False for none, or names out of "encoder" and "recurrent".
+    """
+
+    bridge_points = ("encoder", "recurrent")
+    default_bridge_points = bridge_points
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        window_length: int = 4096,
+        in_chan: int = 4096,
+        n_hop: int = 1024,
+        hidden_size: int = 512,
+        nb_channels: int = 2,
+        sample_rate: float = 44100,
+        nb_layers: int = 3,
+        input_mean: Optional[Union[np.ndarray, torch.Tensor]] = None,
+        input_scale: Optional[Union[np.ndarray, torch.Tensor]] = None,
+        max_bin: Optional[int] = None,
+        bidirectional: bool = True,
+        spec_power: float = 1,
+        return_time_signals: bool = False,
+        bridge: BridgeChoice = True,
+    ):
+        super().__init__(sources, sample_rate, nb_channels, bridge)
+        self.window_length = window_length
+        self.in_chan = self.n_fft = in_chan
+        self.n_hop = self.hop = n_hop
+        self.nb_output_bins = in_chan // 2 + 1
+        self.max_bin = _check_max_bin(max_bin, self.nb_output_bins)
+        self.hidden_size = hidden_size
+        self.nb_layers = nb_layers
+        self.bidirectional = bidirectional
+        self.spec_power = spec_power
+        self.return_time_signals = return_time_signals
+
+        window = nn.Parameter(torch.hann_window(window_length), requires_grad=False)
+        self.encoder = nn.Sequential(_Window(window))
+        self._keys = [_module_name(source) for source in self.sources]
+        networks = [self._make_network() for _ in self.sources]
+        encoders, recurrent, decoders = zip(*networks)
+        self.layer_enc = nn.ModuleDict(zip(self._keys, encoders))
+        self.layer_lstm = nn.ModuleDict(zip(self._keys, recurrent))
+        self.layer_dec = nn.ModuleDict(zip(self._keys, decoders))
+        self.mean_scale = self._make_mean_scale(input_mean, input_scale)
+        self.decoder = _Window(window)
+
+    def _make_mean_scale(self, input_mean, input_scale) -> nn.ParameterDict:
+        """Affine maps of each source's input and output, under the names that asteroid gives."""
+        mean = _check_statistic("input_mean", input_mean, self.max_bin, default=0.0)
+        scale = _check_statistic("input_scale", input_scale, self.max_bin, default=1.0)
+        if not bool((scale > 0).all()):
+            raise ValueError("Expected positive values of input_scale; floor silent bins first.")
+        starts = {
+            "input_mean": -mean,
+            "input_scale": 1.0 / scale,
+            "output_mean": torch.ones(self.nb_output_bins),
+            "output_scale": torch.ones(self.nb_output_bins),
+        }
+        return nn.ParameterDict(
+            {
+                f"{name}_{key}": nn.Parameter(start.clone())
+                for key in self._keys
+                for name, start in starts.items()
+            }
+        )
+
+    def _make_network(self) -> Tuple[nn.Module, nn.Module, nn.Module]:
+        """Encoder, recurrent network and decoder of one source."""
+        directions = 2 if self.bidirectional else 1
+        encoder = _Encoder(self.max_bin * self.nb_channels, self.hidden_size)
+        recurrent = nn.LSTM(
+            input_size=self.hidden_size,
+            hidden_size=self.hidden_size // directions,
+            num_layers=self.nb_layers,
+            bidirectional=self.bidirectional,
+            dropout=_DROPOUT if self.nb_layers > 1 else 0.0,
+        )
+        decoder = _Decoder(self.hidden_size, self.nb_output_bins * self.nb_channels)
+        return encoder, recurrent, decoder
+
+    @property
+    def window(self) -> torch.Tensor:
+        """The analysis and synthesis window."""
+        return self.decoder.window
+
+    def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
+        """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources; see [1]."""
+        encoded = self._encode(magnitudes)
+        shared = self.bridges("encoder", encoded)
+        recurrent = [lstm(x)[0] for lstm, x in zip(self.layer_lstm.values(), shared)]
+        joined = [torch.cat(pair, dim=-1) for pair in zip(encoded, recurrent)]
+        masks = self._decode(self.bridges("recurrent", joined))
+        return masks * magnitudes
+
+    def _encode(self, magnitudes: torch.Tensor) -> List[torch.Tensor]:
+        """Features (N, B, H) of every source, out of the lowest bins of (N, B, C, F)."""
+        mixture = magnitudes[..., : self.max_bin].flatten(2)
+        return [
+            encoder(mixture, self._affine("input", key)) for key, encoder in self.layer_enc.items()
+        ]
+
+    def _decode(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Masks (J, N, B, C, F) >= 0 out of the features (N, B, 2H) of every source."""
+        masks = [
+            decoder(x, self._affine("output", key))
+            for (key, decoder), x in zip(self.layer_dec.items(), features)
+        ]
+        return F.relu(torch.stack(masks).unflatten(-1, (self.nb_channels, self.nb_output_bins)))
+
+    def _affine(self, side: str, key: str) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Mean and scale of one source at its "input" or "output", repeated for every channel."""
+        mean, scale = (self.mean_scale[f"{side}_{name}_{key}"] for name in ("mean", "scale"))
+        return mean.repeat(self.nb_channels), scale.repeat(self.nb_channels)
+
+    def get_model_args(self) -> dict:
+        """Arguments that rebuild the model, those of asteroid's `XUMX` (and `bridge`, see base)."""
+        return {
+            "window_length": self.window_length,
+            "in_chan": self.in_chan,
+            "n_hop": self.n_hop,
+            "hidden_size": self.hidden_size,
+            "input_mean": None,  # the state dict holds them, as trained
+            "input_scale": None,
+            "max_bin": self.max_bin,
+            "nb_layers": self.nb_layers,
+            "bidirectional": self.bidirectional,
+            "spec_power": self.spec_power,
+            "return_time_signals": False,
+            **super().get_model_args(),
+        }
+
+
+class _Window(nn.Module):
+    """Holds the window of the STFT, which is in the state dict of asteroid's model twice."""
+
+    def __init__(self, window: nn.Parameter):
+        super().__init__()
+        self.window = window
+
+
+class _Encoder(nn.Module):
+    """Normalised magnitudes of a frame -> features in [-1, 1]."""
+
+    def __init__(self, n_inputs: int, hidden_size: int):
+        super().__init__()
+        self.enc = nn.Sequential(
+            nn.Linear(n_inputs, hidden_size, bias=False), nn.BatchNorm1d(hidden_size)
+        )
+
+    def forward(self, mixture: torch.Tensor, affine: Tuple[torch.Tensor, torch.Tensor]):
+        """(N, B, C * bins) -> (N, B, H); `affine` is the mean and the scale of the input.
+
+        W((x + mean) * scale) is computed as (W * scale) x + (W * scale) mean: the mixture is not
+        copied for every source, and the gradients of mean and scale cost no product of their own.
+        """
+        mean, scale = affine
+        linear, norm = self.enc
+        weight = linear.weight * scale
+        hidden = F.linear(mixture.flatten(0, 1), weight, weight @ mean)
+        return torch.tanh(norm(hidden)).unflatten(0, mixture.shape[:2])
+
+
+class _Decoder(nn.Module):
+    """Features of a frame -> mask before its rectification."""
+
+    def __init__(self, hidden_size: int, n_outputs: int):
+        super().__init__()
+        self.dec = nn.Sequential(
+            nn.Linear(2 * hidden_size, hidden_size, bias=False),
+            nn.BatchNorm1d(hidden_size),
+            nn.ReLU(),
+            nn.Linear(hidden_size, n_outputs, bias=False),
+            nn.BatchNorm1d(n_outputs),
+        )
+
+    def forward(self, features: torch.Tensor, affine: Tuple[torch.Tensor, torch.Tensor]):
+        """(N, B, 2H) -> (N, B, C * F); `affine` is the mean and the scale of the output."""
+        mean, scale = affine
+        mask = torch.addcmul(mean, self.dec(features.flatten(0, 1)), scale)
+        return mask.unflatten(0, features.shape[:2])
+
+
+def _module_name(source: str) -> str:
+    """Name of a source's modules: the source, or what torch accepts in its place.
+
+    torch refuses dots and the names of a ModuleDict's own attributes, such as "keys".
+    """
+    name = source.replace("%", "%25").replace(".", "%2E")
+    return f"%{name}" if name in dir(nn.ModuleDict()) else name
+
+
+def _check_max_bin(max_bin: Optional[int], n_bins: int) -> int:
+    max_bin = int(max_bin) if max_bin else n_bins  # files of asteroid's recipe hold numpy integers
+    if not 0 < max_bin <= n_bins:
+        raise ValueError(f"Expected max_bin within the {n_bins} bins of the STFT, got {max_bin}.")
+    return max_bin
+
+
+def _check_statistic(name: str, values, max_bin: int, default: float) -> torch.Tensor:
+    """The first `max_bin` values of a statistic as a float tensor, or the default in each bin."""
+    if values is None:
+        return torch.full((max_bin,), default)
+    tensor = torch.as_tensor(values, dtype=torch.float32).detach()
+    if tensor.ndim != 1 or len(tensor) < max_bin:
+        raise ValueError(
+            f"Expected {name} of shape (>= {max_bin},), one value per bin up to max_bin, "
+            f"got {tuple(tensor.shape)}."
+        )
+    return tensor[:max_bin]
