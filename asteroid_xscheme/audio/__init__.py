@@ -1,0 +1,25 @@
+"""Audio files <-> (channel, time) float32 tensors: read any format, write, resample.
+
+What goes in and comes out is a path and a waveform of any length, whole or in blocks, so that a
+song never has to fit into memory. Alignment and length are exact: the delay that lossy encoders
+add is taken off again, and a resampled waveform has the length its rate asks for.
+"""
+
+from .errors import AudioError
+from .reading import AudioInfo, AudioReader, probe_audio, read_audio
+from .resampling import Resampler, resample, resampled_length
+from .writing import SUBTYPES, AudioWriter, write_audio
+
+__all__ = [
+    "AudioError",
+    "AudioInfo",
+    "AudioReader",
+    "AudioWriter",
+    "Resampler",
+    "SUBTYPES",
+    "probe_audio",
+    "read_audio",
+    "resample",
+    "resampled_length",
+    "write_audio",
+]
