@@ -27,6 +27,10 @@ class DownloadError(OSError):
     """A file could not be had; the message says why and what to do about it."""
 
 
+class RefusedError(DownloadError):
+    """The server answers and does not give the file: another address may have it."""
+
+
 class _Interrupted(Exception):
     """The transfer failed in a way that another attempt may mend."""
 
@@ -93,11 +97,16 @@ def download(
 def check_file(path: Union[str, Path], checksum: str) -> bool:
     """Whether a file has a checksum, written as for :func:`download`."""
     algorithm, digits = _parse_checksum(checksum)
+    return compute_checksum(path, algorithm) == f"{algorithm}:{digits}"
+
+
+def compute_checksum(path: Union[str, Path], algorithm: str = "sha256") -> str:
+    """The checksum of a file as "sha256:<digits>", or by another algorithm."""
     digest = hashlib.new(algorithm)
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-    return digest.hexdigest() == digits
+    return f"{algorithm}:{digest.hexdigest()}"
 
 
 class _Part:
@@ -200,26 +209,26 @@ def _check_response(part: _Part, response: requests.Response) -> None:
     status = response.status_code
     by_hand = f"Fetch it by hand and put it at {part.target}."
     if status in (401, 403):
-        raise DownloadError(
+        raise RefusedError(
             f"{part.url}: access denied ({status}). The file may ask for a login or for terms to "
             f"be accepted in a browser, or this network may be blocked. {by_hand}"
         )
     if status in (404, 410):
-        raise DownloadError(f"{part.url}: not there ({status}); it may have moved. {by_hand}")
+        raise RefusedError(f"{part.url}: not there ({status}); it may have moved. {by_hand}")
     if status == 429 or status >= 500:
         seconds = response.headers.get("Retry-After", "")
         raise _Interrupted(
             f"the server answered {status}", pause=float(seconds) if seconds.isdigit() else None
         )
     if status not in (200, 206):
-        raise DownloadError(f"{part.url}: unexpected answer {status} {response.reason}. {by_hand}")
+        raise RefusedError(f"{part.url}: unexpected answer {status} {response.reason}. {by_hand}")
     kind = response.headers.get("Content-Type", "").lower()
     if kind.startswith("text/html"):
         raise _web_page_error(part)
 
 
-def _web_page_error(part: _Part) -> DownloadError:
-    return DownloadError(
+def _web_page_error(part: _Part) -> RefusedError:
+    return RefusedError(
         f"{part.url}: a web page came instead of the file: a login, or the sign-in page of this "
         f"network. Open the address in a browser, fetch the file and put it at {part.target}."
     )

@@ -1,0 +1,217 @@
+"""A URL or a Hugging Face id -> the package there, fetched once into asteroid's own cache.
+
+The cache is asteroid's to the letter (folder named after the URL's sha256, file `model.pth`), so
+that neither fetches what the other has. Beside the file stands `model.pth.sha256`: the checksum of
+what came the first time, where none is published; later copies have to match it.
+"""
+
+import hashlib
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import huggingface_hub
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from ..download import DownloadError, RefusedError, check_file, compute_checksum, download
+from .diagnosis import CheckpointError, DamagedFileError
+from .files import read_package
+
+_logger = logging.getLogger(__name__)
+_HUB_FILES = ("pytorch_model.bin", "model.safetensors")  # of a repository, in order of preference
+_ZENODO_FILE = re.compile(r"(https?://[^/]+)/records?/(\d+)/files/([^?]+)(\?download=1)?")
+
+
+def cache_dir() -> Path:
+    """asteroid's cache of weights."""
+    return Path(os.getenv("ASTEROID_CACHE") or "~/.cache/torch/asteroid").expanduser()
+
+
+def find_cached(url: str) -> Optional[Path]:
+    """The file of a URL in the cache, whichever spelling of the URL it was fetched by."""
+    paths = (_cache_path(spelling) for spelling in _spellings(url))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def recorded_checksum(url: str) -> Optional[str]:
+    """The checksum written down when the file of a URL was first fetched."""
+    records = (_record_path(_cache_path(spelling)) for spelling in _spellings(url))
+    record = next((path for path in records if path.is_file()), None)
+    return record.read_text().strip() if record else None
+
+
+def load_url(
+    url: str,
+    *,
+    checksum: Optional[str] = None,
+    offline: bool = False,
+    retries: int = 5,
+    backoff: float = 1.0,
+) -> Dict[str, Any]:
+    """The package at a URL, from the cache or fetched into it.
+
+    Args:
+        url: http or https; of Zenodo in the old form (record/ID/files/F?download=1) or the new one
+            (records/ID/files/F): where one is refused the other is tried.
+        checksum: The published one, as for `download`; None goes by the recorded one, if any.
+        offline: Whether to use the cache only.
+        retries: See `download`.
+        backoff: See `download`.
+
+    Raises:
+        CheckpointError: If the file cannot be had or used; the message says what to do.
+    """
+    known = checksum or recorded_checksum(url)
+    cached = find_cached(url)
+    if cached is not None:
+        package = _read_cached(cached, known, offline)
+        if package is not None:
+            if known is None:
+                _record(cached)
+            return package
+    path = _fetch(url, known, offline, retries, backoff)
+    package = _read_fetched(path, url)
+    if known is None:
+        _record(path)
+    return package
+
+
+def load_hub(name: str, *, offline: bool = False) -> Dict[str, Any]:
+    """The package of a Hugging Face repository.
+
+    Args:
+        name: "owner/name" or "owner/name@revision" (a branch, tag or commit).
+        offline: Whether to use the cache only.
+    """
+    repository, _, revision = name.partition("@")
+    for file in _HUB_FILES:
+        try:
+            path = huggingface_hub.hf_hub_download(
+                repository,
+                file,
+                revision=revision or None,
+                cache_dir=cache_dir(),
+                local_files_only=offline,
+            )
+        except EntryNotFoundError as error:
+            if file != _HUB_FILES[-1]:
+                continue
+            raise CheckpointError(_explain_hub_error(name, error)) from error
+        except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled) as error:
+            raise CheckpointError(_explain_hub_error(name, error)) from error
+        return read_package(path)
+    raise AssertionError("unreachable: the last file either returns or raises")
+
+
+def _spellings(url: str) -> List[str]:
+    """A URL and the other spellings of the same file, the given one first."""
+    match = _ZENODO_FILE.fullmatch(url)
+    if not match:
+        return [url]
+    host, record, file, _ = match.groups()
+    others = [
+        f"{host}/{records}/{record}/files/{file}{query}"
+        for records, query in (("records", ""), ("record", "?download=1"))
+    ]
+    others += [f"{host}/records/{record}/files/{file}?download=1"]
+    others += [f"{host}/record/{record}/files/{file}"]
+    return list(dict.fromkeys([url, *others]))
+
+
+def _cache_path(url: str) -> Path:
+    return cache_dir() / hashlib.sha256(url.encode()).hexdigest() / "model.pth"
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _record(path: Path) -> None:
+    """Write down the checksum of a file that has none; a cache of others may be read-only."""
+    if not os.access(path.parent, os.W_OK):
+        return
+    checksum = compute_checksum(path)
+    _record_path(path).write_text(f"{checksum}\n")
+    _logger.info("No checksum is published for %s: recorded %s of this copy.", path, checksum)
+
+
+def _read_cached(path: Path, checksum: Optional[str], offline: bool) -> Optional[Dict[str, Any]]:
+    """The package of a cached file, or None where it is broken and can be fetched again."""
+    try:
+        if checksum and not check_file(path, checksum):
+            raise DamagedFileError(f"{path} has not its checksum {checksum}: it is damaged.")
+        return read_package(path)
+    except DamagedFileError as error:
+        if offline:
+            raise CheckpointError(
+                f"The cached file is broken and downloads are off (offline). {error} Go online "
+                "once to fetch it again."
+            ) from error
+        _logger.warning("The cached file is broken and is fetched again. %s", error)
+        path.unlink()
+        return None
+
+
+def _fetch(url: str, checksum: Optional[str], offline: bool, retries: int, backoff: float) -> Path:
+    """Download into the cache, trying the URL's two forms (the first two spellings)."""
+    target = _cache_path(url)
+    refusals = []
+    for address in _spellings(url)[: 1 if offline else 2]:
+        try:
+            return download(
+                address,
+                target,
+                checksum=checksum,
+                retries=retries,
+                backoff=backoff,
+                offline=offline,
+            )
+        except RefusedError as error:
+            refusals.append(error)
+        except DownloadError as error:
+            raise CheckpointError(str(error)) from error
+    raise CheckpointError(" ".join(map(str, refusals))) from refusals[-1]
+
+
+def _read_fetched(path: Path, url: str) -> Dict[str, Any]:
+    """The package of a file just fetched; one that is refused does not stay in the cache."""
+    try:
+        return read_package(path)
+    except CheckpointError as error:
+        path.unlink(missing_ok=True)
+        raise type(error)(f"What {url} gave cannot be used. {error}") from error
+
+
+def _explain_hub_error(name: str, error: Exception) -> str:
+    """What is wrong with a Hugging Face id, and what to do."""
+    if isinstance(error, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
+        return (
+            f"{name} is not in the cache ({cache_dir()}) and Hugging Face is not reached: offline, "
+            "or the network fails. Go online once, or copy the cache of a machine that has it."
+        )
+    if isinstance(error, GatedRepoError):
+        return (
+            f"{name}: its owner asks to accept terms first. Accept them on "
+            f"https://huggingface.co/{name.partition('@')[0]} and log in with `hf auth login`."
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return (
+            f"{name} is neither a file, nor a name that we know, nor a repository of Hugging Face "
+            "(or it is private: log in with `hf auth login`). `xscheme models` lists the names."
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return f"{name}: the repository has no such branch, tag or commit after the @."
+    if isinstance(error, EntryNotFoundError):
+        return f"{name}: the repository holds neither {' nor '.join(_HUB_FILES)}."
+    return f"{name} could not be had from Hugging Face: {error}"

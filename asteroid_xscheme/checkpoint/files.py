@@ -1,0 +1,199 @@
+"""Weights on disk <-> a package: the dictionary that asteroid's `serialize` makes.
+
+A package has `model_name` (class), `model_args` (keyword arguments), `state_dict` (tensors) and
+any further entries (`infos`, `dataset`, `licenses`, ...). In memory and in the files written
+here it is of plain types only, so that every asteroid and every torch can read it.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Callable, Dict, Union
+
+import numpy as np
+import torch
+
+from . import nnabla
+from .diagnosis import CheckpointError, DamagedFileError, Kind, detect_kind
+from .pickles import read_pickle
+
+_KEYS = ("model_name", "model_args", "state_dict")
+_FOLDER_FILES = ("model.pth", "pytorch_model.bin", "model.safetensors", "best_model.pth")
+_METADATA_KEY = "package"  # of a .safetensors file: all but the tensors, as JSON
+
+
+def read_package(path: Union[str, Path]) -> Dict[str, Any]:
+    """Read a file of any kind that we know, or a folder that holds one.
+
+    Args:
+        path: .pth of any asteroid, .safetensors of ours, .h5 of NNabla, a zip or folder of .h5
+            files (the official D3Net), or a published folder. The content decides, not the name.
+
+    Returns:
+        The package: plain containers, numbers and strings, tensors on the CPU.
+
+    Raises:
+        CheckpointError: If there is no such file, or it is refused, or of another kind.
+        DamagedFileError: If it holds no weights at all (cut short, a web page, ...).
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise CheckpointError(f"{path} is not there. Expected a file of weights or a folder.")
+    if path.is_dir():
+        return _read_folder(path)
+    readers: Dict[Kind, Callable[[Path], Any]] = {
+        Kind.TORCH: read_pickle,
+        Kind.SAFETENSORS: _read_safetensors,
+        Kind.NNABLA: lambda file: nnabla.convert(nnabla.read_parameters(file), str(file)),
+        Kind.NNABLA_ZIP: lambda file: nnabla.convert(nnabla.read_zip(file), str(file)),
+    }
+    return check_package(readers[detect_kind(path)](path), str(path))
+
+
+def save_package(package: Mapping, path: Union[str, Path]) -> Path:
+    """Write a package so that the file appears complete or not at all.
+
+    Args:
+        package: What a model's `serialize` returns; it is not changed.
+        path: Target. `.safetensors` writes that format, any other suffix torch's.
+
+    Returns:
+        `path`.
+
+    Raises:
+        CheckpointError: If an entry is missing or not of a plain type; the message names it.
+    """
+    path = Path(path).expanduser()
+    package = check_package(package, "the package")
+    _check_plain({key: value for key, value in package.items() if key != "state_dict"}, "")
+    state_dict = package["state_dict"]
+    package["state_dict"] = {key: _own_memory(value) for key, value in state_dict.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    write = _write_safetensors if path.suffix == ".safetensors" else torch.save
+    try:
+        write(package, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def check_package(package: Any, origin: str) -> Dict[str, Any]:
+    """A copy of a package in plain types, its tensors shared; `origin` names it in errors."""
+    if not isinstance(package, Mapping):
+        raise CheckpointError(
+            f"{origin} holds a {type(package).__name__}, not a package. Expected a dictionary "
+            f"with {', '.join(_KEYS)}, as a model's `serialize` makes."
+        )
+    missing = [key for key in _KEYS if key not in package]
+    if missing:
+        raise CheckpointError(f"{origin} {_describe_other_kind(package, missing)}")
+    if not isinstance(package["model_args"], Mapping):
+        raise CheckpointError(f"{origin}: model_args is no dictionary of arguments.")
+    tensors = package["state_dict"]
+    if not isinstance(tensors, Mapping) or not _are_tensors(tensors):
+        raise CheckpointError(f"{origin}: state_dict is no dictionary of tensors.")
+    return _as_plain(package)
+
+
+def _describe_other_kind(package: Mapping, missing: list) -> str:
+    """What a dictionary without the entries of a package is, and what to do with it."""
+    if "pytorch-lightning_version" in package:
+        return (
+            "is a Lightning checkpoint of a training run, not a package. Use best_model.pth, which "
+            "training writes beside it; to continue the run, give the checkpoint to the training."
+        )
+    if package and _are_tensors(package):
+        return (
+            f"is a plain state dict of {len(package)} tensors, without the arguments of its model. "
+            "Build the model with its arguments, call its load_state_dict with this, and write "
+            "`save_package(model.serialize(), path)`."
+        )
+    return (
+        f"lacks {', '.join(missing)}. Expected a package, as a model's `serialize` makes; found "
+        f"{', '.join(str(key) for key in list(package)[:8]) or 'nothing'}."
+    )
+
+
+def _are_tensors(values: Mapping) -> bool:
+    return all(isinstance(value, torch.Tensor) for value in values.values())
+
+
+def _as_plain(value: Any) -> Any:
+    """New containers; numpy scalars become numbers, kinds of strings become strings."""
+    if isinstance(value, Mapping):
+        return {_as_plain(key): _as_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_as_plain(item) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, str) else value
+
+
+def _check_plain(value: Any, place: str) -> None:
+    """Refuse a value that a file for others should not hold."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_plain(item, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _check_plain(item, f"{place}[{index}]")
+    elif value is not None and type(value) not in (bool, int, float, str):
+        raise CheckpointError(
+            f"The package's {place} is a {type(value).__name__}. Expected numbers, strings, "
+            "lists and dictionaries, which every version of asteroid can read; convert it."
+        )
+
+
+def _own_memory(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor of its own, so that a view does not take the memory of its base to the file."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
+def _read_folder(folder: Path) -> Dict[str, Any]:
+    if any(folder.glob("*.h5")):
+        return check_package(nnabla.convert(nnabla.read_folder(folder), str(folder)), str(folder))
+    for name in _FOLDER_FILES:
+        if (folder / name).exists():
+            return read_package(folder / name)
+    raise CheckpointError(
+        f"{folder} holds no weights. Expected .h5 files of NNabla, or one of "
+        f"{', '.join(_FOLDER_FILES)}."
+    )
+
+
+def _read_safetensors(path: Path) -> Dict[str, Any]:
+    from_file = _import_safetensors()
+    try:
+        with from_file.safe_open(path, framework="pt") as file:
+            entries = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except from_file.SafetensorError as error:
+        raise DamagedFileError(
+            f"{path} is damaged or cut short ({error}). Delete it and get it again."
+        ) from error
+    if _METADATA_KEY not in entries:
+        return tensors  # a plain state dict, which check_package explains
+    return {**json.loads(entries[_METADATA_KEY]), "state_dict": tensors}
+
+
+def _write_safetensors(package: Dict[str, Any], path: Path) -> None:
+    _import_safetensors()
+    from safetensors.torch import save_file
+
+    rest = {key: value for key, value in package.items() if key != "state_dict"}
+    save_file(package["state_dict"], path, metadata={_METADATA_KEY: json.dumps(rest)})
+
+
+def _import_safetensors():
+    try:
+        import safetensors
+    except ModuleNotFoundError as error:
+        raise CheckpointError(
+            "Files of the safetensors format need the package safetensors: "
+            "python -m pip install safetensors"
+        ) from error
+    return safetensors

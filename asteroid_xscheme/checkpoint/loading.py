@@ -1,0 +1,82 @@
+"""Whatever names some weights -> their package: a path, a name, a URL, an id, or the package."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Dict, Union
+
+from .diagnosis import CheckpointError
+from .fetching import load_hub, load_url
+from .files import check_package, read_package
+from .published import PUBLISHED, asteroid_sample_rate, asteroid_url, find_published
+
+_HUB_HOME = "https://huggingface.co/"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_FILE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".h5", ".zip", ".safetensors", ".tar", ".th")
+_YES = ("1", "on", "yes", "true")
+
+
+def load_package(
+    weights: Union[str, os.PathLike, Mapping], offline: bool = False
+) -> Dict[str, Any]:
+    """Load a package of weights, whatever names it; nothing of a file is ever run.
+
+    Args:
+        weights: The first of these that fits: a package (it is not changed); the path of a file; a
+            name of `PUBLISHED` ("xumx", "xumxhq", "xumxl", ...); the path of a folder; an id of
+            asteroid's table; a URL; or a Hugging Face id, "owner/name" or "owner/name@revision".
+        offline: Whether to use only what is on this machine; the environment variable
+            HF_HUB_OFFLINE=1 says the same.
+
+    Returns:
+        `model_name`, `model_args`, `state_dict` and what else the package holds, in plain types.
+
+    Raises:
+        CheckpointError: If the weights cannot be had, or are refused; the message says why and
+            what to do.
+    """
+    if isinstance(weights, Mapping):
+        return check_package(weights, "the dictionary")
+    name = os.fspath(weights)
+    path = Path(name).expanduser()
+    if path.is_file():
+        return read_package(path)
+    offline = offline or os.getenv("HF_HUB_OFFLINE", "").lower() in _YES
+    published = find_published(name)
+    if published is not None:
+        return load_url(published.url, checksum=published.checksum, offline=offline)
+    if path.is_dir():
+        return read_package(path)
+    if asteroid_url(name) is not None:
+        return _with_sample_rate(load_url(asteroid_url(name), offline=offline), name)
+    return _load_remote(name, offline)
+
+
+def _load_remote(name: str, offline: bool) -> Dict[str, Any]:
+    """The package of a URL or a Hugging Face id."""
+    hub_name = name.removeprefix(_HUB_HOME)
+    if hub_name == name and name.startswith(("http://", "https://")):
+        return load_url(name, offline=offline)
+    if _HUB_ID.fullmatch(hub_name) and not hub_name.lower().endswith(_FILE_SUFFIXES):
+        return load_hub(hub_name, offline=offline)
+    if hub_name != name:
+        return load_url(name, offline=offline)
+    raise CheckpointError(_explain_unknown(name))
+
+
+def _with_sample_rate(package: Dict[str, Any], name: str) -> Dict[str, Any]:
+    """asteroid's rule for its old files, which lack the rate."""
+    package["model_args"].setdefault("sample_rate", asteroid_sample_rate(name))
+    return package
+
+
+def _explain_unknown(name: str) -> str:
+    """What to say of a string that is nothing we know."""
+    near = difflib.get_close_matches(name, PUBLISHED, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"There is no file {name!r}, and it is no name of weights.{hint} Expected a path, a URL, a "
+        f"Hugging Face id (owner/name) or one of: {', '.join(PUBLISHED)}."
+    )

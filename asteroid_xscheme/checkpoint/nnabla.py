@@ -1,0 +1,210 @@
+"""Official NNabla files (.h5) -> packages: X-UMX here, D3Net in `nnabla_d3net`.
+
+A file holds one dataset per parameter, `scope/.../name` in float32 with its order of creation as
+attribute `index`; neither sizes nor settings are stored, so they are read off the shapes. NNabla
+itself is not needed, h5py is.
+
+Source of the layouts: sony/ai-research-code, x-umx and d3net.
+"""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO, Dict, List, Union
+
+import numpy as np
+import torch
+
+from .diagnosis import CheckpointError, DamagedFileError
+
+Parameters = Dict[str, np.ndarray]
+
+_SAMPLE_RATE = 44100  # Hz; of all official files, and not in them
+_HOPS_PER_WINDOW = 4  # likewise
+
+
+def read_parameters(file: Union[Path, BinaryIO], name: str = "") -> Parameters:
+    """All parameters of an .h5 file by path, in the order in which the network made them.
+
+    Raises:
+        CheckpointError: If h5py is not installed.
+        DamagedFileError: If the file is cut short.
+    """
+    h5py = _import_h5py()
+    arrays: Parameters = {}
+    order: Dict[str, int] = {}
+
+    def visit(path: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset):
+            arrays[path] = np.asarray(node)
+            order[path] = int(node.attrs.get("index", len(order)))
+
+    try:
+        with h5py.File(file, "r") as root:
+            root.visititems(visit)
+    except (OSError, RuntimeError) as error:
+        raise DamagedFileError(
+            f"{name or file} is damaged or cut short ({error}). Delete it and get it again."
+        ) from error
+    return {path: arrays[path] for path in sorted(arrays, key=lambda path: order[path])}
+
+
+def read_zip(path: Path) -> Parameters:
+    """The parameters of all .h5 files in a zip, as the official D3Net is published."""
+    parameters: Parameters = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in sorted(archive.namelist()):
+            if member.endswith(".h5") and "__MACOSX" not in member:
+                data = io.BytesIO(_read_member(archive, member, path))
+                parameters.update(read_parameters(data, f"{path} ({member})"))
+    return parameters
+
+
+def read_folder(path: Path) -> Parameters:
+    """The parameters of all .h5 files in a folder, the unpacked zip."""
+    parameters: Parameters = {}
+    for file in sorted(path.glob("*.h5")):
+        parameters.update(read_parameters(file))
+    return parameters
+
+
+def convert(parameters: Parameters, origin: str) -> Dict[str, Any]:
+    """The package of an official network, whichever it is.
+
+    Args:
+        parameters: From `read_parameters`, `read_zip` or `read_folder`.
+        origin: Name of the file, for errors.
+
+    Raises:
+        CheckpointError: If it is neither X-UMX nor D3Net for music, or a parameter is missing.
+    """
+    try:
+        if any(path.startswith("fc1_") for path in parameters):
+            return convert_xumx(parameters)
+        if any(path.endswith("/in_offset") for path in parameters):
+            from .nnabla_d3net import convert_d3net
+
+            return convert_d3net(parameters)
+    except KeyError as error:
+        raise CheckpointError(f"{origin} lacks the parameter {error}.") from error
+    raise CheckpointError(
+        f"{origin} is no network that we know: expected the official X-UMX (fc1_bass/...) or D3Net "
+        f"for music (vocals/in_offset, ...), found {', '.join(list(parameters)[:4]) or 'nothing'}."
+    )
+
+
+def convert_xumx(parameters: Parameters) -> Dict[str, Any]:
+    """The package of the official X-UMX (`x-umx.h5`), of any size.
+
+    Its normalization is stored as asteroid's: `input_mean` is minus the mean, `input_scale` one
+    over the deviation. One hop is a quarter of a window, and the rate 44.1 kHz, in all of them.
+    """
+    sources = _sources_of(parameters)
+    first = sources[0]
+    n_bins, max_bin = (len(parameters[f"{name}_mean_{first}"]) for name in ("output", "input"))
+    n_layers, n_directions = parameters[f"lstm_{first}/lstm/bias"].shape[:2]
+    n_inputs, hidden_size = parameters[f"fc1_{first}/affine/W"].shape
+    n_fft = 2 * (n_bins - 1)
+    model_args = {
+        "sources": sources,
+        "window_length": n_fft,
+        "in_chan": n_fft,
+        "n_hop": n_fft // _HOPS_PER_WINDOW,
+        "hidden_size": hidden_size,
+        "nb_channels": n_inputs // max_bin,
+        "sample_rate": _SAMPLE_RATE,
+        "nb_layers": n_layers,
+        "input_mean": None,
+        "input_scale": None,
+        "max_bin": max_bin,
+        "bidirectional": n_directions == 2,
+        "spec_power": 1,
+        "return_time_signals": False,
+    }
+    window = torch.hann_window(n_fft)
+    state_dict = {"encoder.0.window": window}
+    for source in sources:
+        state_dict.update(_convert_source(parameters, source))
+    state_dict["decoder.window"] = window.clone()
+    return {"model_name": "XUMX", "model_args": model_args, "state_dict": state_dict}
+
+
+def _sources_of(parameters: Parameters) -> List[str]:
+    return [
+        path.removeprefix("input_mean_") for path in parameters if path.startswith("input_mean_")
+    ]
+
+
+def _convert_source(parameters: Parameters, source: str) -> Dict[str, torch.Tensor]:
+    """asteroid's names and layouts for the network of one source."""
+    layers = {
+        f"layer_enc.{source}.enc": ((0, 1, "fc1"),),
+        f"layer_dec.{source}.dec": ((0, 1, "fc2"), (3, 4, "fc3")),
+    }
+    converted = {}
+    for prefix, pairs in layers.items():
+        for linear, norm, name in pairs:
+            weight = parameters[f"{name}_{source}/affine/W"]  # (in, out)
+            converted[f"{prefix}.{linear}.weight"] = _tensor(weight.T)
+            norms = _convert_norm(parameters, f"{name}_{source}/bn")
+            converted.update({f"{prefix}.{norm}.{key}": value for key, value in norms.items()})
+    for key, value in _convert_lstm(parameters, f"lstm_{source}/lstm").items():
+        converted[f"layer_lstm.{source}.{key}"] = value
+    for key in ("input_mean", "input_scale", "output_mean", "output_scale"):
+        converted[f"mean_scale.{key}_{source}"] = _tensor(parameters[f"{key}_{source}"])
+    return converted
+
+
+def _convert_norm(parameters: Parameters, path: str) -> Dict[str, torch.Tensor]:
+    """Batch normalization (1, 1, C) -> torch's entries (C,)."""
+    names = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
+    entries = {
+        ours: _tensor(parameters[f"{path}/{theirs}"].ravel()) for ours, theirs in names.items()
+    }
+    return {**entries, "num_batches_tracked": torch.tensor(0)}
+
+
+def _convert_lstm(parameters: Parameters, path: str) -> Dict[str, torch.Tensor]:
+    """LSTM of D directions: weights (L, D, 4, H, inputs + H), biases (L, D, 4, H).
+
+    The gates are in torch's order i, f, g, o. There is one bias per gate where torch adds two, so
+    its second one is 0. The first layer, of another input size, has an array of its own.
+    """
+    biases = parameters[f"{path}/bias"]
+    weights = [parameters[f"{path}/weight_l0"]]
+    if len(biases) > 1:
+        weights.extend(parameters[f"{path}/weight"])
+    converted = {}
+    for layer, (weight, bias) in enumerate(zip(weights, biases)):
+        for direction, suffix in enumerate(("", "_reverse")[: len(bias)]):
+            hidden = bias.shape[-1]
+            gates = weight[direction].reshape(4 * hidden, -1)
+            name = f"l{layer}{suffix}"
+            converted[f"weight_ih_{name}"] = _tensor(gates[:, :-hidden])
+            converted[f"weight_hh_{name}"] = _tensor(gates[:, -hidden:])
+            converted[f"bias_ih_{name}"] = _tensor(bias[direction].ravel())
+            converted[f"bias_hh_{name}"] = torch.zeros(4 * hidden)
+    return converted
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
+
+
+def _read_member(archive: zipfile.ZipFile, member: str, path: Path) -> bytes:
+    try:
+        return archive.read(member)
+    except zipfile.BadZipFile as error:
+        raise DamagedFileError(
+            f"{path} is damaged ({error}). Delete it and get it again."
+        ) from error
+
+
+def _import_h5py():
+    try:
+        import h5py
+    except ModuleNotFoundError as error:
+        raise CheckpointError(
+            "Official NNabla files (.h5) need the package h5py: python -m pip install h5py"
+        ) from error
+    return h5py

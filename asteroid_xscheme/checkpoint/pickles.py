@@ -1,0 +1,103 @@
+"""A file of torch.save -> the object in it, without running anything that the file asks for.
+
+A pickle is a program: to unpickle a file from a stranger is to run it. torch's `weights_only`
+reader knows tensors and containers and refuses the rest; `_allowed` below is all that we add to
+it, what old files of asteroid are known to hold besides tensors.
+"""
+
+import pickle
+import pickletools
+import re
+import zipfile
+from pathlib import Path
+from typing import Any, List
+
+import numpy as np
+import torch
+from torch.torch_version import TorchVersion
+
+from .diagnosis import CheckpointError, DamagedFileError
+
+# numpy's reconstruction of a scalar; its address changed with numpy 2, files keep the old one.
+_SCALAR = np.float64(0).__reduce__()[0]
+_SCALAR_ADDRESSES = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+_NUMBER_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
+
+
+def read_pickle(path: Path) -> Any:
+    """The object that torch.save wrote, its tensors on the CPU.
+
+    Raises:
+        CheckpointError: If the file asks for anything but tensors, containers and plain values;
+            the message says for what. Nothing of it has run.
+        DamagedFileError: If the file is cut short or damaged.
+    """
+    try:
+        with torch.serialization.safe_globals(_allowed()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _refusal(path, str(error)) from error
+    except (RuntimeError, EOFError, KeyError, UnicodeDecodeError, ValueError) as error:
+        raise DamagedFileError(
+            f"{path} is damaged or cut short ({_first_line(error)}). Delete it and get it again."
+        ) from error
+
+
+def _allowed() -> list:
+    """What a file may ask for besides torch's own list.
+
+    - TorchVersion: a string; asteroid's `serialize` stores `torch.__version__` as it is.
+    - numpy's scalar of a number type: asteroid's X-UMX recipe stores `max_bin` as np.int64.
+    """
+    number_types = [type(np.dtype(name)) for name in _NUMBER_TYPES.split()]
+    scalars = [(_SCALAR, address) for address in _SCALAR_ADDRESSES]
+    return [TorchVersion, np.dtype, *scalars, *number_types]
+
+
+def _refusal(path: Path, message: str) -> CheckpointError:
+    """The error for a file that torch's reader refused with this message."""
+    named = re.search(r"GLOBAL (\S+)", message)
+    names = [named.group(1)] if named else _requested_names(path)
+    if not names:
+        return DamagedFileError(
+            f"{path} is damaged or no file of torch.save ({_first_line(message)})."
+        )
+    return CheckpointError(
+        f"{path} is refused: it asks to run {', '.join(names)}, and weights need no code. Nothing "
+        "of it was run. Get the weights from their author as a package of plain values "
+        "(`save_package`, or .safetensors)."
+    )
+
+
+def _requested_names(path: Path) -> List[str]:
+    """Every function and class that the pickle in a file names, read without unpickling."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+            return _names_in(archive.read(name))
+    return _names_in(path.read_bytes())
+
+
+def _names_in(program: bytes) -> List[str]:
+    """Names by any opcode; for STACK_GLOBAL (protocol 4) they are the last two strings."""
+    names, strings = [], ["?", "?"]
+    for opcode, argument, _ in _opcodes(program):
+        if opcode.name in ("GLOBAL", "INST"):
+            names.append(argument.replace(" ", "."))
+        elif opcode.name == "STACK_GLOBAL":
+            names.append(".".join(strings[-2:]))
+        elif isinstance(argument, str):
+            strings.append(argument)
+    return sorted(set(names))
+
+
+def _opcodes(program: bytes):
+    """The instructions of a pickle, as far as they can be read."""
+    try:
+        yield from pickletools.genops(program)
+    except ValueError:
+        return  # damaged from here on: what was read is what can be told
+
+
+def _first_line(message: object) -> str:
+    return str(message).strip().partition("\n")[0][:200]

@@ -1,0 +1,139 @@
+"""The published weights: what a name stands for, what it can do, and under which licence.
+
+Scores are medians over frames (1 s) and tracks of SDR in dB on MUSDB18 (BSSEval v4), as published.
+Nothing here is measured by this project.
+"""
+
+from dataclasses import dataclass
+from statistics import mean
+from typing import Dict, Optional, Tuple
+
+from asteroid.utils.hub_utils import MODELS_URLS_HASHTABLE, SR_HASHTABLE
+
+from .fetching import find_cached, recorded_checksum
+
+_SOURCES = ("bass", "drums", "vocals", "other")
+_MUSDB18_TERMS = "trained on MUSDB18, which is for non-commercial use only"
+_XUMXL_ID = "r-sawata/XUMXL_MUSDB18_music_separation"
+_XUMXL_URL = "https://zenodo.org/record/7128659/files/pretrained_xumxl.pth?download=1"
+_D3NET_PAGE = "https://github.com/sony/ai-research-code/tree/master/d3net/music-source-separation"
+_NNABLA = "https://nnabla.org/pretrained-models/ai-research-code"
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """Weights that others trained and published, and what is known of them.
+
+    `licence` is what we could find out; where the publisher's page was not at hand it says so and
+    names the page. `checksum` is None where none is published: then that of the first copy counts.
+    """
+
+    name: str
+    title: str
+    url: str
+    page: str
+    licence: str
+    scores: Dict[str, float]
+    scores_source: str
+    ids: Tuple[str, ...] = ()
+    sources: Tuple[str, ...] = _SOURCES
+    sample_rate: int = 44100  # Hz
+    size: Optional[int] = None  # bytes, where known before the download
+    checksum: Optional[str] = None
+    needs: Tuple[str, ...] = ()  # optional packages to read it
+
+    @property
+    def average_score(self) -> float:
+        """Mean of the sources' scores in dB."""
+        return mean(self.scores.values())
+
+    @property
+    def bytes_cached(self) -> Optional[int]:
+        """Size of the file in the cache, or None where it is not there."""
+        path = find_cached(self.url)
+        return path.stat().st_size if path else None
+
+    @property
+    def checksum_state(self) -> str:
+        """Where the checksum comes from that a download is compared with."""
+        if self.checksum:
+            return f"{self.checksum} (known)"
+        recorded = recorded_checksum(self.url)
+        return f"{recorded} (recorded on first use)" if recorded else "recorded on first use"
+
+
+def _terms(page: str) -> str:
+    return f"not stated here, see {page}; {_MUSDB18_TERMS}"
+
+
+PUBLISHED: Dict[str, PublishedModel] = {
+    model.name: model
+    for model in (
+        PublishedModel(
+            name="xumx",
+            title="X-UMX, trained on MUSDB18",
+            url="https://zenodo.org/record/4704231/files/pretrained_xumx.pth?download=1",
+            page="https://zenodo.org/records/4704231",
+            ids=("r-sawata/XUMX_MUSDB18_music_separation",),
+            licence=_terms("https://zenodo.org/records/4704231"),
+            scores={"bass": 5.426, "drums": 6.471, "vocals": 6.612, "other": 4.639},
+            scores_source="asteroid, egs/musdb18/X-UMX/README.md",
+        ),
+        PublishedModel(
+            name="xumxhq",
+            title="X-UMX, trained on MUSDB18-HQ (baseline of the Music Demixing Challenge 2021)",
+            url="https://zenodo.org/record/4740378/files/pretrained_xumx_musdb18HQ.pth",
+            page="https://zenodo.org/records/4740378",
+            licence=_terms("https://zenodo.org/records/4740378"),
+            scores={"bass": 5.54, "drums": 6.44, "vocals": 6.54, "other": 4.46},
+            scores_source="Danna-Sep paper (its baseline)",
+        ),
+        PublishedModel(
+            name="xumxl",
+            title="X-UMXL: X-UMX trained on a larger data set",
+            url=_XUMXL_URL,
+            page="https://zenodo.org/records/7128659",
+            ids=(_XUMXL_ID,),
+            licence="not stated here, see https://zenodo.org/records/7128659",
+            scores={"bass": 6.283, "drums": 7.394, "vocals": 7.565, "other": 4.833},
+            scores_source="asteroid, egs/musdb18/X-UMX/README.md",
+        ),
+        PublishedModel(
+            name="xumx-nnabla",
+            title="X-UMX, the official NNabla network, trained on MUSDB18",
+            url=f"{_NNABLA}/x-umx/x-umx.h5",
+            page="https://github.com/sony/ai-research-code/tree/master/x-umx",
+            licence=_terms("https://github.com/sony/ai-research-code/tree/master/x-umx"),
+            scores={"average": 5.79},
+            scores_source="the X-UMX paper, Table 1",
+            needs=("h5py",),
+        ),
+        PublishedModel(
+            name="d3net",
+            title="D3Net, the official NNabla networks (not bridged), trained on MUSDB18",
+            url=f"{_NNABLA}/d3net/mss/d3net-mss.zip",
+            page=_D3NET_PAGE,
+            licence=_terms(_D3NET_PAGE),
+            scores={"bass": 5.32, "drums": 6.85, "vocals": 7.14, "other": 4.82},
+            scores_source="sony/ai-research-code, d3net/music-source-separation/README.md",
+            checksum="sha1:ada6858b467628f2f57489f0e862982aeb87942c",  # as Spleeter-Web checks it
+            needs=("h5py",),
+        ),
+    )
+}
+
+
+def find_published(name: str) -> Optional[PublishedModel]:
+    """The published model of a name or of one of asteroid's ids, or None."""
+    models = PUBLISHED.values()
+    return next((model for model in models if name == model.name or name in model.ids), None)
+
+
+def asteroid_url(name: str) -> Optional[str]:
+    """The URL of any id of asteroid's own table, or None."""
+    return MODELS_URLS_HASHTABLE.get(name)
+
+
+def asteroid_sample_rate(name: str) -> Optional[float]:
+    """The rate in Hz that asteroid takes for an id whose file does not say, or None."""
+    return SR_HASHTABLE.get(name)
