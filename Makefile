@@ -1,0 +1,53 @@
+# `make demo` and `make test` set up everything they need; `make help` lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := asteroid_xscheme xscheme.py egs tests benchmarks tools docs
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format bench ablation docs upstream wheel-check clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
+
+setup: $(READY)  ## make .venv with everything installed (3 minutes, 3 GB)
+
+$(READY): setup.cfg pyproject.toml constraints.txt tools/setup.sh
+	@bash tools/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+demo: $(READY)  ## train, evaluate and publish X-UMX on built-in songs (12 minutes)
+	@bash egs/musdb18/X-UMX/run.sh --dataset demo --tag demo --python_path "$(BIN)/python"
+
+test: $(READY)  ## run the tests (4 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+test-slow: $(READY)  ## run the end-to-end checks (15 minutes)
+	$(BIN)/python -m pytest -q -m slow
+
+lint: $(READY)  ## check format and style
+	$(BIN)/black -q --check $(wildcard $(SOURCES))
+	$(BIN)/flake8 $(wildcard $(SOURCES))
+
+format: $(READY)  ## format the code
+	$(BIN)/black -q $(wildcard $(SOURCES))
+
+bench: $(READY)  ## measure every claim of speed and memory into docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+ablation: $(READY)  ## train and score the paper's grid on built-in songs (hours)
+	$(BIN)/xscheme ablate
+
+docs: $(READY)  ## build the documentation into site/
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m mkdocs build --strict
+
+upstream: $(READY)  ## lay the contribution over an asteroid checkout: make upstream ASTEROID=path
+	$(BIN)/python tools/upstream.py "$(ASTEROID)"
+
+wheel-check: $(READY)  ## build the wheel and import it in an empty environment
+	bash tools/check_wheel.sh "$(BIN)/python"
+
+clean:  ## remove what was built here; data and experiments stay
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache

@@ -1,0 +1,247 @@
+"""From options to a trained model: `train(config, exp_dir)` runs, resumes and finishes a training.
+
+`exp_dir` receives conf.yml, checkpoints/ (the best ones and last.ckpt, written once per epoch under
+a temporary name), logs for TensorBoard and as CSV, best_k_models.json and, at the end,
+best_model.pth, which any asteroid can read.
+"""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+import pytorch_lightning as pl
+import torch
+from filelock import FileLock
+from pytorch_lightning.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    TQDMProgressBar,
+)
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from . import losses, models
+from .checkpoint import save_package
+from .config import Config, ConfigError
+from .data import MusicDataModule, dataset_infos, magnitude_statistics
+from .losses import SeparationLoss
+from .models import BridgedModel, SpectrogramModel
+from .system import SeparationSystem
+
+log = logging.getLogger(__name__)
+
+
+def train(config: Config, exp_dir: Path) -> Path:
+    """Train a model, or continue its training where it was stopped.
+
+    Args:
+        config: All options.
+        exp_dir: The run's folder.
+
+    Returns:
+        Path of best_model.pth: the epoch with the lowest validation loss.
+
+    Raises:
+        ConfigError: If the folder holds another run, or options contradict what is there.
+    """
+    exp_dir = Path(exp_dir)
+    checkpoint = _checkpoint_to_resume(config, exp_dir)
+    pl.seed_everything(config.data.seed, workers=True, verbose=False)
+    data = MusicDataModule(
+        config.data,
+        batch_size=config.training.batch_size,
+        val_dur=config.training.val_dur,
+        nb_channels=config.model.nb_channels,
+    )
+    model = build_model(config, data)
+    system = SeparationSystem(model, build_loss(config, model), config.optim, config.data.seed)
+    trainer = build_trainer(config, exp_dir)
+    _write_config(config, exp_dir)
+    trainer.fit(system, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    if trainer.is_global_zero:
+        _export_best(trainer, system, config, exp_dir)
+    trainer.strategy.barrier()
+    return exp_dir / "best_model.pth"
+
+
+def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
+    """The model that the options describe: new, or with the weights of `pretrained`.
+
+    A new spectrogram model gets the statistics of the training mixtures, which one process
+    computes and the others, and later runs, read.
+    """
+    architecture = models.get(config.architecture)
+    args = config.model.model_args(config.data.sample_rate)
+    if config.training.pretrained is not None:
+        return _pretrained_model(architecture, args, config)
+    if issubclass(architecture, SpectrogramModel):
+        args["input_mean"], args["input_scale"] = _input_statistics(config, data)
+    return architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
+
+
+def build_loss(config: Config, model: BridgedModel) -> SeparationLoss:
+    """The loss that the options name, for the model's spectrograms."""
+    model_args = model.get_model_args()
+    return losses.get(config.loss.loss)(
+        window_length=model_args["window_length"],
+        in_chan=model_args["in_chan"],
+        n_hop=model_args["n_hop"],
+        spec_power=model_args.get("spec_power", 1),
+        nb_channels=model.nb_channels,
+        loss_combine_sources=config.loss.loss_combine_sources,
+        loss_use_multidomain=config.loss.loss_use_multidomain,
+        mix_coef=config.loss.mix_coef,
+    )
+
+
+def build_trainer(config: Config, exp_dir: Path) -> pl.Trainer:
+    """Lightning's trainer for the machine that the options describe.
+
+    One device runs without a process group; several, or several nodes under torchrun or SLURM, run
+    DDP unless `strategy` says otherwise.
+    """
+    options = config.training
+    return pl.Trainer(
+        max_epochs=options.epochs,
+        accelerator=options.accelerator,
+        devices=options.devices,
+        num_nodes=options.num_nodes,
+        strategy=options.strategy,
+        precision=options.precision,
+        gradient_clip_val=options.gradient_clipping,
+        accumulate_grad_batches=options.accumulate_grad_batches,
+        sync_batchnorm=options.sync_batchnorm,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        callbacks=_callbacks(config, exp_dir),
+        logger=[
+            TensorBoardLogger(exp_dir, name="logs", version="tensorboard"),
+            CSVLogger(exp_dir, name="logs", version="csv"),
+        ],
+        default_root_dir=exp_dir,
+    )
+
+
+class EpochReport(Callback):
+    """One line per finished epoch, for terminals and log files alike."""
+
+    @rank_zero_only
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print epoch, losses, learning rate and speed."""
+        metrics = trainer.callback_metrics
+        print(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            f"  loss {metrics['loss_epoch']:.4f}  val_loss {metrics['val_loss']:.4f}"
+            f"  lr {metrics['lr']:.2g}  {metrics['examples_per_second']:.1f} segments/s",
+            flush=True,
+        )
+
+
+def _callbacks(config: Config, exp_dir: Path) -> List[Callback]:
+    checkpoints = exp_dir / "checkpoints"
+    best = ModelCheckpoint(
+        checkpoints,
+        filename="epoch={epoch}-val_loss={val_loss:.4f}",
+        auto_insert_metric_name=False,
+        monitor="val_loss",
+        save_top_k=config.training.save_top_k,
+        save_on_train_epoch_end=True,
+    )
+    last = ModelCheckpoint(
+        checkpoints, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    stop = EarlyStopping("val_loss", patience=config.optim.patience, check_on_train_epoch_end=True)
+    callbacks = [stop, EpochReport(), best, last]
+    if config.training.ema_decay is not None:
+        callbacks.append(EMAWeightAveraging(decay=config.training.ema_decay))
+    if sys.stderr.isatty():
+        callbacks.append(TQDMProgressBar(leave=False))
+    return callbacks
+
+
+def _checkpoint_to_resume(config: Config, exp_dir: Path) -> Optional[Path]:
+    """The checkpoint that `--resume` asks for, after a look at whose run it is."""
+    resume, last = config.training.resume, exp_dir / "checkpoints" / "last.ckpt"
+    if resume not in ("auto", "none"):
+        if not Path(resume).is_file():
+            raise ConfigError(f"--resume: there is no checkpoint {resume}.")
+        return Path(resume)
+    if not last.is_file():
+        return None
+    if resume == "none":
+        raise ConfigError(
+            f"{exp_dir} already holds a run. Choose another --tag, delete the folder, or continue "
+            "with --resume auto."
+        )
+    _check_same_run(config, exp_dir)
+    return last
+
+
+def _check_same_run(config: Config, exp_dir: Path) -> None:
+    """Refuse to continue a run with options that would make it another run."""
+    before = Config.from_yaml(exp_dir / "conf.yml").to_dict()
+    now = config.to_dict()
+    changed = [
+        f"{name} was {before[group][name]}, is now {value}"
+        for group in ("model", "data", "loss", "optim")
+        for name, value in now[group].items()
+        if name not in ("num_workers", "cache", "source_dir") and before[group][name] != value
+    ]
+    if changed:
+        raise ConfigError(
+            f"{exp_dir} holds a run with other options ({'; '.join(changed)}). Give it the same "
+            "options to continue it, or choose another --tag."
+        )
+
+
+@rank_zero_only
+def _write_config(config: Config, exp_dir: Path) -> None:
+    exp_dir.mkdir(parents=True, exist_ok=True)
+    config.to_yaml(exp_dir / "conf.yml")
+
+
+def _input_statistics(config: Config, data: MusicDataModule):
+    stft = {"n_fft": config.model.in_chan, "hop": config.model.nhop}
+    lock = data.statistics_cache.with_suffix(".lock")
+    with FileLock(lock):
+        return magnitude_statistics(data.train_tracks, cache=data.statistics_cache, **stft)
+
+
+def _pretrained_model(architecture, args: dict, config: Config) -> BridgedModel:
+    """The weights of `pretrained` in the model that the options describe, which must be its own."""
+    model = architecture.from_pretrained(config.training.pretrained)
+    expected = {"sources": config.data.sources, "sample_rate": config.data.sample_rate, **args}
+    found = model.get_model_args()
+    differing = [
+        f"{name} is {found[name]}, the options say {value}"
+        for name, value in expected.items()
+        if name in found and found[name] != value
+    ]
+    if differing:
+        raise ConfigError(
+            f"{config.training.pretrained} is another model than the options describe: "
+            f"{'; '.join(differing)}. Set the options to the model's own."
+        )
+    return model
+
+
+def _export_best(
+    trainer: pl.Trainer, system: SeparationSystem, config: Config, exp_dir: Path
+) -> None:
+    """Write best_k_models.json and best_model.pth from the best epoch's checkpoint."""
+    best = next(c for c in trainer.checkpoint_callbacks if c.monitor == "val_loss")
+    scores = {Path(path).name: float(loss) for path, loss in best.best_k_models.items()}
+    (exp_dir / "best_k_models.json").write_text(json.dumps(scores, indent=2), encoding="utf-8")
+    checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+    system.load_state_dict(checkpoint["state_dict"])
+    package = system.model.cpu().serialize()
+    package.update(dataset_infos(config.data.dataset))
+    save_package(package, exp_dir / "best_model.pth")
+    log.info("The best model is %s.", exp_dir / "best_model.pth")

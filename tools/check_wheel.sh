@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Build the wheel, install it without extras into an empty environment, import and call it.
+# Usage: tools/check_wheel.sh PYTHON
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+"$1" -m build --wheel --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 ||
+  { cat "$scratch/build.log" >&2; exit 1; }
+"$1" -m venv "$scratch/venv"
+pip() { "$scratch/venv/bin/python" -m pip --disable-pip-version-check install -q -c constraints.txt "$@"; }
+pip torch
+pip "$scratch"/dist/*.whl
+pip --no-deps asteroid
+cd "$scratch"
+venv/bin/python -c "
+import asteroid, asteroid_xscheme
+model = asteroid.models.get('XUMX')(['vocals', 'other'], window_length=64, in_chan=64, n_hop=16)
+assert type(model).__module__.startswith('asteroid_xscheme'), type(model)
+"
+venv/bin/xscheme --help >/dev/null
+echo "wheel: installs, imports and runs in an empty environment"

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Make a virtual environment that runs, trains and tests this package.
+# Usage: tools/setup.sh PYTHON VENV
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=$1
+venv=$2
+
+say() { printf '%s\n' "$*" >&2; }
+stop() { say "setup: $*"; exit 1; }
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+  stop "Python 3.10 or later is needed: make PYTHON=/path/to/python3.11 ..."
+
+# museval, the scoring of the recipes, does not import without ffmpeg and ffprobe.
+if ! { command -v ffmpeg && command -v ffprobe; } >/dev/null; then
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    say "setup: installing ffmpeg"
+    { apt-get -qq update && apt-get -qq install -y --no-install-recommends ffmpeg; } >/dev/null
+  else
+    stop "please install ffmpeg (with ffprobe), for example by: sudo apt-get install ffmpeg"
+  fi
+fi
+
+say "setup: installing into $venv (about 3 minutes; constraints.txt says which versions)"
+"$python" -m venv "$venv" || stop "cannot make $venv; on Debian install python3-venv first"
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check install -q -c constraints.txt "$@"; }
+pip "setuptools<82" wheel
+pip torch
+pip -e ".[recipes,formats,peers,dev]"
+pip --no-deps asteroid
+"$venv/bin/python" -c "import asteroid_xscheme"
+say "setup: ready, $venv/bin holds python and xscheme"
