@@ -95,7 +95,7 @@ def check_package(package: Any, origin: str) -> Dict[str, Any]:
     tensors = package["state_dict"]
     if not isinstance(tensors, Mapping) or not _are_tensors(tensors):
         raise CheckpointError(f"{origin}: state_dict is no dictionary of tensors.")
-    return _as_plain(package)
+    return as_plain(package)
 
 
 def _describe_other_kind(package: Mapping, missing: list) -> str:
@@ -121,12 +121,12 @@ def _are_tensors(values: Mapping) -> bool:
     return all(isinstance(value, torch.Tensor) for value in values.values())
 
 
-def _as_plain(value: Any) -> Any:
-    """New containers; numpy scalars become numbers, kinds of strings become strings."""
+def as_plain(value: Any) -> Any:
+    """A copy of nested containers: numpy scalars become numbers, kinds of strings become strings."""
     if isinstance(value, Mapping):
-        return {_as_plain(key): _as_plain(item) for key, item in value.items()}
+        return {as_plain(key): as_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        items = [_as_plain(item) for item in value]
+        items = [as_plain(item) for item in value]
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, np.generic):
         return value.item()

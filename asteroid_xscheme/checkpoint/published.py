@@ -13,7 +13,8 @@ from asteroid.utils.hub_utils import MODELS_URLS_HASHTABLE, SR_HASHTABLE
 from .fetching import find_cached, recorded_checksum
 
 _SOURCES = ("bass", "drums", "vocals", "other")
-_MUSDB18_TERMS = "trained on MUSDB18, which is for non-commercial use only"
+_XUMX_BYTES = 142_000_000  # 35.5 million parameters
+_D3NET_BYTES = 45_000_000  # 11.2 million parameters, four networks
 _XUMXL_ID = "r-sawata/XUMXL_MUSDB18_music_separation"
 _XUMXL_URL = "https://zenodo.org/record/7128659/files/pretrained_xumxl.pth?download=1"
 _D3NET_PAGE = "https://github.com/sony/ai-research-code/tree/master/d3net/music-source-separation"
@@ -24,21 +25,22 @@ _NNABLA = "https://nnabla.org/pretrained-models/ai-research-code"
 class PublishedModel:
     """Weights that others trained and published, and what is known of them.
 
-    `licence` is what we could find out; where the publisher's page was not at hand it says so and
-    names the page. `checksum` is None where none is published: then that of the first copy counts.
+    `licence` is the publisher's for the weights, None where we could not find it: then only `page`
+    can tell. `checksum` is None where none is published: then that of the first copy counts.
     """
 
     name: str
     title: str
     url: str
     page: str
-    licence: str
+    data: str  # what they were trained on, and its terms
     scores: Dict[str, float]
     scores_source: str
     ids: Tuple[str, ...] = ()
     sources: Tuple[str, ...] = _SOURCES
     sample_rate: int = 44100  # Hz
-    size: Optional[int] = None  # bytes, where known before the download
+    size: Optional[int] = None  # bytes, about
+    licence: Optional[str] = None
     checksum: Optional[str] = None
     needs: Tuple[str, ...] = ()  # optional packages to read it
 
@@ -54,16 +56,17 @@ class PublishedModel:
         return path.stat().st_size if path else None
 
     @property
+    def licence_note(self) -> str:
+        """The licence of the weights, or where to read it."""
+        return self.licence or f"not stated here, see {self.page}"
+
+    @property
     def checksum_state(self) -> str:
         """Where the checksum comes from that a download is compared with."""
         if self.checksum:
             return f"{self.checksum} (known)"
         recorded = recorded_checksum(self.url)
         return f"{recorded} (recorded on first use)" if recorded else "recorded on first use"
-
-
-def _terms(page: str) -> str:
-    return f"not stated here, see {page}; {_MUSDB18_TERMS}"
 
 
 PUBLISHED: Dict[str, PublishedModel] = {
@@ -75,7 +78,8 @@ PUBLISHED: Dict[str, PublishedModel] = {
             url="https://zenodo.org/record/4704231/files/pretrained_xumx.pth?download=1",
             page="https://zenodo.org/records/4704231",
             ids=("r-sawata/XUMX_MUSDB18_music_separation",),
-            licence=_terms("https://zenodo.org/records/4704231"),
+            data="MUSDB18 (non-commercial)",
+            size=_XUMX_BYTES,
             scores={"bass": 5.426, "drums": 6.471, "vocals": 6.612, "other": 4.639},
             scores_source="asteroid, egs/musdb18/X-UMX/README.md",
         ),
@@ -84,7 +88,8 @@ PUBLISHED: Dict[str, PublishedModel] = {
             title="X-UMX, trained on MUSDB18-HQ (baseline of the Music Demixing Challenge 2021)",
             url="https://zenodo.org/record/4740378/files/pretrained_xumx_musdb18HQ.pth",
             page="https://zenodo.org/records/4740378",
-            licence=_terms("https://zenodo.org/records/4740378"),
+            data="MUSDB18 (non-commercial)",
+            size=_XUMX_BYTES,
             scores={"bass": 5.54, "drums": 6.44, "vocals": 6.54, "other": 4.46},
             scores_source="Danna-Sep paper (its baseline)",
         ),
@@ -94,7 +99,7 @@ PUBLISHED: Dict[str, PublishedModel] = {
             url=_XUMXL_URL,
             page="https://zenodo.org/records/7128659",
             ids=(_XUMXL_ID,),
-            licence="not stated here, see https://zenodo.org/records/7128659",
+            data="a larger set",
             scores={"bass": 6.283, "drums": 7.394, "vocals": 7.565, "other": 4.833},
             scores_source="asteroid, egs/musdb18/X-UMX/README.md",
         ),
@@ -103,7 +108,8 @@ PUBLISHED: Dict[str, PublishedModel] = {
             title="X-UMX, the official NNabla network, trained on MUSDB18",
             url=f"{_NNABLA}/x-umx/x-umx.h5",
             page="https://github.com/sony/ai-research-code/tree/master/x-umx",
-            licence=_terms("https://github.com/sony/ai-research-code/tree/master/x-umx"),
+            data="MUSDB18 (non-commercial)",
+            size=_XUMX_BYTES,
             scores={"average": 5.79},
             scores_source="the X-UMX paper, Table 1",
             needs=("h5py",),
@@ -113,7 +119,8 @@ PUBLISHED: Dict[str, PublishedModel] = {
             title="D3Net, the official NNabla networks (not bridged), trained on MUSDB18",
             url=f"{_NNABLA}/d3net/mss/d3net-mss.zip",
             page=_D3NET_PAGE,
-            licence=_terms(_D3NET_PAGE),
+            data="MUSDB18 (non-commercial)",
+            size=_D3NET_BYTES,
             scores={"bass": 5.32, "drums": 6.85, "vocals": 7.14, "other": 4.82},
             scores_source="sony/ai-research-code, d3net/music-source-separation/README.md",
             checksum="sha1:ada6858b467628f2f57489f0e862982aeb87942c",  # as Spleeter-Web checks it
