@@ -29,8 +29,8 @@ class DataConfig:
     source_dir: Optional[str] = option(
         None, "zip or folder that you have of the data set; none downloads it"
     )
-    train_dir: List[str] = option(
-        ["data/musdb18"], "prepared folders to train on, each with train/TRACK/SOURCE.wav"
+    train_dir: Optional[List[str]] = option(
+        None, "prepared folders to train on, each with train/TRACK/SOURCE.wav; none is data/DATASET"
     )
     test_dir: Optional[str] = option(
         None, "prepared folder to evaluate on; none is the first of train_dir"
@@ -70,11 +70,21 @@ class DataConfig:
             raise ConfigError(
                 f"Expected 0 < gain_min <= gain_max, got {self.gain_min} and {self.gain_max}."
             )
-        if self.root_weights is not None and len(self.root_weights) != len(self.train_dir):
+        if self.root_weights is not None and len(self.root_weights) != len(self.roots):
             raise ConfigError(
-                f"root_weights wants one weight for each of the {len(self.train_dir)} folders "
+                f"root_weights wants one weight for each of the {len(self.roots)} folders "
                 f"of train_dir, got {len(self.root_weights)}."
             )
+
+    @property
+    def roots(self) -> List[Path]:
+        """Prepared folders to train on, the data set of stage 0 first."""
+        return [Path(root) for root in self.train_dir or [f"data/{self.dataset}"]]
+
+    @property
+    def test_root(self) -> Path:
+        """Prepared folder to evaluate on."""
+        return Path(self.test_dir) if self.test_dir else self.roots[0]
 
 
 @dataclass

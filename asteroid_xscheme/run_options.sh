@@ -1,0 +1,59 @@
+# Read a recipe's command line: sourced by run.sh after its options are set to their defaults.
+#
+# `--name value` sets the variable `name` where run.sh has set it before. Every other argument is an
+# option of local/conf.yml and is collected, as it stands, in the array `options` for the Python
+# programs, which know their names and types. Then the folder of the run, `expdir`, is decided.
+
+options=()
+while [[ $# -gt 0 ]]; do
+  name=${1#--}
+  name=${name//-/_}
+  case $1 in
+    --help | -h)
+      sed -n '/^# Usage/,/^# ---/p' "$0" | sed 's/^# \{0,1\}//;$d'
+      "$python_path" train.py --help | sed -n '/^model/,$p'
+      exit 0
+      ;;
+    --stage | --stop[-_]stage | --tag | --id | --python[-_]path | --dataset | --conf)
+      if [[ $# -lt 2 || $2 == --* ]]; then
+        echo "run.sh: $1 expects a value" >&2
+        exit 2
+      fi
+      printf -v "$name" '%s' "$2"
+      shift 2
+      ;;
+    *)
+      options+=("$1")
+      shift
+      ;;
+  esac
+done
+
+for name in stage stop_stage; do
+  if [[ ! ${!name} =~ ^[0-3]$ ]]; then
+    echo "run.sh: --$name is 0 (data), 1 (train), 2 (evaluate) or 3 (publish), not '${!name}'" >&2
+    exit 2
+  fi
+done
+
+conf=${conf:-local/conf.yml}
+if [[ $dataset == demo && $conf == local/conf.yml ]]; then
+  conf=local/conf_demo.yml
+fi
+options+=(--dataset "$dataset")
+if [[ -n $id ]]; then
+  export CUDA_VISIBLE_DEVICES=$id
+fi
+
+# A training without --tag gets a new one; the other stages look for the last one trained.
+mkdir -p exp
+if [[ -z $tag && $stage -le 1 && $stop_stage -ge 1 ]]; then
+  tag=$("$python_path" -c 'import uuid; print(str(uuid.uuid4())[:8])')
+elif [[ -z $tag && $stop_stage -ge 2 ]]; then
+  if [[ ! -f exp/last_tag ]]; then
+    echo "run.sh: nothing was trained here yet: begin with --stage 1, or name the run by --tag" >&2
+    exit 2
+  fi
+  tag=$(<exp/last_tag)
+fi
+expdir=exp/train_$(basename "$PWD" | tr '[:upper:]-' '[:lower:]_')_$tag
