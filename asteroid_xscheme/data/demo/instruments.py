@@ -1,0 +1,225 @@
+"""The instruments of bass and accompaniment: a frequency and a duration in, one mono note out.
+
+`make(rng)` builds an instrument of its kind with a colour of its own and returns its tone: a
+function of frequency in Hz, duration in seconds and a generator. A tone's signal is longer than
+the duration by the time it needs to die away.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, Dict, Tuple
+
+import numpy as np
+
+from .synthesis import envelope, fade, filtered, plucked_string, sawtooth, time_axis
+
+Tone = Callable[[float, float, np.random.Generator], np.ndarray]
+TWO_PI = 2 * np.pi
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A kind of instrument and how it is used.
+
+    Attributes:
+        make: Builds a tone from a generator.
+        bottom: MIDI pitch from which its chords are built.
+        rhythms: What it may play, names of `accompaniment.RHYTHMS`.
+        chorus: Chance of a chorus effect.
+        echo: Chance of an echo.
+        driven: Whether it goes through an overdriven amplifier, double tracked.
+    """
+
+    make: Callable[[np.random.Generator], Tone]
+    bottom: int
+    rhythms: Tuple[str, ...]
+    chorus: float = 0.0
+    echo: float = 0.0
+    driven: bool = False
+
+
+def _guitar(low: float, high: float, decay: float, pick: float):
+    """Kind of guitar whose brightness lies between low and high."""
+
+    def make(rng: np.random.Generator) -> Tone:
+        brightness = rng.uniform(low, high)
+
+        def tone(frequency, seconds, rng):
+            signal = plucked_string(frequency, seconds + 0.15, rng, brightness, decay, pick)
+            return signal * envelope(time_axis(seconds + 0.15), seconds, 0.001, release=0.12)
+
+        return tone
+
+    return make
+
+
+def _electric_piano(rng: np.random.Generator) -> Tone:
+    """Frequency modulation that mellows, and the tick of a tine."""
+    depth = rng.uniform(1.0, 3.0)
+
+    def tone(frequency, seconds, rng):
+        t = time_axis(seconds + 0.25)
+        angle = TWO_PI * frequency * t
+        body = np.sin(angle + (depth * fade(t, 0.29) + 0.25) * np.sin(angle))
+        tine = 0.25 * np.sin(14 * angle) * fade(t, 0.045) if frequency < 700 else 0.0
+        return 0.7 * (body + tine) * envelope(t, seconds, 0.002, 0.2, decay=3.0, sustain=0.1)
+
+    return tone
+
+
+def _piano(rng: np.random.Generator) -> Tone:
+    """Stretched partials, the higher the sooner gone, and the noise of the hammer."""
+    tilt = rng.uniform(0.7, 1.2)
+
+    def tone(frequency, seconds, rng):
+        t = time_axis(seconds + 0.3)
+        signal = 0.02 * rng.standard_normal(t.size) * fade(t, 1 / 60)
+        for k in range(1, int(min(22, 9000 / frequency)) + 1):
+            partial = k * frequency * np.sqrt(1 + 4e-4 * k * k)
+            level = np.sin(np.pi * k * 0.12) / k**tilt
+            signal += (
+                level
+                * np.exp(-t * (0.5 + 0.35 * k + frequency / 400))
+                * np.sin(TWO_PI * partial * t + k)
+            )
+        return 1.3 * signal * envelope(t, seconds, 0.002, release=0.2)
+
+    return tone
+
+
+def _organ(rng: np.random.Generator) -> Tone:
+    """Seven drawbars, all in one vibrato."""
+    drawbars = rng.uniform(0.1, 1.0, 7)
+    multiples = (0.5, 1, 1.5, 2, 3, 4, 6)
+
+    def tone(frequency, seconds, rng):
+        t = time_axis(seconds + 0.06)
+        swaying = TWO_PI * frequency * (t + 0.0035 / 6.2 * np.sin(TWO_PI * 6.2 * t))
+        signal = sum(level * np.sin(k * swaying) for level, k in zip(drawbars, multiples))
+        return 0.35 * signal * envelope(t, seconds, 0.008, release=0.05)
+
+    return tone
+
+
+def _strings(rng: np.random.Generator) -> Tone:
+    """Four detuned sawtooths that swell behind a low-pass filter: strings, or a pad."""
+    cutoff, attack = rng.uniform(1000, 5000), rng.uniform(0.03, 0.3)
+
+    def tone(frequency, seconds, rng):
+        t = time_axis(seconds + 0.5)
+        signal = np.zeros(t.size)
+        for detune in (-0.11, -0.04, 0.05, 0.1):
+            detuned = frequency * 2 ** (detune / 12)
+            signal += sawtooth(detuned * t + rng.uniform(), detuned)
+        return 0.3 * filtered(signal, "low", cutoff) * envelope(t, seconds, attack, 0.5)
+
+    return tone
+
+
+def _lead(rng: np.random.Generator) -> Tone:
+    """A sawtooth or a pulse with late vibrato: it sings where the voice does."""
+    cutoff, width = rng.uniform(2000, 6000), rng.uniform(0.2, 0.5)
+    is_pulse = rng.random() < 0.6
+
+    def tone(frequency, seconds, rng):
+        t = time_axis(seconds + 0.1)
+        vibrato = 0.004 / (TWO_PI * 5.5) * np.minimum(t / 0.3, 1) * -np.cos(TWO_PI * 5.5 * t)
+        phase = frequency * (t + vibrato)
+        signal = sawtooth(phase, frequency)
+        if is_pulse:
+            signal = signal - sawtooth(phase + width, frequency)
+        loudness = envelope(t, seconds, 0.01, 0.08, decay=0.3, sustain=0.7)
+        return 0.5 * filtered(signal, "low", cutoff) * loudness
+
+    return tone
+
+
+def _brass(rng: np.random.Generator) -> Tone:
+    """Harmonics that come in with loudness, the higher the later."""
+    attack, edge = rng.uniform(0.03, 0.07), rng.uniform(0.12, 0.25)
+
+    def tone(frequency, seconds, rng):
+        t = time_axis(seconds + 0.1)
+        loudness = envelope(t, seconds, attack, 0.08, decay=0.2, sustain=0.75)
+        opening, angle = loudness**edge, TWO_PI * frequency * t
+        level, signal = loudness, np.zeros(t.size)
+        for k in range(1, int(min(30, 9000 / frequency)) + 1):
+            level = level * opening
+            signal += level / k * np.sin(k * angle)
+        return 0.5 * signal
+
+    return tone
+
+
+def _bass_guitar(low: float, high: float):
+    """Kind of electric bass whose brightness lies between low and high."""
+
+    def make(rng: np.random.Generator) -> Tone:
+        brightness = rng.uniform(low, high)
+
+        def tone(frequency, seconds, rng):
+            signal = plucked_string(frequency, seconds + 0.05, rng, brightness, 0.9985, 0.2)
+            return signal * envelope(time_axis(seconds + 0.05), seconds, 0.003, release=0.05)
+
+        return tone
+
+    return make
+
+
+def _synth_bass(rng: np.random.Generator) -> Tone:
+    """Two sawtooths an octave apart whose filter closes."""
+    cutoff, closing = rng.uniform(700, 2500), rng.uniform(0.07, 0.25)
+
+    def tone(frequency, seconds, rng):
+        t = time_axis(seconds + 0.05)
+        signal = 0.6 * sawtooth(frequency * t, frequency)
+        signal += 0.4 * sawtooth(2.003 * frequency * t + 0.3, 2 * frequency)
+        dark, bright = filtered(signal, "low", 180 + frequency), filtered(signal, "low", cutoff)
+        mixed = dark + fade(t, closing) * (bright - dark)
+        return mixed * envelope(t, seconds, 0.004, 0.04, decay=0.6, sustain=0.75)
+
+    return tone
+
+
+def _sub_bass(rng: np.random.Generator) -> Tone:
+    """Nearly a sine, driven."""
+    drive = rng.uniform(1.1, 3.0)
+
+    def tone(frequency, seconds, rng):
+        t = time_axis(seconds + 0.05)
+        angle = TWO_PI * frequency * t
+        signal = np.tanh(drive * np.sin(angle + 0.6 * fade(t, 1 / 12) * np.sin(2 * angle)))
+        return signal * envelope(t, seconds, 0.006, 0.05, decay=0.8, sustain=0.8)
+
+    return tone
+
+
+#: What bass lines are played on.
+BASSES: Dict[str, Callable[[np.random.Generator], Tone]] = {
+    "fingered": _bass_guitar(0.15, 0.35),
+    "picked": _bass_guitar(0.5, 0.6),
+    "synth": _synth_bass,
+    "sub": _sub_bass,
+}
+
+#: What the source "other" is made of.
+INSTRUMENTS: Dict[str, Instrument] = {
+    "acoustic guitar": Instrument(
+        _guitar(0.6, 0.9, 0.996, 0.15), 50, ("strum", "busy strum", "arpeggio")
+    ),
+    "clean guitar": Instrument(
+        _guitar(0.35, 0.6, 0.998, 0.25),
+        55,
+        ("arpeggio", "fast arpeggio", "off-beats"),
+        chorus=0.7,
+        echo=0.6,
+    ),
+    "overdriven guitar": Instrument(
+        _guitar(0.45, 0.55, 0.998, 0.15), 40, ("power eighths", "power chords"), driven=True
+    ),
+    "electric piano": Instrument(_electric_piano, 55, ("held", "comping"), chorus=0.7),
+    "piano": Instrument(_piano, 52, ("comping", "arpeggio", "quarters")),
+    "organ": Instrument(_organ, 55, ("held", "off-beats"), chorus=0.7),
+    "strings": Instrument(_strings, 57, ("held",), chorus=0.7),
+    "lead": Instrument(_lead, 67, ("counter-melody",), echo=0.6),
+    "brass": Instrument(_brass, 60, ("comping",), echo=0.6),
+}

@@ -1,0 +1,73 @@
+"""A real track to test on: the stem file of the stempeg package in, a track of the demo set out.
+
+stempeg ships 6 seconds of "Falcon 69" by The Easton Ellises, a track of MUSDB18, under CC BY-NC-SA:
+it is read where pip installed it and not passed on. stempeg is not imported, as it wants ffmpeg.
+"""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from ...audio import AudioReader, write_audio
+
+REAL_TRACK = "Falcon 69"
+STEM_FILE = "data/The Easton Ellises - Falcon 69.stem.mp4"
+#: The streams of a stem file, in their order.
+STREAMS = ("mixture", "drums", "bass", "other", "vocals")
+CUT_SECONDS = 0.1  # a burst at both ends
+
+
+def find_real_track() -> Path:
+    """The stem file in the installed stempeg package.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    package = find_spec("stempeg")
+    if package is None:
+        raise FileNotFoundError(
+            "The real track of the demo comes with the stempeg package: `pip install stempeg`."
+        )
+    path = Path(package.submodule_search_locations[0]) / STEM_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"Expected a stem file at {path}; `pip install --force-reinstall stempeg` restores it."
+        )
+    return path
+
+
+def unpack_real_track(root) -> Path:
+    """Decode the real track, unless it is there.
+
+    Its samples exceed 1 and its sources do not add up to its mixture exactly, so it is written in
+    floating point, as it is.
+
+    Args:
+        root: Folder of the demo set; gets real/Falcon 69/ with a .wav file for the mixture and for
+            each source, 44.1 kHz, stereo.
+
+    Returns:
+        The folder of the track.
+    """
+    target = Path(root) / "real" / REAL_TRACK
+    if target.is_dir():
+        return target
+    stem_file = find_real_track()
+    working = target.with_name(f".{REAL_TRACK}")
+    shutil.rmtree(working, ignore_errors=True)
+    working.mkdir(parents=True)
+    for index, name in enumerate(STREAMS):
+        waveform, sample_rate = _read_stream(stem_file, index)
+        cut = int(CUT_SECONDS * sample_rate)
+        path = working / f"{name}.wav"
+        write_audio(path, waveform[:, cut:-cut], sample_rate, subtype="FLOAT")
+    working.rename(target)
+    return target
+
+
+def _read_stream(path: Path, index: int) -> tuple[torch.Tensor, int]:
+    """One stream of a stem file, (C, T), and its sample rate."""
+    with AudioReader(path, stream=index) as reader:
+        return reader.read(reader.info.n_samples), reader.info.sample_rate

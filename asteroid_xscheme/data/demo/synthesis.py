@@ -1,0 +1,116 @@
+"""Oscillators, strings, envelopes and filters: numbers in, mono signals (T,) at 44.1 kHz out."""
+
+import numpy as np
+from scipy.signal import butter, lfilter, sosfilt
+
+SAMPLE_RATE = 44100
+
+
+def time_axis(seconds: float) -> np.ndarray:
+    """Times in seconds of all samples of a signal of that duration, (T,)."""
+    return np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+
+
+def fade(t: np.ndarray, decay: float) -> np.ndarray:
+    """Exponential decay to 1/e in `decay` seconds."""
+    return np.exp(-t / decay)
+
+
+def envelope(
+    t: np.ndarray,
+    hold: float,
+    attack: float,
+    release: float,
+    decay: float = 3.0,
+    sustain: float = 1.0,
+) -> np.ndarray:
+    """Loudness of a note: rises, falls to the sustained level, dies away after `hold` seconds.
+
+    Args:
+        t: Times in seconds, (T,).
+        hold: Time of release.
+        attack, decay, release: Durations in seconds.
+        sustain: Level that the decay goes to, from 0 to 1.
+    """
+    falling = sustain + (1 - sustain) * np.exp(-np.maximum(t - attack, 0) / (decay / 3))
+    released = np.exp(-np.maximum(t - hold, 0) / (release / 4))
+    return np.where(t < attack, t / attack, falling) * released
+
+
+def filtered(signal: np.ndarray, kind: str, cutoff, order: int = 2) -> np.ndarray:
+    """Butterworth filter along the last axis.
+
+    Args:
+        signal: (..., T).
+        kind: "low", "high" or "band".
+        cutoff: Hz; a pair of them for "band".
+        order: Of the filter; 6 dB per octave each.
+    """
+    relative = np.clip(np.asarray(cutoff, dtype=float) / (SAMPLE_RATE / 2), 1e-4, 0.98)
+    return sosfilt(butter(order, relative, kind, output="sos"), signal)
+
+
+def sawtooth(phase: np.ndarray, frequency) -> np.ndarray:
+    """Sawtooth whose steps are rounded by a polynomial so that little of it aliases (PolyBLEP).
+
+    Source: V. Valimaki et al., "Antialiasing oscillators in subtractive synthesis", IEEE Signal
+    Processing Magazine 24(2), 2007.
+
+    Args:
+        phase: In cycles, (T,).
+        frequency: In Hz, a number or (T,).
+    """
+    position = phase % 1.0
+    width = frequency / SAMPLE_RATE
+    after, before = position / width, (position - 1) / width
+    correction = np.where(after < 1, 2 * after - after**2 - 1, 0.0)
+    correction += np.where(before > -1, before**2 + 2 * before + 1, 0.0)
+    return 2 * position - 1 - correction
+
+
+def harmonics(t: np.ndarray, frequency: float, amplitudes: np.ndarray) -> np.ndarray:
+    """Sum of the harmonics 1, 2, ... of a frequency, each with a fixed amplitude."""
+    angle = 2 * np.pi * frequency * t
+    return sum(a * np.sin(k * angle) for k, a in enumerate(amplitudes, start=1))
+
+
+def plucked_string(
+    frequency: float,
+    seconds: float,
+    rng: np.random.Generator,
+    brightness: float,
+    decay: float,
+    pick: float,
+) -> np.ndarray:
+    """A string that is plucked and rings: a period of noise goes round a loop that damps it.
+
+    Source: K. Karplus and A. Strong, "Digital synthesis of plucked-string and drum timbres",
+    Computer Music Journal 7(2), 1983. Here the loop is raised to its power in the frequency
+    domain, all periods at once.
+
+    Args:
+        frequency: Hz.
+        seconds: Duration.
+        rng: Gives the noise.
+        brightness: 0 to 1, of the pluck and of what rings.
+        decay: What is left after one period of 220 Hz, just below 1.
+        pick: Where the string is plucked, as a share of its length.
+
+    Returns:
+        (T,), its peak at 1.
+    """
+    n_samples = int(seconds * SAMPLE_RATE)
+    period = max(2, int(np.ceil(SAMPLE_RATE / frequency)))
+    noise = np.tile(rng.uniform(-1, 1, period), 3)
+    pluck = lfilter([brightness], [1, brightness - 1], noise)[-period:]
+    pluck = pluck - np.roll(pluck, max(1, int(pick * period)))
+    speed = period * frequency / SAMPLE_RATE  # what makes the whole number of samples in tune
+    n_periods = int(np.ceil(n_samples * speed / period)) + 2
+    keep = 0.5 + 0.4 * brightness
+    shift = np.exp(-2j * np.pi * np.arange(period // 2 + 1) / period)
+    loop = decay ** (220.0 / frequency) * (keep + (1 - keep) * shift)
+    loop[0] = 0.0  # no constant offset
+    spectra = np.fft.rfft(pluck) * loop ** np.arange(1, n_periods + 1)[:, None]
+    ringing = np.fft.irfft(spectra, period, axis=-1).ravel()
+    signal = np.interp(np.arange(n_samples) * speed, np.arange(ringing.size), ringing)
+    return signal / np.abs(signal).max()
