@@ -122,7 +122,7 @@ def _are_tensors(values: Mapping) -> bool:
 
 
 def as_plain(value: Any) -> Any:
-    """A copy of nested containers: numpy scalars become numbers, kinds of strings become strings."""
+    """A copy of nested containers: numpy scalars become numbers, any string a plain one."""
     if isinstance(value, Mapping):
         return {as_plain(key): as_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

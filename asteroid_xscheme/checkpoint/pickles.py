@@ -9,6 +9,7 @@ import pickle
 import pickletools
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, List
 
@@ -21,6 +22,7 @@ from .diagnosis import CheckpointError, DamagedFileError
 # numpy's reconstruction of a scalar; its address changed with numpy 2, files keep the old one.
 _SCALAR = np.float64(0).__reduce__()[0]
 _SCALAR_ADDRESSES = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+_PROTOCOL = 2  # of pickles that torch.save writes and its weights-only reader knows
 _NUMBER_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
 
 
@@ -32,15 +34,18 @@ def read_pickle(path: Path) -> Any:
             the message says for what. Nothing of it has run.
         DamagedFileError: If the file is cut short or damaged.
     """
+    program = _read_program(path)
+    if program[:1] == b"\x80" and program[1] > _PROTOCOL:
+        raise _refusal(path, _names_in(program) or [f"instructions of protocol {program[1]}"])
     try:
         with torch.serialization.safe_globals(_allowed()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise _refusal(path, str(error)) from error
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        names = [named.group(1)] if named else _names_in(program)
+        raise (_refusal(path, names) if names else _damage(path, error)) from error
     except (RuntimeError, EOFError, KeyError, UnicodeDecodeError, ValueError) as error:
-        raise DamagedFileError(
-            f"{path} is damaged or cut short ({_first_line(error)}). Delete it and get it again."
-        ) from error
+        raise _damage(path, error) from error
 
 
 def _allowed() -> list:
@@ -54,14 +59,7 @@ def _allowed() -> list:
     return [TorchVersion, np.dtype, *scalars, *number_types]
 
 
-def _refusal(path: Path, message: str) -> CheckpointError:
-    """The error for a file that torch's reader refused with this message."""
-    named = re.search(r"GLOBAL (\S+)", message)
-    names = [named.group(1)] if named else _requested_names(path)
-    if not names:
-        return DamagedFileError(
-            f"{path} is damaged or no file of torch.save ({_first_line(message)})."
-        )
+def _refusal(path: Path, names: List[str]) -> CheckpointError:
     return CheckpointError(
         f"{path} is refused: it asks to run {', '.join(names)}, and weights need no code. Nothing "
         "of it was run. Get the weights from their author as a package of plain values "
@@ -69,13 +67,23 @@ def _refusal(path: Path, message: str) -> CheckpointError:
     )
 
 
-def _requested_names(path: Path) -> List[str]:
-    """Every function and class that the pickle in a file names, read without unpickling."""
-    if zipfile.is_zipfile(path):
+def _damage(path: Path, error: Exception) -> DamagedFileError:
+    reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    return DamagedFileError(
+        f"{path} is damaged or cut short ({reason}). Delete it and get it again."
+    )
+
+
+def _read_program(path: Path) -> bytes:
+    """The instructions of the pickle in a file; before torch 1.6 the file is the pickle."""
+    if not zipfile.is_zipfile(path):
+        return path.read_bytes()
+    try:
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
-            return _names_in(archive.read(name))
-    return _names_in(path.read_bytes())
+            return archive.read(name)
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise _damage(path, error) from error
 
 
 def _names_in(program: bytes) -> List[str]:
@@ -97,7 +105,3 @@ def _opcodes(program: bytes):
         yield from pickletools.genops(program)
     except ValueError:
         return  # damaged from here on: what was read is what can be told
-
-
-def _first_line(message: object) -> str:
-    return str(message).strip().partition("\n")[0][:200]

@@ -1,0 +1,96 @@
+"""A small package, a cache of its own for each test, and a server on loopback to fetch from."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+@pytest.fixture
+def golden():
+    return GOLDEN
+
+
+@pytest.fixture
+def package():
+    return {
+        "model_name": "XUMX",
+        "model_args": {"sources": ["a", "b"], "sample_rate": 44100, "max_bin": 5},
+        "state_dict": {"weight": torch.arange(2000.0), "count": torch.tensor(3)},
+        "infos": {"software_versions": {"torch_version": "2.11"}},
+    }
+
+
+@pytest.fixture
+def weights(package, tmp_path):
+    """The bytes of a file of weights."""
+    path = tmp_path / "made.pth"
+    torch.save(package, path)
+    return path.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ASTEROID_CACHE", str(folder))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    return folder
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        answer = self.server.answers.get(self.path, 404)
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if answer == "reset":
+            return self.connection.close()
+        if isinstance(answer, int):
+            return self._answer(answer, b"no")
+        if isinstance(answer, str):
+            return self._answer(302, b"", {"Location": answer})
+        body, *rest = answer if isinstance(answer, tuple) else (answer,)
+        self._answer(200, body, length=rest[0] if rest else None)
+
+    def _answer(self, status, body, headers=None, length=None):
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers each path by `answers`, ignores Range, and notes what it was `asked`.
+
+    An answer is the body; (body, length it claims); a status; an address to redirect to; "reset";
+    or a list of these, one for each request and the last one for ever. A path without one is 404.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers, self.asked = {}, []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request, client_address):
+        """A connection that breaks is part of the game."""
+
+
+@pytest.fixture
+def server():
+    with _Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
