@@ -1,0 +1,231 @@
+"""X-D3Net: magnitudes of a mixture in, magnitudes of its sources out, by bridged D3Nets.
+
+The paper on the X-scheme [1] reports an X-D3Net and has no code or figure of its bridges that we
+know of, so their places are our choice, by the pattern of X-UMX: one bridge behind what reads the
+mixture, one before what makes the output.
+
+- "first_block" (default): the output of the first D3 block of every path. Each source keeps its
+  own for the way up of its path; the mean goes down.
+- "concat" (default): all features before the final D2 block; the same as "bands" and "full".
+- "init": the convolutions before the first D3 block. They are linear, so that their mean is one
+  convolution for all sources.
+- "bands": the bands' features, joined; "full": the features of the path of all bins.
+- "final": the final D2 block, before the gates.
+
+References:
+    [1] R. Sawata et al., "The whole is greater than the sum of its parts: improving music source
+        separation by bridging networks", EURASIP JASMP 2024:39, arXiv 2305.07855.
+    [2] N. Takahashi and Y. Mitsufuji, "D3Net: Densely connected multidilated DenseNet for music
+        source separation", arXiv 2010.01733.
+"""
+
+from functools import partial
+from typing import Any, List, Mapping, Optional, Sequence, Union
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..bridge import BridgeChoice
+from .base import SpectrogramModel
+from .d3net import POINTS, D3Net, estimate_together
+from .d3net_blocks import D3Block
+from .d3net_config import D3NetConfig, configuration
+from .patches import overlap_add_patches
+
+NetworkChoice = Union[str, Mapping[str, Any]]
+Statistic = Optional[Union[np.ndarray, torch.Tensor]]
+
+ABOVE_VALID = ("share", "mixture")
+
+
+class XD3Net(SpectrogramModel):
+    """X-D3Net [1]; with `bridge=False` one independent D3Net [2] per source.
+
+    Args:
+        sources: Names of the sources.
+        network: What each source's network is built from: "vocals" (the published network of
+            that source, scaled to `in_chan`), "bass", "drums", "other", "small" (for trials on a
+            CPU), the dictionary of a `D3NetConfig`, or a list of these with one for each source.
+        window_length: Samples of the Hann window, at most `in_chan`.
+        in_chan: Size of the Fourier transform in samples; it has F = in_chan // 2 + 1 bins.
+        n_hop: Samples between two frames.
+        nb_channels: Channels C of the mixture; 1 reads the mean of the channels it is given.
+        sample_rate: Rate of the waveforms in Hz.
+        input_mean: Mean magnitude of each bin over the training mixtures, (F,) array or tensor;
+            it starts the input normalisation of every source, which is then trained.
+        input_scale: Standard deviation of each bin, likewise, all positive.
+        above_valid: What the estimates are in the bins above those that the networks estimate.
+            "share", for networks trained together: the mixture divided by J, so that estimates can
+            add up to the mixture and no source is charged with more than its part. "mixture", as
+            in the published networks, which know of no other source: the whole mixture.
+        recompute: Whether training computes the inside of each D3 block anew for the backward
+            pass: far less memory, about a third more time.
+        return_time_signals: Whether `forward` also returns waveforms.
+        bridge: True for "first_block" and "concat", False for none, or names of points, see above.
+
+    Raises:
+        ValueError: If the networks' features have different shapes at an open bridge.
+    """
+
+    bridge_points = POINTS
+    default_bridge_points = ("first_block", "concat")
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        network: Union[NetworkChoice, Sequence[NetworkChoice]] = "vocals",
+        window_length: int = 4096,
+        in_chan: int = 4096,
+        n_hop: int = 1024,
+        nb_channels: int = 2,
+        sample_rate: float = 44100,
+        input_mean: Statistic = None,
+        input_scale: Statistic = None,
+        above_valid: str = "share",
+        recompute: bool = False,
+        return_time_signals: bool = True,
+        bridge: BridgeChoice = True,
+    ):
+        super().__init__(sources, sample_rate, nb_channels, bridge)
+        if above_valid not in ABOVE_VALID:
+            raise ValueError(f"above_valid is one of {ABOVE_VALID}, not {above_valid!r}.")
+        self.window_length = window_length
+        self.in_chan = self.n_fft = in_chan
+        self.n_hop = self.hop = n_hop
+        self.above_valid = above_valid
+        self.recompute = recompute
+        self.return_time_signals = return_time_signals
+        self.configs = _configurations(network, len(self.sources), in_chan)
+        _check_bridges(self.configs, self.bridges.open)
+        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
+        n_bins = in_chan // 2 + 1
+        self.networks = nn.ModuleList(D3Net(c, n_bins, nb_channels) for c in self.configs)
+        _start_normalisation(self.networks, "in_offset", input_mean)
+        _start_normalisation(self.networks, "in_scale", input_scale)
+        for module in self.networks.modules():
+            if isinstance(module, D3Block):
+                module.recompute = recompute
+
+    def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
+        """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources.
+
+        Takes all frames at once, filled up to a number that the networks can halve. Songs are
+        better given to :meth:`estimate_patches`.
+        """
+        return self._estimate(self.networks, magnitudes)
+
+    def _estimate(self, networks: Sequence[nn.Module], magnitudes: torch.Tensor) -> torch.Tensor:
+        """Magnitudes of the sources that `networks` are for."""
+        mixture = magnitudes.permute(1, 2, 0, 3)
+        valid = estimate_together(networks, mixture, self.bridges)
+        estimates = torch.stack([self._with_bins_above(x, mixture) for x in valid])
+        return estimates.permute(0, 3, 1, 2, 4)
+
+    def _with_bins_above(self, estimate: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
+        """An estimate (B, C, N, valid) with the bins above, (B, C, N, F)."""
+        above = mixture[..., estimate.shape[-1] :]
+        if self.above_valid == "share":
+            above = above / len(self.sources)
+        return torch.cat([estimate, above.to(estimate.dtype)], dim=-1)
+
+    @property
+    def patch_frames(self) -> int:
+        """Frames that bridged networks take at once: the most that one of them wants."""
+        return self._patch_config.patch_frames
+
+    @property
+    def patch_shift(self) -> int:
+        """Frames from one patch to the next."""
+        return self._patch_config.patch_shift
+
+    @property
+    def _patch_config(self) -> D3NetConfig:
+        return max(self.configs, key=lambda config: config.patch_frames)
+
+    def estimate_patches(
+        self, magnitudes: torch.Tensor, flip_channels: bool = False
+    ) -> torch.Tensor:
+        """The same as :meth:`estimate_magnitudes` for a song: the mean of overlapping patches.
+
+        This is the published inference of D3Net, whose estimates depend on the length of the
+        patches. Independent networks each take patches of their own length.
+
+        Args:
+            magnitudes: (N, B, C, F), any number of frames.
+            flip_channels: Whether to average over the channels in both orders, as published.
+        """
+        if self.bridges.open:
+            groups = [(self.networks, self._patch_config)]
+        else:
+            groups = [([network], network.config) for network in self.networks]
+        estimates = [
+            overlap_add_patches(
+                partial(self._estimate, networks),
+                magnitudes,
+                config.patch_frames,
+                config.patch_shift,
+                flip_channels,
+            )
+            for networks, config in groups
+        ]
+        return torch.cat(estimates)
+
+    def get_model_args(self) -> dict:
+        """Arguments that rebuild the model, in plain types."""
+        networks = [config.to_dict() for config in self.configs]
+        common = all(config == self.configs[0] for config in self.configs)
+        return {
+            "network": networks[0] if common else networks,
+            "window_length": self.window_length,
+            "in_chan": self.in_chan,
+            "n_hop": self.n_hop,
+            "input_mean": None,  # the state dict holds them, as trained
+            "input_scale": None,
+            "above_valid": self.above_valid,
+            "recompute": self.recompute,
+            "return_time_signals": self.return_time_signals,
+            **super().get_model_args(),
+        }
+
+
+def _configurations(network: Any, n_sources: int, n_fft: int) -> List[D3NetConfig]:
+    """One configuration for each source."""
+    if isinstance(network, (str, Mapping)):
+        network = [network] * n_sources
+    if len(network) != n_sources:
+        raise ValueError(
+            f"Expected one network for all sources or one for each of the {n_sources}, got a list "
+            f"of {len(network)}."
+        )
+    return [configuration(choice, n_fft) for choice in network]
+
+
+def _check_bridges(configs: Sequence[D3NetConfig], points: Sequence[str]) -> None:
+    """Refuse a bridge at which the networks' features cannot be averaged."""
+    for point in points:
+        first = configs[0].feature_shapes(point)
+        for other in (config.feature_shapes(point) for config in configs[1:]):
+            if other != first:
+                raise ValueError(
+                    f"The networks cannot be bridged at {point!r}: their features there have the "
+                    f"(channels, bins) {list(first)} and {list(other)}. Give all sources one "
+                    "network, or leave this point out of `bridge`."
+                )
+
+
+def _start_normalisation(networks: Sequence[D3Net], name: str, values: Statistic) -> None:
+    """Set the first values of the networks' parameters `name`, where there are some."""
+    if values is None:
+        return
+    start = torch.as_tensor(values, dtype=torch.float32).detach()
+    parameters = [getattr(network, name) for network in networks]
+    if start.shape != parameters[0].shape:
+        raise ValueError(
+            f"Expected one value for each of the {len(parameters[0])} bins as the start of "
+            f"{name}, got shape {tuple(start.shape)}."
+        )
+    if name == "in_scale" and not bool((start > 0).all()):
+        raise ValueError("Expected positive values of input_scale; floor silent bins first.")
+    for parameter in parameters:
+        parameter.data.copy_(start)
