@@ -47,7 +47,7 @@ def load_package(
     published = find_published(name)
     if published is not None:
         return load_url(published.url, checksum=published.checksum, offline=offline)
-    if path.is_dir():
+    if name and path.is_dir():
         return read_package(path)
     if asteroid_url(name) is not None:
         return _with_sample_rate(load_url(asteroid_url(name), offline=offline), name)
@@ -74,7 +74,7 @@ def _with_sample_rate(package: Dict[str, Any], name: str) -> Dict[str, Any]:
 
 def _explain_unknown(name: str) -> str:
     """What to say of a string that is nothing we know."""
-    near = difflib.get_close_matches(name, PUBLISHED, n=1)
+    near = difflib.get_close_matches(name.lower(), PUBLISHED, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return (
         f"There is no file {name!r}, and it is no name of weights.{hint} Expected a path, a URL, a "

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from .diagnosis import CheckpointError, DamagedFileError
+from .nnabla_d3net import convert_d3net
 
 Parameters = Dict[str, np.ndarray]
 
@@ -82,8 +83,6 @@ def convert(parameters: Parameters, origin: str) -> Dict[str, Any]:
         if any(path.startswith("fc1_") for path in parameters):
             return convert_xumx(parameters)
         if any(path.endswith("/in_offset") for path in parameters):
-            from .nnabla_d3net import convert_d3net
-
             return convert_d3net(parameters)
     except KeyError as error:
         raise CheckpointError(f"{origin} lacks the parameter {error}.") from error
