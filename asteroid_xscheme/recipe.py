@@ -14,8 +14,16 @@ from typing import Optional, Sequence, Tuple
 
 from .checkpoint import load_package, publish
 from .config import Config
-from .data import prepare
-from .evaluation import evaluate
+from .data import find_tracks, prepare
+from .evaluation import (
+    Scoring,
+    evaluate_baselines,
+    evaluate_separation,
+    flat,
+    of_tracks,
+    results_text,
+    write_csv,
+)
 from .models import BridgedModel
 from .separator import Separator
 
@@ -42,11 +50,52 @@ def prepare_data(config: Config) -> None:
 
 
 def evaluate_run(config: Config, exp_dir: Path) -> None:
-    """Stage 2: separate and score the test tracks with the best model of the run."""
+    """Stage 2: separate and score the test tracks with the best model of the run.
+
+    Writes evaluation/ (estimates and scores of every track), results.md, all_metrics.csv and
+    final_metrics.json into the run's folder.
+    """
     model = BridgedModel.from_pretrained(best_model(exp_dir))
     separator = Separator.from_config(model, config.separation, config.evaluation.eval_device)
-    report = evaluate(separator, config, exp_dir)
-    print(report.text())
+    scoring = Scoring(model.sources, config.evaluation.bss_eval, config.evaluation.eval_jobs)
+    results = [_evaluate_subset("test", config, exp_dir, separator, scoring)]
+    if (config.data.test_root / "real").is_dir():
+        results.append(_evaluate_subset("real", config, exp_dir, separator, scoring))
+    text = "\n\n".join(results)
+    (exp_dir / "results.md").write_text(text + "\n", encoding="utf-8")
+    print(f"{text}\n\nThe separated songs are in {exp_dir / 'evaluation' / 'estimates'}")
+
+
+def _evaluate_subset(
+    subset: str, config: Config, exp_dir: Path, separator: Separator, scoring: Scoring
+) -> str:
+    """Scores of the tracks of a subset, written to files; returns the tables as text."""
+    data, evaluation = config.data, config.evaluation
+    tracks = find_tracks(data.test_root, subset, scoring.sources, data.sample_rate)
+    scores = {}
+    if evaluation.baselines:
+        train_tracks = find_tracks(data.roots[0], "train", scoring.sources, data.sample_rate)
+        folder = exp_dir.parent / f"baselines_{data.dataset}"
+        scores = evaluate_baselines(tracks, train_tracks, folder, scoring)
+    name = run_name(config)
+    scores[name] = evaluate_separation(
+        separator.separate, tracks, exp_dir / "evaluation", scoring, evaluation.save_estimates
+    )
+    figures = {system: of_tracks(of_system) for system, of_system in scores.items()}
+    if subset == "test":
+        write_csv(scores, exp_dir / "all_metrics.csv")
+        metrics = json.dumps(flat(figures[name]), indent=2)
+        (exp_dir / "final_metrics.json").write_text(metrics, encoding="utf-8")
+    return results_text(f"{subset} tracks of {data.dataset}", scores)
+
+
+def run_name(config: Config) -> str:
+    """What a run's model is called in tables: X-UMX, or X-UMX with its bridges closed."""
+    bridge = config.model.bridge
+    if bridge is True:
+        return config.architecture
+    closed = bridge is False or not bridge
+    return f"{config.architecture} ({'unbridged' if closed else 'bridge: ' + ', '.join(bridge)})"
 
 
 def publish_run(config: Config, exp_dir: Path) -> None:

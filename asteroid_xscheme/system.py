@@ -16,11 +16,12 @@ from asteroid.engine.optimizers import make_optimizer
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, ReduceLROnPlateau
 
 from .config import OptimConfig
-from .losses import SeparationLoss
+from .losses import MultiDomainLoss, WaveformL1Loss
 from .models import BridgedModel
 
 Batch = Tuple[torch.Tensor, torch.Tensor]
 Schedule = Union[LRScheduler, ReduceLROnPlateau]
+Loss = Union[MultiDomainLoss, WaveformL1Loss]
 
 
 class SeparationSystem(pl.LightningModule):
@@ -28,7 +29,8 @@ class SeparationSystem(pl.LightningModule):
 
     Args:
         model: The model to train.
-        loss: Loss of `(spectrograms, time_signals)` against sources (B, J, C, T).
+        loss: Loss of `(spectrograms, time_signals)` against sources (B, J, C, T), by `terms` that
+            `combine` makes a scalar of.
         optim: Optimizer, learning rate and its schedule.
         seed: Seed of what is random in the model, such as dropout.
 
@@ -36,7 +38,7 @@ class SeparationSystem(pl.LightningModule):
     """
 
     def __init__(
-        self, model: BridgedModel, loss: SeparationLoss, optim: OptimConfig, seed: int = 42
+        self, model: BridgedModel, loss: Loss, optim: OptimConfig, seed: int = 42
     ):
         super().__init__()
         self.model = model
@@ -60,7 +62,8 @@ class SeparationSystem(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Loss of a batch."""
         mixture, sources = batch
-        value, terms = self.loss.with_terms(self(mixture), sources, mixture)
+        terms = self.loss.terms(self(mixture), sources, mixture)
+        value = self.loss.combine(terms)
         self._examples += len(mixture)
         self.log("loss", value, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(mixture))
         self.log_dict(self._named("train", terms), on_epoch=True, on_step=False)
@@ -79,7 +82,8 @@ class SeparationSystem(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a chunk's loss to the mean, weighted by its length in samples."""
         mixture, sources = batch
-        value, terms = self.loss.with_terms(self(mixture), sources, mixture)
+        terms = self.loss.terms(self(mixture), sources, mixture)
+        value = self.loss.combine(terms)
         self._validation.add({"val_loss": value, **self._named("val", terms)}, mixture.shape[-1])
 
     def on_validation_epoch_end(self) -> None:

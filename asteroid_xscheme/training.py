@@ -9,11 +9,11 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
-from filelock import FileLock
 from pytorch_lightning.callbacks import (
     Callback,
     EarlyStopping,
@@ -28,9 +28,8 @@ from . import losses, models
 from .checkpoint import save_package
 from .config import Config, ConfigError
 from .data import MusicDataModule, dataset_infos, magnitude_statistics
-from .losses import SeparationLoss
 from .models import BridgedModel, SpectrogramModel
-from .system import SeparationSystem
+from .system import Loss, SeparationSystem
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
     return architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
 
 
-def build_loss(config: Config, model: BridgedModel) -> SeparationLoss:
+def build_loss(config: Config, model: BridgedModel) -> Loss:
     """The loss that the options name, for the model's spectrograms."""
     model_args = model.get_model_args()
     return losses.get(config.loss.loss)(
@@ -207,11 +206,16 @@ def _write_config(config: Config, exp_dir: Path) -> None:
     config.to_yaml(exp_dir / "conf.yml")
 
 
-def _input_statistics(config: Config, data: MusicDataModule):
-    stft = {"n_fft": config.model.in_chan, "hop": config.model.nhop}
-    lock = data.statistics_cache.with_suffix(".lock")
-    with FileLock(lock):
-        return magnitude_statistics(data.train_tracks, cache=data.statistics_cache, **stft)
+def _input_statistics(config: Config, data: MusicDataModule) -> Tuple[np.ndarray, np.ndarray]:
+    return magnitude_statistics(
+        data.train_tracks,
+        n_fft=config.model.in_chan,
+        hop=config.model.nhop,
+        window_length=config.model.window_length,
+        spec_power=config.model.spec_power,
+        nb_channels=config.model.nb_channels,
+        cache=data.statistics_cache,
+    )
 
 
 def _pretrained_model(architecture, args: dict, config: Config) -> BridgedModel:
