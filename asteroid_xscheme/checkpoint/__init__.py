@@ -8,3 +8,15 @@ from .diagnosis import CheckpointError, DamagedFileError
 from .files import read_package, save_package
 from .loading import load_package
 from .published import PUBLISHED, PublishedModel
+from .publishing import publish
+
+__all__ = [
+    "PUBLISHED",
+    "CheckpointError",
+    "DamagedFileError",
+    "PublishedModel",
+    "load_package",
+    "publish",
+    "read_package",
+    "save_package",
+]
