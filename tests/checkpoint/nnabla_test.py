@@ -115,3 +115,25 @@ def test_missing_h5py_is_named_with_its_install_line(golden, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(CheckpointError, match="need the package h5py: python -m pip install h5py"):
         load_package(golden / "xumx_nnabla.h5")
+
+
+def test_both_generations_of_d3net_give_the_converter_all_four_networks(tmp_path, monkeypatch):
+    scopes = ("bass", "drums", "other", "vocals")
+    arrays = {scope: {f"{scope}/in_offset": [1.0], f"{scope}/out": [2.0]} for scope in scopes}
+    write_h5(tmp_path / "d3net-mss.h5", {k: v for each in arrays.values() for k, v in each.items()})
+    (tmp_path / "d3net-mss").mkdir()
+    with zipfile.ZipFile(tmp_path / "d3net-mss.zip", "w") as archive:
+        for scope in scopes:
+            file = write_h5(tmp_path / "d3net-mss" / f"{scope}.h5", arrays[scope])
+            archive.write(file, f"d3net-mss/{scope}.h5")
+    seen = []
+
+    def convert(parameters):
+        seen.append({name: float(value[0]) for name, value in parameters.items()})
+        return {"model_name": "XD3Net", "model_args": {}, "state_dict": {}}
+
+    monkeypatch.setattr("asteroid_xscheme.checkpoint.nnabla.convert_d3net", convert)
+    for name in ("d3net-mss.h5", "d3net-mss.zip", "d3net-mss"):
+        assert load_package(tmp_path / name)["model_name"] == "XD3Net"
+    expected = {f"{s}/{n}": v for s in scopes for n, v in (("in_offset", 1.0), ("out", 2.0))}
+    assert seen == [expected] * 3
