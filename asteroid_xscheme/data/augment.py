@@ -1,0 +1,43 @@
+"""Random changes of a source that leave it a plausible recording: gain, channel swap, polarity.
+
+What is drawn is a factor and whether the two channels change places, so that a source is read,
+scaled and put in its place in one pass.
+"""
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """One draw: samples are multiplied by `gain`, the channels reversed if `swap`."""
+
+    gain: float = 1.0
+    swap: bool = False
+
+
+@dataclass(frozen=True)
+class Augmenter:
+    """Draws an augmentation for each source of each example.
+
+    Args:
+        names: Out of "gain" (uniform between the two gains), "channelswap" and "polarity" (each
+            with probability 1/2; a swap changes stereo only).
+        gain_min, gain_max: Range of the gain, linear.
+    """
+
+    names: Sequence[str] = ("gain", "channelswap")
+    gain_min: float = 0.25
+    gain_max: float = 1.25
+
+    def draw(self, generator: np.random.Generator) -> Augmentation:
+        """The next augmentation; three numbers are drawn whatever the names are."""
+        position, swap, polarity = generator.random(3)
+        gain = 1.0
+        if "gain" in self.names:
+            gain = self.gain_min + position * (self.gain_max - self.gain_min)
+        if "polarity" in self.names and polarity < 0.5:
+            gain = -gain
+        return Augmentation(gain, "channelswap" in self.names and bool(swap < 0.5))

@@ -1,0 +1,185 @@
+"""Tracks -> training segments and validation chunks.
+
+A training example is a function of (seed, epoch, index) and of nothing else: neither the number of
+workers nor that of processes changes what index i of epoch e is, and no two indices share a draw.
+The mixture is the sum of the augmented sources.
+"""
+
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from .augment import Augmenter
+from .errors import DataError
+from .segments import FileReader, MemoryReader, read_source, read_sources
+from .tracks import Track
+
+Example = Tuple[torch.Tensor, torch.Tensor]
+
+
+class SegmentDataset(Dataset):
+    """Random segments of training tracks.
+
+    Args:
+        tracks: Tracks of one or more folders, each at least a segment long.
+        sources: Names of the J sources, in the order of the output.
+        segment: Length T of a segment in samples.
+        samples_per_track: Segments per track and epoch.
+        nb_channels: Channels C of the output; see :func:`.segments.read_source`.
+        random_track_mix: Whether each source of an example comes from a track and a place of its
+            own, drawn among the tracks that have it. If not, all come from one place of one
+            track, and a source that the track lacks is silent.
+        augmenter: What happens to each source.
+        seed: Seed of all draws.
+        root_weights: By folder, how often a track is drawn from it; None draws from all tracks
+            alike. Without random_track_mix and weights, each track has its turn in every epoch.
+        cache: "memory" keeps the decoded files in memory, "none" reads them when needed.
+
+    Items are asked for by (epoch, index).
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[Track],
+        sources: Sequence[str],
+        segment: int,
+        samples_per_track: int = 1,
+        nb_channels: int = 2,
+        random_track_mix: bool = True,
+        augmenter: Augmenter = Augmenter(),
+        seed: int = 0,
+        root_weights: Optional[Mapping] = None,
+        cache: str = "none",
+    ):
+        self.tracks, self.sources = list(tracks), list(sources)
+        self.segment, self.samples_per_track = segment, samples_per_track
+        self.nb_channels, self.random_track_mix = nb_channels, random_track_mix
+        self.augmenter, self.seed = augmenter, seed
+        self.has_weights = root_weights is not None
+        self._pool = _Pool(self.tracks, root_weights)
+        self._pools = {
+            source: _Pool(
+                [t for t in self.tracks if source in t.source_files], root_weights, source
+            )
+            for source in self.sources
+        }
+        self.reader = FileReader()
+        if cache == "memory":
+            self.reader = MemoryReader()
+            self.reader.load(self.tracks)
+
+    def __len__(self) -> int:
+        return len(self.tracks) * self.samples_per_track
+
+    def __getitem__(self, key: Tuple[int, int]) -> Example:
+        """Mixture (C, T) and sources (J, C, T) of example `index` of epoch `epoch`."""
+        epoch, index = key
+        generator = np.random.default_rng((self.seed, epoch, index))
+        sources = torch.empty(len(self.sources), self.nb_channels, self.segment)
+        if not self.random_track_mix:
+            track = self._next_track(index, generator)
+            start = self._draw_start(track, generator)
+        for source, out in zip(self.sources, sources.numpy()):
+            if self.random_track_mix:
+                track = self._pools[source].draw(generator)
+                start = self._draw_start(track, generator)
+            read_source(self.reader, track, source, start, out, self.augmenter.draw(generator))
+        return _sum(sources), sources
+
+    def _next_track(self, index: int, generator: np.random.Generator) -> Track:
+        if self.has_weights:
+            return self._pool.draw(generator)
+        return self.tracks[index // self.samples_per_track]
+
+    def _draw_start(self, track: Track, generator: np.random.Generator) -> int:
+        return int(generator.integers(track.n_samples - self.segment + 1))
+
+
+class _Pool:
+    """Tracks to draw from, by the weights of their folders and evenly within a folder."""
+
+    def __init__(self, tracks: List[Track], root_weights: Optional[Mapping], source: str = ""):
+        if not tracks:
+            raise DataError(
+                f"No training track has the source {source!r}. Remove it from --sources, or map a "
+                "file to it in source_map of conf.yml."
+            )
+        roots = [track.root for track in tracks]
+        weights = np.ones(len(tracks))
+        if root_weights is not None:
+            weights = np.array([root_weights[root] / roots.count(root) for root in roots])
+        if not weights.sum() > 0:
+            raise DataError(f"All folders that have {source or 'tracks'} have the weight 0.")
+        self.tracks = tracks
+        self.cumulative = np.cumsum(weights) / weights.sum()
+
+    def draw(self, generator: np.random.Generator) -> Track:
+        k = np.searchsorted(self.cumulative, generator.random(), side="right")
+        return self.tracks[min(k, len(self.tracks) - 1)]
+
+
+class Chunk(NamedTuple):
+    """A stretch of a track: n_samples from `start`."""
+
+    track: Track
+    start: int
+    n_samples: int
+
+
+class ChunkDataset(Dataset):
+    """Whole validation tracks in chunks, unaugmented, each read when it is asked for.
+
+    Args:
+        chunks: From :func:`cut_tracks`.
+        sources: Names of the J sources, in the order of the output; one that a track lacks is
+            silent.
+        nb_channels: Channels C of the output.
+    """
+
+    def __init__(self, chunks: Sequence[Chunk], sources: Sequence[str], nb_channels: int = 2):
+        self.chunks, self.sources, self.nb_channels = list(chunks), list(sources), nb_channels
+        self.reader = FileReader()
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __getitem__(self, index: int) -> Example:
+        """Mixture (C, T) and sources (J, C, T) of a chunk."""
+        track, start, n_samples = self.chunks[index]
+        arrays = read_sources(self.reader, track, self.sources, start, n_samples, self.nb_channels)
+        sources = torch.from_numpy(arrays)
+        return _sum(sources), sources
+
+
+def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List[Chunk]:
+    """All samples of the tracks, once each, in chunks of nearly equal length within a track.
+
+    Args:
+        tracks: Validation tracks.
+        longest: Most samples of a chunk.
+        multiple: Of what the number of chunks has to be a multiple: the number of processes, which
+            must all take the same number of steps. The longest chunks are halved to get there.
+    """
+    chunks = []
+    for track in tracks:
+        edges = np.linspace(0, track.n_samples, -(-track.n_samples // longest) + 1).astype(int)
+        chunks += [Chunk(track, int(a), int(b - a)) for a, b in zip(edges, edges[1:])]
+    while len(chunks) % multiple:
+        k = max(range(len(chunks)), key=lambda k: chunks[k].n_samples)
+        track, start, n_samples = chunks[k]
+        half = n_samples // 2
+        chunks[k : k + 1] = [
+            Chunk(track, start, half),
+            Chunk(track, start + half, n_samples - half),
+        ]
+    return chunks
+
+
+def _sum(sources: torch.Tensor) -> torch.Tensor:
+    """The mixture (C, T) of sources (J, C, T), added one after the other."""
+    mixture = sources[0].clone()
+    for source in sources[1:]:
+        mixture += source
+    return mixture

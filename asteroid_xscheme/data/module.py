@@ -1,0 +1,201 @@
+"""Options -> the loaders of training and validation, for one process or many.
+
+Which examples a process loads, and in which order, depends on (seed, epoch) and the process alone:
+batch k of N processes with batch size B holds the examples of batch k of one process with size N*B.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Dict, Iterator, List, Sequence, Tuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data.distributed import DistributedSampler
+
+from ..config import DataConfig
+from .augment import Augmenter
+from .dataset import ChunkDataset, SegmentDataset, cut_tracks
+from .errors import DataError
+from .musdb import VALID_TRACKS
+from .statistics import statistics_folder
+from .tracks import Track, find_tracks
+
+
+class MusicDataModule(pl.LightningDataModule):
+    """Training and validation data of a run; batches are (mixture (B, C, T), sources (B, J, C, T)).
+
+    Args:
+        config: The options of the data.
+        batch_size: Examples per batch and process; a last smaller batch is dropped.
+        val_dur: Longest validation chunk in seconds; validation batches hold one chunk.
+        nb_channels: Channels C of the model.
+
+    Attributes:
+        train_tracks: Tracks to train on, of all folders.
+        valid_tracks: Tracks of train/ that are kept for validation.
+
+    Raises:
+        DataError: If the folders are not as they have to be.
+    """
+
+    def __init__(
+        self, config: DataConfig, batch_size: int, val_dur: float = 80.0, nb_channels: int = 2
+    ):
+        super().__init__()
+        self.config, self.batch_size, self.nb_channels = config, batch_size, nb_channels
+        self.segment = int(config.seq_dur * config.sample_rate)
+        self.longest_chunk = int(val_dur * config.sample_rate)
+        self.roots = [Path(root).expanduser() for root in config.train_dir]
+        tracks = _find_all(config, self.roots)
+        self.valid_tracks = _select_valid(tracks, config)
+        kept = {(track.root, track.name) for track in self.valid_tracks}
+        self.train_tracks = _drop_short(
+            [track for track in tracks if (track.root, track.name) not in kept], config
+        )
+
+    @property
+    def statistics_cache(self) -> Path:
+        """Folder for the statistics of the training tracks."""
+        return statistics_folder(self.roots[0])
+
+    def train_dataset(self) -> SegmentDataset:
+        """Random segments of the training tracks."""
+        config, weights = self.config, self.config.root_weights
+        return SegmentDataset(
+            self.train_tracks,
+            config.sources,
+            self.segment,
+            config.samples_per_track,
+            self.nb_channels,
+            random_track_mix=config.random_track_mix,
+            augmenter=Augmenter(config.source_augmentations, config.gain_min, config.gain_max),
+            seed=config.seed,
+            root_weights=None if weights is None else dict(zip(self.roots, weights)),
+            cache=config.cache,
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        """This process's share of every epoch, in another order each."""
+        dataset = self.train_dataset()
+        rank, world_size = _rank_and_world_size()
+        sampler = ExampleSampler(len(dataset), self.batch_size, self.config.seed, rank, world_size)
+        return DataLoader(
+            dataset,
+            self.batch_size,
+            sampler=sampler,
+            drop_last=True,
+            **_worker_options(self.config.num_workers),
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """This process's share of the validation chunks: as many as every other, none twice.
+
+        One worker reads them: a chunk of 80 s of four stereo sources takes 140 MB.
+        """
+        rank, world_size = _rank_and_world_size()
+        chunks = cut_tracks(self.valid_tracks, self.longest_chunk, world_size)
+        dataset = ChunkDataset(chunks, self.config.sources, self.nb_channels)
+        sampler = DistributedSampler(dataset, world_size, rank, shuffle=False)
+        workers = _worker_options(min(self.config.num_workers, 1))
+        return DataLoader(dataset, 1, sampler=sampler, **workers)
+
+
+class ExampleSampler(DistributedSampler):
+    """(epoch, index) of each example of one process, in the order of its batches.
+
+    Lightning tells the epoch through `set_epoch`. That it is part of what is drawn makes workers
+    that live for several epochs see it.
+
+    Args:
+        n_examples: Examples per epoch, of all processes.
+        batch_size: Examples per batch and process.
+        seed: Seed of the order.
+        rank, world_size: Number of this process, and how many there are.
+    """
+
+    def __init__(self, n_examples: int, batch_size: int, seed: int, rank: int, world_size: int):
+        super().__init__(range(n_examples), world_size, rank, seed=seed, drop_last=True)
+        self.batch_size = batch_size
+        self.n_batches = n_examples // (batch_size * world_size)
+        if not self.n_batches:
+            raise DataError(
+                f"An epoch has {n_examples} examples, too few for one batch of {batch_size} on "
+                f"each of {world_size} device(s). Raise --samples_per_track or lower --batch_size."
+            )
+
+    def __len__(self) -> int:
+        return self.n_batches * self.batch_size
+
+    def __iter__(self) -> Iterator[Tuple[int, int]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.dataset))
+        used = order[: self.n_batches * self.num_replicas * self.batch_size]
+        batches = used.reshape(self.n_batches, self.num_replicas, self.batch_size)
+        return ((self.epoch, int(index)) for index in batches[:, self.rank].flat)
+
+
+def _find_all(config: DataConfig, roots: Sequence[Path]) -> List[Track]:
+    unknown = sorted(set(config.source_map) - {root.name for root in roots})
+    if unknown:
+        raise DataError(
+            f"source_map speaks of {', '.join(unknown)}, but the folders of train_dir are "
+            f"{', '.join(root.name for root in roots)}."
+        )
+    tracks = []
+    for root in roots:
+        source_map = config.source_map.get(root.name)
+        tracks += find_tracks(root, "train", config.sources, config.sample_rate, source_map)
+    return tracks
+
+
+def _select_valid(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
+    """Validation tracks by name; of the official 14 some may be missing, of one's own none."""
+    names = VALID_TRACKS if config.valid_tracks is None else config.valid_tracks
+    selected = [track for track in tracks if track.name in names]
+    missing = sorted(set(names) - {track.name for track in selected})
+    if not selected or (missing and config.valid_tracks is not None):
+        examples = ", ".join(track.name for track in tracks[:3])
+        raise DataError(
+            f"Validation tracks not found in train/: {'; '.join(missing) or 'none is named'}. Name "
+            f"tracks that are there (such as {examples}) with --valid_tracks."
+        )
+    if missing:
+        _warn(f"Of the official validation tracks these are missing: {'; '.join(missing)}.")
+    return selected
+
+
+def _drop_short(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
+    """The tracks that hold a segment; the others are named."""
+    needed = int(config.seq_dur * config.sample_rate)
+    long_enough = [track for track in tracks if track.n_samples >= needed]
+    short = [track.name for track in tracks if track.n_samples < needed]
+    if not long_enough:
+        raise DataError(
+            f"No training track is left: {len(short)} are shorter than the segment of "
+            f"{config.seq_dur} s (--seq_dur), the others are for validation (--valid_tracks)."
+        )
+    if short:
+        _warn(
+            f"Not trained on, being shorter than the segment of {config.seq_dur} s (a smaller "
+            f"--seq_dur would use them): {'; '.join(short)}."
+        )
+    return long_enough
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def _rank_and_world_size() -> Tuple[int, int]:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
+
+
+def _worker_options(num_workers: int) -> Dict[str, object]:
+    return {
+        "num_workers": num_workers,
+        "persistent_workers": num_workers > 0,
+        "pin_memory": torch.cuda.is_available(),
+    }

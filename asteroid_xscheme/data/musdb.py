@@ -1,0 +1,113 @@
+"""What is known of MUSDB18 and of the other sets: tracks, streams, archives, licences.
+
+Facts from https://sigsep.github.io/datasets/musdb.html, the two Zenodo records, and the
+configuration of the musdb package (validation tracks, order of the streams).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Dict
+
+VALID_TRACKS = (
+    "Actions - One Minute Smile",
+    "Clara Berry And Wooldog - Waltz For My Victims",
+    "Johnny Lokke - Promises & Lies",
+    "Patrick Talbot - A Reason To Leave",
+    "Triviul - Angelsaint",
+    "Alexander Ross - Goodbye Bolero",
+    "Fergessen - Nos Palpitants",
+    "Leaf - Summerghost",
+    "Skelpolu - Human Mistakes",
+    "Young Griffo - Pennies",
+    "ANiMAL - Rockshow",
+    "James May - On The Line",
+    "Meaxic - Take A Step",
+    "Traffic Experiment - Sirens",
+)
+SUBSETS = ("train", "test")
+N_TRACKS = {"train": 100, "test": 50}
+STEM_SUFFIX = ".stem.mp4"
+STEM_STREAMS = ("mixture", "drums", "bass", "other", "vocals")
+
+
+@dataclass(frozen=True)
+class OfficialArchive:
+    """The zip of a data set on Zenodo."""
+
+    name: str
+    url: str
+    checksum: str
+
+
+ARCHIVES = {
+    # the checksum is the one of the Zenodo record
+    "musdb18": OfficialArchive(
+        "musdb18.zip",
+        "https://zenodo.org/records/1117372/files/musdb18.zip?download=1",
+        "md5:af06762477334799bfc5abf237648207",
+    ),
+    # the checksum is the one that torchaudio.datasets.MUSDB_HQ expects
+    "musdb18hq": OfficialArchive(
+        "musdb18hq.zip",
+        "https://zenodo.org/records/3338373/files/musdb18hq.zip?download=1",
+        "sha256:baac80d0483c61d74b2e5f3be75fa557eec52898339e6aa45c1fa48833c5d21d",
+    ),
+}
+
+_MUSDB18_LICENSE = {
+    "author": "Z. Rafii, A. Liutkus, F.-R. Stöter, S. I. Mimilakis and R. Bittner",
+    "author_link": "https://sigsep.github.io/datasets/musdb.html",
+    "license": (
+        "academic use only; tracks from MedleyDB under CC BY-NC-SA 4.0, from The Easton Ellises "
+        "under CC BY-NC-SA 3.0"
+    ),
+    "license_link": "https://sigsep.github.io/datasets/musdb.html",
+    "non_commercial": True,
+}
+_LICENSES = {
+    "musdb18": {
+        "title": "MUSDB18 - a corpus for music separation",
+        "title_link": "https://doi.org/10.5281/zenodo.1117372",
+        **_MUSDB18_LICENSE,
+    },
+    "musdb18hq": {
+        "title": "MUSDB18-HQ - an uncompressed version of MUSDB18",
+        "title_link": "https://doi.org/10.5281/zenodo.3338373",
+        **_MUSDB18_LICENSE,
+    },
+    "demo": {
+        "title": "Demo songs rendered by asteroid_xscheme",
+        "title_link": "https://github.com/asteroid-team/asteroid",
+        "author": "the authors of asteroid_xscheme",
+        "author_link": "https://github.com/asteroid-team/asteroid",
+        "license": "MIT",
+        "license_link": "https://opensource.org/license/mit",
+        "non_commercial": False,
+    },
+    "folder": {
+        "title": "recordings of the person who trained the model",
+        "title_link": "https://github.com/asteroid-team/asteroid",
+        "author": "the person who trained the model",
+        "author_link": "https://github.com/asteroid-team/asteroid",
+        "license": "a licence that this package does not know: state it before you publish",
+        "license_link": "https://choosealicense.com/non-software/",
+        "non_commercial": True,
+    },
+}
+_NAMES = {"musdb18": "MUSDB18", "musdb18hq": "MUSDB18-HQ", "demo": "demo", "folder": "own data"}
+
+
+def dataset_infos(dataset: str) -> Dict[str, Any]:
+    """What asteroid's publisher wants to know of the data a model was trained on.
+
+    Args:
+        dataset: "musdb18", "musdb18hq", "demo" or "folder", as in the options.
+
+    Returns:
+        `dataset` and `task` (strings) and `licenses` (list of dictionaries with `title`,
+        `title_link`, `author`, `author_link`, `license`, `license_link`, `non_commercial`).
+    """
+    return {
+        "dataset": _NAMES[dataset],
+        "task": "music source separation",
+        "licenses": [dict(_LICENSES[dataset])],
+    }
