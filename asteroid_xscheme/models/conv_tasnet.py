@@ -18,7 +18,7 @@ from asteroid.masknn import activations, norms
 from asteroid.masknn.convolutional import Conv1DBlock
 from torch import nn
 
-from .temporal_block import block_outputs, hidden_features, normalize
+from .temporal_block import hidden_features, normalize
 
 ASTEROID_VARIANT = {
     "skip_chan": 128,
@@ -85,6 +85,7 @@ class ConvTasNet(nn.Module):
         stride = stride or kernel_size // 2
         _check_sizes(kernel_size, stride, conv_kernel_size)
         self.n_masks = n_masks
+        self.skip_chan = skip_chan
         self.stride = stride
         self.encoder = nn.Conv1d(nb_channels, n_filters, kernel_size, stride, bias=False)
         self.encoder_activation = activations.get(encoder_activation)()
@@ -97,13 +98,18 @@ class ConvTasNet(nn.Module):
             )
             for _ in range(n_repeats)
         )
-        if skip_chan:  # asteroid's layout has it, but nothing follows it
-            self.repeats[-1][-1].res_conv.requires_grad_(False)
+        if self._unused_conv is not None:
+            self._unused_conv.requires_grad_(False)
         self.mask_prelu = nn.PReLU() if mask_prelu else nn.Identity()
         self.mask_conv = nn.Conv1d(skip_chan or bn_chan, n_masks * n_filters, 1, bias=bias)
         self.mask_activation = _mask_activation(mask_act, n_masks)
         self.decoder = nn.ConvTranspose1d(n_filters, nb_channels, kernel_size, stride, bias=False)
         _initialize(self)
+
+    @property
+    def _unused_conv(self) -> Optional[nn.Conv1d]:
+        """With skips nothing follows the last residual; asteroid's layout has its weights."""
+        return self.repeats[-1][-1].res_conv if self.skip_chan else None
 
     def encode(self, wav: torch.Tensor) -> torch.Tensor:
         """Frames (B, N, K) of a waveform (B, C, T), in full precision also under autocast.
@@ -135,13 +141,12 @@ class ConvTasNet(nn.Module):
             stream and skips after the repeat.
         """
         for block in self.repeats[index]:
-            if not block.res_conv.weight.requires_grad and block is self.repeats[-1][-1]:
-                skip = block.skip_conv(hidden_features(block, stream))
-            else:
-                residual, skip = block_outputs(block, stream)
-                stream = stream + residual
-            if skip is not None:
+            hidden = hidden_features(block, stream)
+            if self.skip_chan:
+                skip = block.skip_conv(hidden)
                 skips = skip if skips is None else skips + skip
+            if block.res_conv is not self._unused_conv:
+                stream = stream + block.res_conv(hidden)
         return stream, skips
 
     def masks(self, features: torch.Tensor) -> torch.Tensor:
@@ -156,9 +161,48 @@ class ConvTasNet(nn.Module):
             waveforms = self.decoder(masked.flatten(0, 1))[..., :n_samples]
         return waveforms.unflatten(0, (-1, self.n_masks))
 
+    @property
+    def receptive_field(self) -> int:
+        """Samples that the frames seen by one mask cover, norms aside."""
+        blocks = [block.shared_block[3] for repeat in self.repeats for block in repeat]
+        n_frames = 1 + sum((conv.kernel_size[0] - 1) * conv.dilation[0] for conv in blocks)
+        return (n_frames - 1) * self.stride + self.encoder.kernel_size[0]
+
     def macs_per_second(self, sample_rate: float) -> float:
         """Multiply-accumulates per second of audio: each weight once per frame it sees."""
-        weights = [m.weight for m in self.modules() if isinstance(m, nn.Conv1d)]
-        per_frame = sum(weight.numel() for weight in weights if weight.requires_grad)
+        convs = [m for m in self.modules() if isinstance(m, nn.Conv1d)]
+        per_frame = sum(conv.weight.numel() for conv in convs if conv is not self._unused_conv)
         per_frame += self.n_masks * self.decoder.weight.numel()
         return per_frame * sample_rate / self.stride
+
+
+def _block(bn_chan, hid_chan, skip_chan, n_taps, dilation, norm_type, bias) -> Conv1DBlock:
+    padding = (n_taps - 1) * dilation // 2
+    block = Conv1DBlock(bn_chan, hid_chan, skip_chan, n_taps, padding, dilation, norm_type)
+    if not bias:
+        for conv in block.modules():
+            if isinstance(conv, nn.Conv1d):
+                conv.register_parameter("bias", None)
+    return block
+
+
+def _mask_activation(name: str, n_masks: int) -> nn.Module:
+    if name != "softmax":
+        return activations.get(name)()
+    if n_masks == 1:
+        raise ValueError("Expected a mask_act of one source at a time; softmax needs joint=True.")
+    return activations.get(name)(dim=1)
+
+
+def _check_sizes(kernel_size: int, stride: int, conv_kernel_size: int) -> None:
+    if not 1 <= stride <= kernel_size:
+        raise ValueError(f"Expected a stride from 1 to kernel_size {kernel_size}, got {stride}.")
+    if conv_kernel_size % 2 == 0:
+        raise ValueError(f"Expected an odd conv_kernel_size, got {conv_kernel_size}.")
+
+
+def _initialize(network: nn.Module) -> None:
+    """Xavier's normal distribution for every kernel, as the Demucs paper's code does."""
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            nn.init.xavier_normal_(parameter)

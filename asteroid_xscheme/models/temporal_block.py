@@ -8,7 +8,7 @@ Reference: Y. Luo and N. Mesgarani, "Conv-TasNet: surpassing ideal time-frequenc
 for speech separation", TASLP 2019, https://arxiv.org/abs/1809.07454, figure 1 (c).
 """
 
-from typing import Optional, Tuple
+from typing import Tuple
 
 import torch
 import torch.nn.functional as F
@@ -24,15 +24,6 @@ def hidden_features(block: Conv1DBlock, features: torch.Tensor) -> torch.Tensor:
     in_conv, prelu, norm, depthwise, second_prelu, second_norm = block.shared_block
     hidden = _prelu_and_norm(in_conv(features), prelu, norm)
     return _prelu_and_norm(_depthwise(hidden, depthwise), second_prelu, second_norm)
-
-
-def block_outputs(
-    block: Conv1DBlock, features: torch.Tensor
-) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
-    """What a block adds to the residual stream and to the sum of skips (None without skips)."""
-    hidden = hidden_features(block, features)
-    skip = block.skip_conv(hidden) if block.skip_out_chan else None
-    return block.res_conv(hidden), skip
 
 
 def normalize(features: torch.Tensor, norm: nn.Module) -> torch.Tensor:

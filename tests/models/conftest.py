@@ -7,7 +7,7 @@ A model joins by a function here and a place in `SMALL_MODELS`; then every test 
 import pytest
 import torch
 
-from asteroid_xscheme.models import XUMX
+from asteroid_xscheme.models import XConvTasNet, XUMX
 
 SOURCES = ("bass", "drums", "vocals")
 
@@ -19,7 +19,18 @@ def small_xumx(sources=SOURCES, nb_channels=2, bridge=True, **options):
     )
 
 
-SMALL_MODELS = [small_xumx]
+def small_x_conv_tasnet(sources=SOURCES, nb_channels=2, bridge=True, **options):
+    spectrogram = dict(window_length=64, in_chan=64, n_hop=16)
+    sizes = dict(n_filters=12, kernel_size=8, bn_chan=6, hid_chan=10, n_blocks=2, n_repeats=2)
+    return XConvTasNet(
+        list(sources),
+        nb_channels=nb_channels,
+        **{"sample_rate": 8000, **spectrogram, **sizes, **options},
+        bridge=bridge,
+    )
+
+
+SMALL_MODELS = [small_x_conv_tasnet, small_xumx]
 
 
 def _seeded(build):
@@ -35,3 +46,18 @@ def _seeded(build):
 def build(request):
     """Function (sources, nb_channels, bridge, ...) -> one of the small models, always the same."""
     return _seeded(request.param)
+
+
+@pytest.fixture
+def trained():
+    """Function that moves a model's statistics and affine maps to where training puts them."""
+
+    def move(model):
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            for name, value in model.state_dict().items():
+                if value.is_floating_point() and value.ndim == 1 and "window" not in name:
+                    value.mul_(1 + 0.3 * torch.rand_like(value)).add_(0.1 * torch.rand_like(value))
+        return model
+
+    return move

@@ -1,0 +1,215 @@
+"""X-Conv-TasNet: one Conv-TasNet per source, waveform to waveform, bridged in the separator.
+
+The paper names the model but not its bridging points. They are our choice, by the pattern of X-UMX:
+the mean goes on, and what each network keeps for itself is the encoding that its mask multiplies.
+With its bridges closed, the model is the original networks, one per source; with `joint` it is the
+original of the papers, one network of as many masks.
+
+Reference: R. Sawata et al., "The whole is greater than the sum of its parts: improving music source
+separation by bridging networks", 2024, https://arxiv.org/abs/2305.07855.
+"""
+
+from typing import ClassVar, List, Optional, Sequence, Tuple
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from ..bridge import BridgeChoice
+from ..stft import stft
+from .base import BridgedModel, as_batch
+from .conv_tasnet import ConvTasNet
+
+_FLOOR = 1e-6  # below it |S|^p has no usable gradient
+
+
+def _points(n_repeats: int) -> Tuple[str, ...]:
+    """Bridging points of a separator of so many repeats, in the order of its data flow."""
+    return ("encoder", "bottleneck", *(f"repeat{r + 1}" for r in range(n_repeats)), "separator")
+
+
+class XConvTasNet(BridgedModel):
+    """Conv-TasNets of J sources that are bridged after the bottleneck and before the masks.
+
+    Bridging points:
+
+    * "encoder": what goes into the bottlenecks (each mask multiplies its own encoding still),
+    * "bottleneck" (default): what goes into the separators,
+    * "repeat1", ...: what leaves a repeat, its residual stream and the sum of skips,
+    * "separator" (default): what the masks are made of.
+
+    A model is equivariant to gain: a mixture times g > 0 gives estimates times g, unless it is as
+    faint as the epsilon of the norms, so mixtures need no normalisation of their level. Chunks of
+    a song are not separated exactly as the whole: the global norms see each chunk by itself. With
+    local norms ("cLN") they are, from `receptive_field` / 2 + `kernel_size` samples beyond a cut,
+    if chunks begin at multiples of the stride.
+
+    Args:
+        sources: Names of the sources.
+        window_length: Samples of the Hann window of the spectrograms that `forward` returns.
+        in_chan: Size of their transform in samples (asteroid's name in X-UMX).
+        n_hop: Samples between two of their frames.
+        spec_power: Their exponent p of |S|^p.
+        return_spectrograms: Whether `forward` computes them; a loss on waveforms needs none.
+        return_time_signals: Whether `forward` returns waveforms as well.
+        joint: One network of J masks instead of J networks; it has no bridging points.
+        checkpointing: In training, keep only what goes into each repeat and compute the repeat
+            again in the backward pass: a third more work, a fraction of the memory.
+        nb_channels: Channels C of the waveforms. A mono model reads the mean of its channels.
+        sample_rate: Rate of the waveforms in Hz.
+        bridge: True, False, or names of bridging points.
+
+    The other arguments are those of :class:`~asteroid_xscheme.models.conv_tasnet.ConvTasNet`, the
+    network of each source.
+    """
+
+    bridge_points = _points(4)
+    default_bridge_points = ("bottleneck", "separator")
+    chunk_seconds: ClassVar[float] = 8.0
+    overlap: ClassVar[float] = 0.25
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        window_length: int = 4096,
+        in_chan: int = 4096,
+        n_hop: int = 1024,
+        n_filters: int = 256,
+        kernel_size: int = 20,
+        stride: Optional[int] = None,
+        bn_chan: int = 256,
+        hid_chan: int = 512,
+        skip_chan: int = 0,
+        conv_kernel_size: int = 3,
+        n_blocks: int = 10,
+        n_repeats: int = 4,
+        norm_type: str = "gLN",
+        bottleneck_norm: str = "cLN",
+        bias: bool = False,
+        mask_prelu: bool = False,
+        mask_act: str = "relu",
+        encoder_activation: str = "relu",
+        spec_power: float = 1,
+        return_spectrograms: bool = True,
+        return_time_signals: bool = True,
+        joint: bool = False,
+        checkpointing: bool = False,
+        nb_channels: int = 2,
+        sample_rate: float = 44100,
+        bridge: BridgeChoice = True,
+    ):
+        self.bridge_points = () if joint else _points(n_repeats)
+        self.default_bridge_points = () if joint else type(self).default_bridge_points
+        super().__init__(sources, sample_rate, nb_channels, bridge)
+        self.network_args = {
+            "n_filters": n_filters,
+            "kernel_size": kernel_size,
+            "stride": stride,
+            "bn_chan": bn_chan,
+            "hid_chan": hid_chan,
+            "skip_chan": skip_chan,
+            "conv_kernel_size": conv_kernel_size,
+            "n_blocks": n_blocks,
+            "n_repeats": n_repeats,
+            "norm_type": norm_type,
+            "bottleneck_norm": bottleneck_norm,
+            "bias": bias,
+            "mask_prelu": mask_prelu,
+            "mask_act": mask_act,
+            "encoder_activation": encoder_activation,
+        }
+        self.in_chan = in_chan
+        self.n_hop = n_hop
+        self.spec_power = spec_power
+        self.return_spectrograms = return_spectrograms
+        self.return_time_signals = return_time_signals
+        self.joint = joint
+        self.checkpointing = checkpointing
+        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
+        n_networks, n_masks = (1, len(self.sources)) if joint else (len(self.sources), 1)
+        self.networks = nn.ModuleList(
+            ConvTasNet(nb_channels, n_masks, **self.network_args) for _ in range(n_networks)
+        )
+
+    def forward(self, wav: torch.Tensor) -> Tuple[Optional[torch.Tensor], Optional[torch.Tensor]]:
+        """Estimate waveforms and their spectrograms, each where the model is to return them.
+
+        Args:
+            wav: The mixture, (B, C, T), (B, T) or (T,).
+
+        Returns:
+            spectrograms |S|^p (J, N, B, C, F) or None, and time signals (J, B, C, T) or None.
+        """
+        time_signals = self.forward_wav(wav).transpose(0, 1)
+        return (
+            self._spectrograms(time_signals) if self.return_spectrograms else None,
+            time_signals if self.return_time_signals else None,
+        )
+
+    def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:
+        """Waveforms (B, J, C, T) of the sources; see :meth:`BridgedModel.forward_wav`."""
+        wav = as_batch(wav, self.nb_channels)
+        if self.nb_channels == 1:
+            wav = wav.mean(1, keepdim=True)
+        encodings = [network.encode(wav) for network in self.networks]
+        features = self.bridges("encoder", encodings)
+        features = [net.bottleneck(x) for net, x in zip(self.networks, features)]
+        features = self._separate(self.bridges("bottleneck", features))
+        features = self.bridges("separator", features)
+        estimates = [
+            network.decode(network.masks(x), encoding, wav.shape[-1])
+            for network, x, encoding in zip(self.networks, features, encodings)
+        ]
+        return torch.cat(estimates, dim=1)
+
+    def _separate(self, streams: List[torch.Tensor]) -> List[torch.Tensor]:
+        """What the masks are made of, one tensor per network, from the bottlenecks' outputs."""
+        skips: List[Optional[torch.Tensor]] = [None] * len(streams)
+        for index in range(self.network_args["n_repeats"]):
+            states = [
+                self._run_repeat(network, index, stream, skip)
+                for network, stream, skip in zip(self.networks, streams, skips)
+            ]
+            streams, skips = map(list, zip(*states))
+            streams = self.bridges(f"repeat{index + 1}", streams)
+            if self.network_args["skip_chan"]:
+                skips = self.bridges(f"repeat{index + 1}", skips)
+        return skips if self.network_args["skip_chan"] else streams
+
+    def _run_repeat(self, network: ConvTasNet, index: int, stream, skips):
+        if not (self.checkpointing and torch.is_grad_enabled()):
+            return network.run_repeat(index, stream, skips)
+        return checkpoint(
+            network.run_repeat, index, stream, skips, use_reentrant=False, preserve_rng_state=False
+        )
+
+    def _spectrograms(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """|S|^p (J, N, B, C, F) of waveforms (J, B, C, T)."""
+        magnitudes = stft(waveforms, self.window, self.in_chan, self.n_hop).abs()
+        if self.spec_power != 1:
+            magnitudes = magnitudes.clamp_min(_FLOOR).pow(self.spec_power)
+        return magnitudes.permute(0, 4, 1, 2, 3)
+
+    @property
+    def receptive_field(self) -> int:
+        """Samples of the mixture on which a sample of an estimate depends, norms aside."""
+        return self.networks[0].receptive_field
+
+    def macs_per_second(self) -> float:
+        """Multiply-accumulates of all networks per second of audio."""
+        return sum(network.macs_per_second(self.sample_rate) for network in self.networks)
+
+    def get_model_args(self) -> dict:
+        """Arguments that rebuild the model."""
+        return {
+            **super().get_model_args(),
+            **self.network_args,
+            "window_length": self.window.numel(),
+            "in_chan": self.in_chan,
+            "n_hop": self.n_hop,
+            "spec_power": self.spec_power,
+            "return_spectrograms": self.return_spectrograms,
+            "return_time_signals": self.return_time_signals,
+            "joint": self.joint,
+            "checkpointing": self.checkpointing,
+        }
