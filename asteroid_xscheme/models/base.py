@@ -16,7 +16,8 @@ from asteroid.models import BaseModel
 from asteroid.utils.torch_utils import get_device
 
 from ..bridge import BridgeChoice, Bridges
-from ..stft import istft, stft
+from ..stft import stft
+from .synthesis import synthesize
 
 
 class BridgedModel(BaseModel):
@@ -118,6 +119,8 @@ class BridgedModel(BaseModel):
         if model_name == cls.__name__:
             return cls
         named = asteroid.models.get(model_name)
+        if not isinstance(named, type):
+            raise ValueError(f"Expected the name of a model class, got {model_name!r}.")
         return cls if issubclass(cls, named) else named
 
     @torch.no_grad()
@@ -198,8 +201,7 @@ class SpectrogramModel(BridgedModel):
         """
         if self.spec_power != 1:
             estimates = estimates.clamp_min(_POWER_FLOOR).pow(1 / self.spec_power)
-        spectrograms = estimates.permute(0, 2, 3, 4, 1) * torch.sgn(mixture)
-        return istft(spectrograms, self.window, self.n_fft, self.hop, length)
+        return synthesize(estimates, mixture, self.window, self.n_fft, self.hop, length)
 
     def forward(self, wav: torch.Tensor) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
         """Estimate spectrograms and, if `return_time_signals`, waveforms.
