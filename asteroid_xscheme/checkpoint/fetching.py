@@ -105,7 +105,8 @@ def load_hub(name: str, *, offline: bool = False) -> Dict[str, Any]:
                 local_files_only=offline,
             )
         except EntryNotFoundError as error:
-            if file != _HUB_FILES[-1]:
+            unreachable = isinstance(error, LocalEntryNotFoundError) and not offline
+            if file != _HUB_FILES[-1] and not unreachable:
                 continue
             raise CheckpointError(_explain_hub_error(name, error)) from error
         except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled) as error:

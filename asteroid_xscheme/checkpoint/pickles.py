@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Union
 
 import numpy as np
 import torch
@@ -19,11 +19,19 @@ from torch.torch_version import TorchVersion
 
 from .diagnosis import CheckpointError, DamagedFileError
 
-# numpy's reconstruction of a scalar; its address changed with numpy 2, files keep the old one.
-_SCALAR = np.float64(0).__reduce__()[0]
-_SCALAR_ADDRESSES = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+# What torch's reader is seen to raise when bytes are missing or changed.
+_DAMAGE = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _PROTOCOL = 2  # of pickles that torch.save writes and its weights-only reader knows
-_NUMBER_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
+_NUMBER_CODE = re.compile(r"b1|[iu][1248]|f[248]")  # as numpy writes types in files
 
 
 def read_pickle(path: Path) -> Any:
@@ -44,19 +52,44 @@ def read_pickle(path: Path) -> Any:
         named = re.search(r"GLOBAL (\S+)", str(error))
         names = [named.group(1)] if named else _names_in(program)
         raise (_refusal(path, names) if names else _damage(path, error)) from error
-    except (RuntimeError, EOFError, KeyError, UnicodeDecodeError, ValueError) as error:
+    except _DAMAGE as error:
         raise _damage(path, error) from error
 
 
 def _allowed() -> list:
-    """What a file may ask for besides torch's own list.
+    """What a file may ask for besides torch's own list, and what it gets.
 
     - TorchVersion: a string; asteroid's `serialize` stores `torch.__version__` as it is.
-    - numpy's scalar of a number type: asteroid's X-UMX recipe stores `max_bin` as np.int64.
+    - numpy's scalars: asteroid's X-UMX recipe stores `max_bin` as np.int64. They are read by
+      functions of our own into plain numbers, so that nothing of numpy runs. Their address changed
+      with numpy 2, and files keep the one they were written with.
     """
-    number_types = [type(np.dtype(name)) for name in _NUMBER_TYPES.split()]
-    scalars = [(_SCALAR, address) for address in _SCALAR_ADDRESSES]
-    return [TorchVersion, np.dtype, *scalars, *number_types]
+    return [
+        TorchVersion,
+        (_NumberType, "numpy.dtype"),
+        (_read_number, "numpy.core.multiarray.scalar"),
+        (_read_number, "numpy._core.multiarray.scalar"),
+    ]
+
+
+class _NumberType:
+    """Stands for numpy.dtype of a number: its code, "i8", and from its state its byte order."""
+
+    def __init__(self, code: str, *_: object):
+        if not _NUMBER_CODE.fullmatch(code):
+            raise pickle.UnpicklingError(
+                f"GLOBAL numpy.dtype({code!r}) is not the type of a number"
+            )
+        self.code, self.order = code, "="
+
+    def __setstate__(self, state: tuple) -> None:
+        self.order = state[1]
+
+
+def _read_number(number_type: _NumberType, data: bytes) -> Union[bool, int, float]:
+    """The plain number of a numpy scalar."""
+    dtype = np.dtype(number_type.order + number_type.code)
+    return np.frombuffer(data, dtype, count=1)[0].item()
 
 
 def _refusal(path: Path, names: List[str]) -> CheckpointError:

@@ -79,6 +79,30 @@ def test_numpy_scalar_is_read_by_the_address_of_any_numpy(package, tmp_path, spe
     assert read_package(path)["model_args"]["max_bin"] == 5
 
 
+@pytest.mark.parametrize(
+    "number",
+    [np.bool_(True), np.int8(-3), np.uint16(7), np.float16(0.5), np.array(2.5, ">f8")[()]],
+)
+def test_numpy_scalar_of_any_type_keeps_its_value(package, tmp_path, number):
+    package["infos"]["number"] = number
+    torch.save(package, tmp_path / "model.pth")
+    assert read_package(tmp_path / "model.pth")["infos"]["number"] == number.item()
+
+
+def test_numpy_type_that_is_no_number_is_refused(package, tmp_path):
+    package["infos"]["type"] = np.dtype("O")
+    torch.save(package, tmp_path / "model.pth")
+    with pytest.raises(CheckpointError, match=r"asks to run numpy.dtype\('O8'\)"):
+        read_package(tmp_path / "model.pth")
+
+
+def test_numpy_array_is_refused_by_name(package, tmp_path):
+    package["infos"]["array"] = np.zeros(3)
+    torch.save(package, tmp_path / "model.pth")
+    with pytest.raises(CheckpointError, match="asks to run numpy.*reconstruct"):
+        read_package(tmp_path / "model.pth")
+
+
 class _Touch:
     """Makes a file when it is unpickled."""
 
@@ -173,6 +197,25 @@ def test_file_with_bytes_overwritten_is_told_to_be_damaged(weights, tmp_path):
     damaged = weights[:60] + bytes(100) + weights[160:]
     with pytest.raises(DamagedFileError, match="model.pth"):
         read_package(write(tmp_path, damaged))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_changed_bytes_are_read_or_reported_and_never_raise_anything_else(package, tmp_path):
+    package["model_args"]["max_bin"] = np.int64(5)
+    package["infos"]["software_versions"]["torch_version"] = TorchVersion("2.11")
+    torch.save(package, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "old.pth").read_bytes()
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for position, value in rng.integers((100, 0), (1400, 256), size=(200, 2)):
+        path = write(tmp_path, content[:position] + bytes([value]) + content[position + 1 :])
+        try:
+            read_package(path)
+            outcomes.add("read")
+        except CheckpointError as error:
+            assert str(path) in str(error)
+            outcomes.add(type(error))
+    assert outcomes == {"read", CheckpointError, DamagedFileError}
 
 
 def test_safetensors_that_is_cut_short_is_told_to_be(package, tmp_path):

@@ -157,6 +157,7 @@ def test_failure_of_hugging_face_is_explained(hub, error, words):
     hub.error = error
     with pytest.raises(CheckpointError, match=f"me/model.*{words}"):
         load_package("me/model")
+    assert len(hub.asked) == (2 if type(error) is EntryNotFoundError else 1)
 
 
 def test_hugging_face_itself_is_not_reached_when_offline():
