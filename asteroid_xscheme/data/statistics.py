@@ -121,7 +121,7 @@ def _magnitudes(reader: FileReader, track: Track, settings: dict) -> Iterator[np
     """Frames (N, F) of a track's mixture in blocks, those of one STFT of the whole track."""
     n_fft, hop = settings["n_fft"], settings["hop"]
     window = torch.hann_window(settings["window_length"])
-    context = -(-n_fft // 2 // hop)  # frames whose window reaches past the border of a block
+    context = -(-n_fft // 2 // hop) + 1  # frames that a block's border, or its reflection, reaches
     n_frames = 1 + track.n_samples // hop
     for first in range(0, n_frames, _BLOCK_FRAMES):
         last = min(first + _BLOCK_FRAMES, n_frames)
