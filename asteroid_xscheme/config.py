@@ -19,6 +19,7 @@ from .options import ConfigError, add_arguments, from_dict, option
 SOURCES = ["bass", "drums", "vocals", "other"]
 DATASETS = ("musdb18", "musdb18hq", "demo", "folder")
 AUGMENTATIONS = ("gain", "channelswap", "polarity")
+LOSSES = ("MultiDomainLoss", "WaveformL1Loss")
 
 
 @dataclass
@@ -91,10 +92,23 @@ class DataConfig:
 class LossConfig:
     """The multi-domain loss (MDL) and the combination loss (CL) of the X-scheme."""
 
-    loss: str = option("MultiDomainLoss", "name of a loss registered in asteroid_xscheme.losses")
+    loss: str = option("MultiDomainLoss", f"one of {', '.join(LOSSES)}")
     loss_use_multidomain: bool = option(True, "MDL: add the loss of the waveforms")
     loss_combine_sources: bool = option(True, "CL: average over all sums of sources")
     mix_coef: float = option(10.0, "weight of the waveforms' loss in MDL (alpha in the paper)")
+
+    def __post_init__(self):
+        _one_of("loss", self.loss, LOSSES)
+
+    @property
+    def uses_spectrograms(self) -> bool:
+        """Whether the loss looks at the model's spectrograms."""
+        return self.loss != "WaveformL1Loss"
+
+    @property
+    def uses_waveforms(self) -> bool:
+        """Whether the loss looks at the model's time signals."""
+        return self.loss_use_multidomain or not self.uses_spectrograms
 
 
 @dataclass
@@ -296,9 +310,29 @@ class Config:
         groups["model"] = {"architecture": self.architecture, **groups["model"]}
         return groups
 
-    def to_yaml(self, path: Path) -> None:
-        """Write the options as a conf.yml."""
-        Path(path).write_text(yaml.safe_dump(self.to_dict(), sort_keys=False), encoding="utf-8")
+    def to_yaml(self) -> str:
+        """The text of a conf.yml in which each option is explained."""
+        lines = []
+        for title, options in self.to_dict().items():
+            group = GROUPS.get(title, type(self.model))
+            lines += [f"# {_first_line(group)}", f"{title}:"]
+            if title == "model":
+                lines += _explained(
+                    "architecture", options.pop("architecture"), "the model's class"
+                )
+            for field in dataclasses.fields(group):
+                lines += _explained(field.name, options[field.name], field.metadata["help"])
+        return "\n".join(lines) + "\n"
+
+
+def _first_line(group: type) -> str:
+    return group.__doc__.strip().splitlines()[0]
+
+
+def _explained(name: str, value: Any, explanation: str) -> List[str]:
+    """An option in YAML under a comment that explains it."""
+    text = yaml.safe_dump({name: value}, sort_keys=False, width=90).rstrip().splitlines()
+    return [f"  # {explanation}", *(f"  {line}" for line in text)]
 
 
 def _load_yaml(path: Path) -> Mapping[str, Mapping[str, Any]]:

@@ -24,11 +24,11 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from . import losses, models
 from .checkpoint import save_package
-from .config import Config, ConfigError
+from .config import Config, ConfigError, LossConfig
 from .data import MusicDataModule, dataset_infos, magnitude_statistics
-from .models import BridgedModel, SpectrogramModel
+from .losses import MultiDomainLoss, WaveformL1Loss
+from .models import ARCHITECTURES, BridgedModel, SpectrogramModel
 from .system import Loss, SeparationSystem
 
 log = logging.getLogger(__name__)
@@ -73,27 +73,31 @@ def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
     A new spectrogram model gets the statistics of the training mixtures, which one process
     computes and the others, and later runs, read.
     """
-    architecture = models.get(config.architecture)
+    architecture = ARCHITECTURES[config.architecture]
     args = config.model.model_args(config.data.sample_rate)
     if config.training.pretrained is not None:
-        return _pretrained_model(architecture, args, config)
-    if issubclass(architecture, SpectrogramModel):
-        args["input_mean"], args["input_scale"] = _input_statistics(config, data)
-    return architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
+        model = _pretrained_model(architecture, args, config)
+    else:
+        if issubclass(architecture, SpectrogramModel):
+            args["input_mean"], args["input_scale"] = _input_statistics(config, data)
+        model = architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
+    return _with_outputs_for(config.loss, model)
 
 
 def build_loss(config: Config, model: BridgedModel) -> Loss:
-    """The loss that the options name, for the model's spectrograms."""
-    model_args = model.get_model_args()
-    return losses.get(config.loss.loss)(
-        window_length=model_args["window_length"],
-        in_chan=model_args["in_chan"],
-        n_hop=model_args["n_hop"],
-        spec_power=model_args.get("spec_power", 1),
+    """The loss that the options name, for the channels and spectrograms of a model."""
+    options = config.loss
+    if options.loss == "WaveformL1Loss":
+        return WaveformL1Loss(model.nb_channels, options.loss_combine_sources)
+    return MultiDomainLoss(
+        window_length=config.model.window_length,
+        in_chan=config.model.in_chan,
+        n_hop=config.model.nhop,
+        spec_power=config.model.spec_power,
         nb_channels=model.nb_channels,
-        loss_combine_sources=config.loss.loss_combine_sources,
-        loss_use_multidomain=config.loss.loss_use_multidomain,
-        mix_coef=config.loss.mix_coef,
+        loss_combine_sources=options.loss_combine_sources,
+        loss_use_multidomain=options.loss_use_multidomain,
+        mix_coef=options.mix_coef,
     )
 
 
@@ -203,7 +207,7 @@ def _check_same_run(config: Config, exp_dir: Path) -> None:
 @rank_zero_only
 def _write_config(config: Config, exp_dir: Path) -> None:
     exp_dir.mkdir(parents=True, exist_ok=True)
-    config.to_yaml(exp_dir / "conf.yml")
+    (exp_dir / "conf.yml").write_text(config.to_yaml(), encoding="utf-8")
 
 
 def _input_statistics(config: Config, data: MusicDataModule) -> Tuple[np.ndarray, np.ndarray]:
@@ -216,6 +220,15 @@ def _input_statistics(config: Config, data: MusicDataModule) -> Tuple[np.ndarray
         nb_channels=config.model.nb_channels,
         cache=data.statistics_cache,
     )
+
+
+def _with_outputs_for(loss: LossConfig, model: BridgedModel) -> BridgedModel:
+    """The model, computing what the loss looks at and no more."""
+    if isinstance(model, SpectrogramModel):
+        model.return_time_signals = loss.uses_waveforms
+    else:
+        model.return_spectrograms = loss.uses_spectrograms
+    return model
 
 
 def _pretrained_model(architecture, args: dict, config: Config) -> BridgedModel:

@@ -47,7 +47,7 @@ class MusicDataModule(pl.LightningDataModule):
         self.config, self.batch_size, self.nb_channels = config, batch_size, nb_channels
         self.segment = int(config.seq_dur * config.sample_rate)
         self.longest_chunk = int(val_dur * config.sample_rate)
-        self.roots = [Path(root).expanduser() for root in config.train_dir]
+        self.roots = [root.expanduser() for root in config.roots]
         tracks = _find_all(config, self.roots)
         self.valid_tracks = _select_valid(tracks, config)
         kept = {(track.root, track.name) for track in self.valid_tracks}
