@@ -1,0 +1,25 @@
+"""In which precision losses are computed, whatever the precision of the network.
+
+The long sums of a loss lose digits in float32 and are meaningless in half precision, so sums are
+accumulated in float64 and elementwise work is done in float32 or better, under autocast too.
+"""
+
+import torch
+
+
+def accumulation_dtype(device: torch.device) -> torch.dtype:
+    """Type of long sums on a device: float64, or float32 on Apple GPUs, which have no other."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def working_dtype(*tensors: torch.Tensor) -> torch.dtype:
+    """Type of elementwise work on some tensors: their widest, but float32 at least."""
+    dtype = torch.float32
+    for tensor in tensors:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    return dtype
+
+
+def full_precision(device: torch.device) -> torch.autocast:
+    """Context in which autocast leaves the operations on a device as they are."""
+    return torch.autocast(device.type, enabled=False)

@@ -1,0 +1,133 @@
+"""How every benchmark here compares: two works in turn, in one process, by the ratio of their times.
+
+On a shared machine a time says little and a ratio of neighbouring times a lot. So the two works
+alternate and the result is the median, smallest and largest ratio of the pairs; memory is the
+growth of a fresh child process. Results are plain dictionaries, ready for JSON.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional
+
+import torch
+
+Work = Callable[[], Any]
+PACKAGES = ("torch", "numpy", "asteroid", "asteroid_xscheme")
+
+
+def compare(ours: Work, peer: Work, repeats: int = 5, warmup: int = 1) -> Dict[str, Any]:
+    """Times of two works that alternate, and how many times as fast ours is.
+
+    Args:
+        ours, peer: Functions without arguments that do the whole work; results are dropped.
+        repeats: Number of pairs that are timed.
+        warmup: Number of pairs before them that are not.
+
+    Returns:
+        "ratio" (peer / ours of each pair), "ours_seconds" and "peer_seconds", each a dictionary of
+        "median", "min" and "max".
+    """
+    for _ in range(warmup):
+        ours(), peer()
+    pairs = [(_seconds(ours), _seconds(peer)) for _ in range(repeats)]
+    return {
+        "ratio": _summary(theirs / own for own, theirs in pairs),
+        "ours_seconds": _summary(own for own, _ in pairs),
+        "peer_seconds": _summary(theirs for _, theirs in pairs),
+    }
+
+
+def peak_memory(prepare: Callable[..., Work], *args: Any) -> int:
+    """Bytes by which a child process grows at most while it does a work, its inputs not counted.
+
+    Args:
+        prepare: Importable function that makes the inputs and returns the work.
+        *args: Its arguments; they must be picklable.
+    """
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_grow, (prepare, args, torch.get_num_threads()))
+
+
+def environment() -> Dict[str, Any]:
+    """Where a benchmark ran: threads, processor, load and versions."""
+    return {
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "processor": platform.processor() or platform.machine(),
+        "versions": {"python": platform.python_version(), **_versions(PACKAGES)},
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that every benchmark has."""
+    parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument("--repeats", type=int, default=5, help="pairs that are timed")
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch")
+
+
+def report(rows: List[Dict[str, Any]], path: Optional[Path] = None) -> None:
+    """Print the rows of a benchmark, one a line, and write them with the environment as JSON."""
+    for row in rows:
+        print("  ".join(f"{name}={_short(value)}" for name, value in row.items()))
+    if path is not None:
+        path.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=2) + "\n")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['median']:.3g} ({value['min']:.3g} to {value['max']:.3g})"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _seconds(work: Work) -> float:
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _summary(values: Iterable[float]) -> Dict[str, float]:
+    values = list(values)
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def _versions(packages: Iterable[str]) -> Dict[str, str]:
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def _grow(prepare: Callable[..., Work], args: tuple, threads: int) -> int:
+    torch.set_num_threads(threads)
+    work = prepare(*args)
+    before = _resident_bytes()
+    work()
+    return max(0, _peak_bytes() - before)
+
+
+def _resident_bytes() -> int:
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return _peak_bytes()
+    return int(statm.read_text().split()[1]) * resource.getpagesize()
+
+
+def _peak_bytes() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
