@@ -182,6 +182,11 @@ def _fetch(url: str, checksum: Optional[str], offline: bool, retries: int, backo
             refusals.append(error)
         except DownloadError as error:
             raise CheckpointError(str(error)) from error
+        except OSError as error:
+            raise CheckpointError(
+                f"The cache cannot be written ({error}). Set the environment variable "
+                "ASTEROID_CACHE to a folder of your own."
+            ) from error
     raise CheckpointError(" ".join(map(str, refusals))) from refusals[-1]
 
 

@@ -43,7 +43,7 @@ def read_parameters(file: Union[Path, BinaryIO], name: str = "") -> Parameters:
     try:
         with h5py.File(file, "r") as root:
             root.visititems(visit)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError) as error:  # all of these from HDF5
         raise DamagedFileError(
             f"{name or file} is damaged or cut short ({error}). Delete it and get it again."
         ) from error
@@ -129,9 +129,11 @@ def convert_xumx(parameters: Parameters) -> Dict[str, Any]:
 
 
 def _sources_of(parameters: Parameters) -> List[str]:
-    return [
-        path.removeprefix("input_mean_") for path in parameters if path.startswith("input_mean_")
-    ]
+    prefix = "input_mean_"
+    sources = [path.removeprefix(prefix) for path in parameters if path.startswith(prefix)]
+    if not sources:
+        raise KeyError(f"{prefix}...")
+    return sources
 
 
 def _convert_source(parameters: Parameters, source: str) -> Dict[str, torch.Tensor]:

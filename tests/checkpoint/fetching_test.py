@@ -189,3 +189,13 @@ def test_cache_that_cannot_be_written_is_still_read(server, weights, monkeypatch
     put_in_cache(server.url + FILE, weights)
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
     assert is_whole(load(server)) and recorded_checksum(server.url + FILE) is None
+
+
+def test_cache_that_cannot_be_made_names_the_variable_to_set(
+    server, weights, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("ASTEROID_CACHE", str(tmp_path / "file" / "cache"))
+    server.answers[FILE] = weights
+    with pytest.raises(CheckpointError, match="cache cannot be written.*ASTEROID_CACHE"):
+        load(server)

@@ -79,6 +79,12 @@ def test_missing_parameter_is_named(golden, tmp_path):
         load_package(path)
 
 
+def test_network_without_its_normalization_is_reported(tmp_path):
+    path = write_h5(tmp_path / "umx.h5", {"fc1_bass/affine/W": np.zeros((2, 2))})
+    with pytest.raises(CheckpointError, match="umx.h5 lacks the parameter 'input_mean_...'"):
+        load_package(path)
+
+
 @pytest.mark.parametrize("arrays", [{}, {"backbone/conv1/W": [1.0]}])
 def test_other_network_is_told_apart(tmp_path, arrays):
     path = write_h5(tmp_path / "D3Net-L.h5", arrays)
@@ -92,6 +98,22 @@ def test_file_that_is_cut_short_is_told_to_be(golden, tmp_path, kept):
     path.write_bytes((golden / "xumx_nnabla.h5").read_bytes()[:kept])
     with pytest.raises(DamagedFileError, match="x-umx.h5 is damaged or cut short"):
         load_package(path)
+
+
+def test_changed_bytes_are_read_or_reported_and_never_raise_anything_else(golden, tmp_path):
+    content = np.fromfile(golden / "xumx_nnabla.h5", dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(40):
+        changed = content.copy()
+        changed[rng.integers(8, 30000, size=30)] = rng.integers(0, 256, size=30)
+        changed.tofile(tmp_path / "x-umx.h5")
+        try:
+            load_package(tmp_path / "x-umx.h5")
+            outcomes.add("read")
+        except CheckpointError as error:
+            outcomes.add(type(error))
+    assert DamagedFileError in outcomes
 
 
 def test_zip_and_folder_are_read_as_their_files(golden, tmp_path):
