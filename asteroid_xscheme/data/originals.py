@@ -137,7 +137,8 @@ def list_songs(originals: Originals, dataset: str) -> List[Song]:
             of_song[name] = member
     if not files:
         raise DataError(_no_songs(originals, dataset))
-    return [Song(subset, name, files[subset, name]) for subset, name in sorted(files)]
+    order = sorted(files, key=lambda song: (SUBSETS.index(song[0]), song[1]))
+    return [Song(subset, name, files[subset, name]) for subset, name in order]
 
 
 def _no_songs(originals: Originals, dataset: str) -> str:

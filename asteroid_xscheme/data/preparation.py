@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from filelock import FileLock
 from tqdm import tqdm
@@ -60,39 +60,34 @@ def prepare(
         DownloadError: If the originals cannot be fetched.
     """
     root = Path(root).expanduser()
-    _claim(root, config)
+    _check_root(root, config)
+    root.mkdir(parents=True, exist_ok=True)
     if config.dataset == "demo":
-        render_demo(root, jobs=jobs or 2, progress=progress)
-        return root
+        _write_marker(root, config)
+        return render_demo(root, jobs=jobs or 2, progress=progress)
     with FileLock(root / ".prepare.lock"):
         if not _is_complete(root, config.dataset):
             originals = open_originals(config.source_dir or _fetch_archive(root, config, progress))
-            _prepare_songs(originals, root, config, jobs or min(4, os.cpu_count() or 1), progress)
+            songs = list_songs(originals, config.dataset)
+            _write_marker(root, config)
+            jobs = jobs or min(4, os.cpu_count() or 1)
+            _prepare_songs(songs, originals, root, config, jobs, progress)
     return root
 
 
-def _claim(root: Path, config: DataConfig) -> None:
-    """Mark the folder as ours, unless it is somebody else's or of other data."""
-    wanted = {"dataset": config.dataset, "sample_rate": config.sample_rate}
-    marker = root / MARKER
+def _check_root(root: Path, config: DataConfig) -> None:
+    """Refuse a folder that is somebody else's or holds other data."""
     if config.dataset == "demo" and config.sample_rate != _DEMO_RATE:
         raise DataError(f"The demo songs have {_DEMO_RATE} Hz, not {config.sample_rate}.")
+    marker = root / MARKER
     if marker.exists():
         found = json.loads(marker.read_text())
-        if found != wanted:
+        if found != _description(config):
             raise DataError(
-                f"{root} was prepared as {found}, not {wanted}. Choose another folder, or delete "
-                "this one."
+                f"{root} was prepared as {found}, not {_description(config)}. Choose another "
+                "folder, or delete this one."
             )
         return
-    _check_not_theirs(root, config)
-    root.mkdir(parents=True, exist_ok=True)
-    part = marker.with_name(f".{MARKER}{_PART}")
-    part.write_text(json.dumps(wanted))
-    os.replace(part, marker)
-
-
-def _check_not_theirs(root: Path, config: DataConfig) -> None:
     if config.source_dir is not None:
         source = Path(config.source_dir).expanduser().resolve()
         if source == root.resolve() or source in root.resolve().parents:
@@ -105,6 +100,16 @@ def _check_not_theirs(root: Path, config: DataConfig) -> None:
             f"{root} holds data that was not prepared here. If it has the layout of MUSDB18-HQ, "
             f"train on it as it is (--train_dir {root}); if not, choose another folder."
         )
+
+
+def _description(config: DataConfig) -> Dict[str, Any]:
+    return {"dataset": config.dataset, "sample_rate": config.sample_rate}
+
+
+def _write_marker(root: Path, config: DataConfig) -> None:
+    part = root / f".{MARKER}{_PART}"
+    part.write_text(json.dumps(_description(config)))
+    os.replace(part, root / MARKER)
 
 
 def _is_complete(root: Path, dataset: str) -> bool:
@@ -129,9 +134,13 @@ def _fetch_archive(root: Path, config: DataConfig, progress: bool) -> Path:
 
 
 def _prepare_songs(
-    originals: Originals, root: Path, config: DataConfig, jobs: int, progress: bool
+    songs: Sequence[Song],
+    originals: Originals,
+    root: Path,
+    config: DataConfig,
+    jobs: int,
+    progress: bool,
 ) -> None:
-    songs = list_songs(originals, config.dataset)
     for subset in SUBSETS:
         for leftover in (root / subset).glob(f".*{_PART}"):
             shutil.rmtree(leftover)

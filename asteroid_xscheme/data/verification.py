@@ -1,10 +1,11 @@
 """A prepared folder -> the list of what is wrong with it, each with the remedy."""
 
 import math
+import statistics
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import torch
 from tqdm import tqdm
@@ -14,8 +15,8 @@ from .errors import DataError
 from .musdb import ARCHIVES, N_TRACKS, SUBSETS, VALID_TRACKS
 from .tracks import MIXTURE, SUFFIX, prepared_dataset, source_files, track_folders
 
-_BLOCK = 1 << 18  # samples read at a time
-_LARGEST_RESIDUAL = -20.0  # dB of mixture minus sources; a sound MUSDB18 stem file has -22.6 dB
+_BLOCK = 1 << 15  # samples read at a time
+_LARGEST_RESIDUAL = -20.0  # dB of mixture minus sources; sound MUSDB18 stems reach -22.6 dB
 _AGAIN = "delete the track's folder and prepare the data again"
 
 
@@ -144,31 +145,36 @@ class _TrackChecker:
 def _check_samples(files: Mapping[str, Path]) -> List[str]:
     """NaN and infinity in any file; sources that do not add up to the mixture."""
     broken: Dict[str, None] = {}
-    mixture_energy = residual_energy = 0.0
+    levels = []
     with ExitStack() as stack:
         readers = {name: stack.enter_context(AudioReader(path)) for name, path in files.items()}
         while True:
             blocks = {name: reader.read(_BLOCK) for name, reader in readers.items()}
             broken.update({name: None for name, b in blocks.items() if not b.isfinite().all()})
-            mixture = blocks.pop(MIXTURE, torch.zeros(0))
-            if not mixture.shape[-1] or not blocks:
+            if not all(block.shape[-1] for block in blocks.values()):
                 break
-            residual = mixture - sum(blocks.values())
-            mixture_energy += mixture.double().square().sum().item()
-            residual_energy += residual.double().square().sum().item()
-    problems = [
-        f"{name}{SUFFIX} has samples that are NaN or infinite; replace the file, or {_AGAIN}."
-        for name in broken
-    ]
-    if not broken and residual_energy > 0:
-        problems += _check_residual(mixture_energy, residual_energy)
-    return problems
+            if MIXTURE in blocks and len(blocks) > 1:
+                levels.append(_residual_level(blocks.pop(MIXTURE), blocks.values()))
+    if broken:
+        return [
+            f"{name}{SUFFIX} has samples that are NaN or infinite; replace the file, or {_AGAIN}."
+            for name in broken
+        ]
+    return _check_residual(levels)
 
 
-def _check_residual(mixture_energy: float, residual_energy: float) -> List[str]:
-    level = math.inf
-    if mixture_energy > 0:
-        level = 10 * math.log10(residual_energy / mixture_energy)
+def _residual_level(mixture: torch.Tensor, sources: Iterable[torch.Tensor]) -> float:
+    """Level in dB of mixture minus sources, relative to the mixture; -inf if it is zero."""
+    residual = (mixture - sum(sources)).double().square().sum().item()
+    energy = mixture.double().square().sum().item()
+    if residual == 0:
+        return -math.inf
+    return 10 * math.log10(residual / energy) if energy else math.inf
+
+
+def _check_residual(levels: Sequence[float]) -> List[str]:
+    """Compare the median over blocks: real stems have bursts at their ends and noisy pauses."""
+    level = statistics.median_low(levels) if levels else -math.inf
     if level <= _LARGEST_RESIDUAL:
         return []
     return [
