@@ -53,7 +53,7 @@ class _PReLUGlobalNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, features, slope, gamma, beta):
-        active = _prelu(features, slope).to(gamma.dtype)
+        active = F.prelu(features.to(gamma.dtype).contiguous(), slope)
         output, mean, rstd = torch.native_group_norm(active, gamma, beta, *features.shape, 1, _EPS)
         ctx.save_for_backward(features, slope, gamma, mean, rstd)
         return output.to(features.dtype)
@@ -61,19 +61,17 @@ class _PReLUGlobalNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_output):
         features, slope, gamma, mean, rstd = ctx.saved_tensors
-        active = _prelu(features, slope).to(gamma.dtype)
-        grad_output = grad_output.to(gamma.dtype).contiguous()
+        wide = features.to(gamma.dtype).contiguous()
         grad, grad_gamma, grad_beta = torch.ops.aten.native_group_norm_backward(
-            grad_output, active, mean, rstd, gamma, *features.shape, 1, [True, True, True]
+            grad_output.to(gamma.dtype).contiguous(),
+            F.prelu(wide, slope),
+            *(mean, rstd, gamma, *features.shape, 1, [True, True, True]),
         )
-        negative_part = features.clamp_max(0).to(gamma.dtype)
-        grad_slope = torch.dot(grad.flatten(), negative_part.flatten())[None]
-        grad_features = torch.where(features > 0, grad, grad * slope).to(features.dtype)
+        positive = torch.ops.aten.threshold_backward(grad, wide, 0)
+        negative = grad - positive  # the gradient where the features are not above 0
+        grad_slope = torch.dot(negative.flatten(), wide.flatten())[None]
+        grad_features = torch.addcmul(positive, negative, slope).to(features.dtype)
         return grad_features, grad_slope, grad_gamma, grad_beta
-
-
-def _prelu(features: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-    return F.prelu(features.contiguous(), slope.to(features.dtype))
 
 
 class _ShiftedSum(torch.autograd.Function):
@@ -94,7 +92,7 @@ class _ShiftedSum(torch.autograd.Function):
         grad_features = _shifted_sum(grad_output, weight.flip(-1), ctx.dilation)
         shifts = _shifts(weight.shape[-1], ctx.dilation)
         products = [_overlap(grad_output, features, shift) for shift in shifts]
-        grad_weight = torch.stack([(g * x).sum((0, 2)) for g, x in products], dim=-1)
+        grad_weight = torch.stack([torch.linalg.vecdot(g, x).sum(0) for g, x in products], dim=-1)
         return grad_features, grad_weight, None
 
 
