@@ -32,6 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_separate(commands)
+    _add_models(commands)
+    _add_convert(commands)
     return parser
 
 
@@ -125,6 +127,46 @@ def _add_separate_run(parser) -> None:
     group.add_argument("--shard", metavar="I/N", help="only take the I-th of N parts of the songs")
     group.add_argument("--json", metavar="FILE", help="write a summary; - is standard output")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+
+
+def _add_models(commands) -> None:
+    parser = commands.add_parser(
+        "models",
+        help="list the published weights",
+        description="List the published weights: sources, size, scores, licence, whether cached.",
+    )
+    parser.add_argument("name", nargs="*", help="tell all about these (default: a table of all)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_models)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from asteroid_xscheme.cli.models import list_models
+
+    print(list_models(arguments.name, as_json=arguments.json))
+    return 0
+
+
+def _add_convert(commands) -> None:
+    parser = commands.add_parser(
+        "convert",
+        help="write weights in another format",
+        description="Write any weights, such as an official .h5 of NNabla, as .pth of asteroid or "
+        ".safetensors. No code of a file is run.",
+    )
+    parser.add_argument("input", help="file, folder, name, URL or Hugging Face id of weights")
+    parser.add_argument("output", help="file to write, .pth or .safetensors")
+    parser.add_argument("--offline", action="store_true", help="only use weights already here")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.set_defaults(run=_convert)
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from asteroid_xscheme.cli.models import convert
+
+    path = convert(arguments.input, arguments.output, arguments.offline, arguments.overwrite)
+    print(f"Wrote {path}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+import xscheme
+
 from asteroid_xscheme.checkpoint import PUBLISHED, CheckpointError, load_package
 from asteroid_xscheme.checkpoint.fetching import cache_dir
 from asteroid_xscheme.cli.models import convert, list_models
@@ -67,3 +69,18 @@ def test_conversion_replaces_no_file_unless_told_to(golden, tmp_path):
 def test_conversion_to_another_format_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(CheckpointError, match="expected a name in .pth or .safetensors"):
         convert("nothing", str(tmp_path / "xumx.onnx"))
+
+
+def test_command_prints_the_table_and_converts(golden, tmp_path, capsys):
+    assert xscheme.main(["models"]) == 0
+    assert capsys.readouterr().out.startswith("name ")
+    target = tmp_path / "xumx.safetensors"
+    assert xscheme.main(["convert", str(golden / "xumx_nnabla.h5"), str(target)]) == 0
+    assert capsys.readouterr().out == f"Wrote {target}\n" and target.exists()
+
+
+def test_command_reports_an_error_in_one_line_and_fails(tmp_path, capsys):
+    (tmp_path / "song.h5").write_bytes(b"<html>")
+    assert xscheme.main(["convert", str(tmp_path / "song.h5"), str(tmp_path / "a.pth")]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("xscheme: ") and "song.h5" in message and message.count("\n") == 1
