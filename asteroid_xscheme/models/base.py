@@ -16,6 +16,7 @@ from asteroid.models import BaseModel
 from asteroid.utils.torch_utils import get_device
 
 from ..bridge import BridgeChoice, Bridges
+from ..checkpoint import load_package
 from ..stft import stft
 from .synthesis import synthesize
 
@@ -106,8 +107,6 @@ class BridgedModel(BaseModel):
         Raises:
             CheckpointError: If the package cannot be found, or is not one.
         """
-        from ..checkpoint import load_package
-
         package = load_package(pretrained_model_conf_or_path)
         model_class = cls._class_named(package["model_name"])
         model = model_class(*args, **{**package["model_args"], **kwargs})

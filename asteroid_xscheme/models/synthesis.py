@@ -41,38 +41,46 @@ def synthesize(
     if length is None:
         length = hop * (mixture.shape[-1] - 1) + n_fft % 2  # what torch.istft returns
     window = F.pad(window, _centred(window.numel(), n_fft))
-    return _PhasedSynthesis.apply(
-        magnitudes.float(), phase.transpose(2, 3).contiguous(), window, hop, length
-    )
+    phase = phase.transpose(2, 3)
+    planes = phase.real.contiguous(), phase.imag.contiguous()
+    return _PhasedSynthesis.apply(magnitudes.float(), *planes, window, hop, length)
 
 
 class _PhasedSynthesis(torch.autograd.Function):
-    """Inverse STFT of magnitudes (J, N, B, C, F) times a fixed phase (B, C, N, F)."""
+    """Inverse STFT of magnitudes (J, N, B, C, F) times a fixed phase, two planes (B, C, N, F).
+
+    Products with the planes are several times as fast as complex ones.
+    """
 
     @staticmethod
-    def forward(ctx, magnitudes, phase, window, hop, length):
-        envelope = _overlap_add(window.square().expand(phase.shape[-2], -1), hop, length)
+    def forward(ctx, magnitudes, cosine, sine, window, hop, length):
+        envelope = _overlap_add(window.square().expand(cosine.shape[-2], -1), hop, length)
         envelope = envelope.clamp_min(_SMALLEST_ENVELOPE)
-        ctx.save_for_backward(phase, window, envelope)
+        ctx.save_for_backward(cosine, sine, window, envelope)
         ctx.hop = hop
-        signals = magnitudes.new_empty(len(magnitudes), *phase.shape[:2], length)
-        for signal, magnitude in zip(signals, magnitudes):
-            frames = torch.fft.irfft(magnitude.permute(1, 2, 0, 3) * phase, n=window.numel())
+        signals = magnitudes.new_empty(len(magnitudes), *cosine.shape[:2], length)
+        spectrum = torch.empty(cosine.shape, dtype=torch.complex64, device=cosine.device)
+        frames = cosine.new_empty(*cosine.shape[:3], window.numel())
+        for signal, magnitude in zip(signals, magnitudes.permute(0, 2, 3, 1, 4)):
+            torch.mul(magnitude, cosine, out=spectrum.real)
+            torch.mul(magnitude, sine, out=spectrum.imag)
+            torch.fft.irfft(spectrum, n=window.numel(), out=frames)
             torch.div(_overlap_add(frames.mul_(window), hop, length), envelope, out=signal)
         return signals
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
-        phase, window, envelope = ctx.saved_tensors
-        weight = _adjoint_weight(window.numel(), phase)
-        n_batch, n_channels, n_frames, n_bins = phase.shape
+        cosine, sine, window, envelope = ctx.saved_tensors
+        cosine, sine = (_adjoint_weight(window.numel(), plane) * plane for plane in (cosine, sine))
+        n_batch, n_channels, n_frames, n_bins = cosine.shape
         result = gradient.new_empty(len(gradient), n_frames, n_batch, n_channels, n_bins)
-        for target, signal in zip(result, gradient):
+        spectrum = torch.empty(cosine.shape, dtype=torch.complex64, device=cosine.device)
+        for target, signal in zip(result.permute(0, 2, 3, 1, 4), gradient):
             frames = _cut(signal / envelope, window.numel(), ctx.hop, n_frames) * window
-            spectrum = torch.fft.rfft(frames, norm="forward").mul_(phase.conj())
-            torch.mul(spectrum.real, weight, out=target.permute(1, 2, 0, 3))
-        return result, None, None, None, None
+            torch.fft.rfft(frames, norm="forward", out=spectrum)
+            torch.mul(spectrum.real, cosine, out=target).addcmul_(spectrum.imag, sine)
+        return result, None, None, None, None, None
 
 
 def _overlap_add(frames: torch.Tensor, hop: int, length: int) -> torch.Tensor:
@@ -93,9 +101,9 @@ def _cut(signal: torch.Tensor, n_fft: int, hop: int, n_frames: int) -> torch.Ten
     return padded.unfold(-1, n_fft, hop)
 
 
-def _adjoint_weight(n_fft: int, phase: torch.Tensor) -> torch.Tensor:
+def _adjoint_weight(n_fft: int, like: torch.Tensor) -> torch.Tensor:
     """How often irfft uses each of its bins: twice, as it mirrors them, but the outermost once."""
-    weight = torch.full((n_fft // 2 + 1,), 2.0, device=phase.device)
+    weight = torch.full((n_fft // 2 + 1,), 2.0, device=like.device)
     weight[0] = 1.0
     if n_fft % 2 == 0:
         weight[-1] = 1.0

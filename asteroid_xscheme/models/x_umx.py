@@ -18,11 +18,11 @@ from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..bridge import BridgeChoice
 from .base import SpectrogramModel
+from .open_unmix import Affine, DecoderLayers, Decoders, EncoderLayers, Encoders
 
 _DROPOUT = 0.4  # between the layers of a recurrent network, as in [2]
 
@@ -87,9 +87,9 @@ class XUMX(SpectrogramModel):
         self._keys = [_module_name(source) for source in self.sources]
         networks = [self._make_network() for _ in self.sources]
         encoders, recurrent, decoders = zip(*networks)
-        self.layer_enc = nn.ModuleDict(zip(self._keys, encoders))
+        self.layer_enc = Encoders(zip(self._keys, encoders))
         self.layer_lstm = nn.ModuleDict(zip(self._keys, recurrent))
-        self.layer_dec = nn.ModuleDict(zip(self._keys, decoders))
+        self.layer_dec = Decoders(zip(self._keys, decoders))
         self.mean_scale = self._make_mean_scale(input_mean, input_scale)
         self.decoder = _Window(window)
 
@@ -116,7 +116,7 @@ class XUMX(SpectrogramModel):
     def _make_network(self) -> Tuple[nn.Module, nn.Module, nn.Module]:
         """Encoder, recurrent network and decoder of one source."""
         directions = 2 if self.bidirectional else 1
-        encoder = _Encoder(self.max_bin * self.nb_channels, self.hidden_size)
+        encoder = EncoderLayers(self.max_bin * self.nb_channels, self.hidden_size)
         recurrent = nn.LSTM(
             input_size=self.hidden_size,
             hidden_size=self.hidden_size // directions,
@@ -124,7 +124,7 @@ class XUMX(SpectrogramModel):
             bidirectional=self.bidirectional,
             dropout=_DROPOUT if self.nb_layers > 1 else 0.0,
         )
-        decoder = _Decoder(self.hidden_size, self.nb_output_bins * self.nb_channels)
+        decoder = DecoderLayers(self.hidden_size, self.nb_output_bins * self.nb_channels)
         return encoder, recurrent, decoder
 
     @property
@@ -134,32 +134,38 @@ class XUMX(SpectrogramModel):
 
     def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources; see [1]."""
-        encoded = self._encode(magnitudes)
+        mixture = magnitudes[..., : self.max_bin].flatten(2)
+        encoded = self.layer_enc(mixture, *self._affines("input"))
         shared = self.bridges("encoder", encoded)
         recurrent = [lstm(x)[0] for lstm, x in zip(self.layer_lstm.values(), shared)]
         joined = [torch.cat(pair, dim=-1) for pair in zip(encoded, recurrent)]
-        masks = self._decode(self.bridges("recurrent", joined))
-        return masks * magnitudes
+        features = self.bridges("recurrent", joined)
+        masks = self.layer_dec(features, *self._affines("output"))
+        return masks.unflatten(-1, (self.nb_channels, self.nb_output_bins)) * magnitudes
 
-    def _encode(self, magnitudes: torch.Tensor) -> List[torch.Tensor]:
-        """Features (N, B, H) of every source, out of the lowest bins of (N, B, C, F)."""
-        mixture = magnitudes[..., : self.max_bin].flatten(2)
-        return [
-            encoder(mixture, self._affine("input", key)) for key, encoder in self.layer_enc.items()
-        ]
+    def fold(self) -> "XUMX":
+        """A copy for inference: affine maps and normalisations joined with the linear layers.
 
-    def _decode(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Masks (J, N, B, C, F) >= 0 out of the features (N, B, 2H) of every source."""
-        masks = [
-            decoder(x, self._affine("output", key))
-            for (key, decoder), x in zip(self.layer_dec.items(), features)
-        ]
-        return F.relu(torch.stack(masks).unflatten(-1, (self.nb_channels, self.nb_output_bins)))
+        All encoders become one product. The copy separates and is exported; it cannot be saved.
+        """
+        folded = super().fold()
+        if folded.mean_scale:
+            with torch.no_grad():
+                folded.layer_enc = folded.layer_enc.fold(*folded._affines("input"))
+                folded.layer_dec = folded.layer_dec.fold(*folded._affines("output"))
+            folded.mean_scale = nn.ParameterDict()
+        return folded.eval()
 
-    def _affine(self, side: str, key: str) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Mean and scale of one source at its "input" or "output", repeated for every channel."""
-        mean, scale = (self.mean_scale[f"{side}_{name}_{key}"] for name in ("mean", "scale"))
-        return mean.repeat(self.nb_channels), scale.repeat(self.nb_channels)
+    def _affines(self, side: str) -> List[List[Affine]]:
+        """Mean and scale of every source at its "input" or "output", repeated for every channel.
+
+        As a list of arguments, which is empty in a folded model: its layers hold them.
+        """
+        if not self.mean_scale:
+            return []
+        names = [(f"{side}_mean_{key}", f"{side}_scale_{key}") for key in self._keys]
+        repeat = self.nb_channels
+        return [[tuple(self.mean_scale[x].repeat(repeat) for x in pair) for pair in names]]
 
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model, those of asteroid's `XUMX` (and `bridge`, see base)."""
@@ -185,48 +191,6 @@ class _Window(nn.Module):
     def __init__(self, window: nn.Parameter):
         super().__init__()
         self.window = window
-
-
-class _Encoder(nn.Module):
-    """Normalised magnitudes of a frame -> features in [-1, 1]."""
-
-    def __init__(self, n_inputs: int, hidden_size: int):
-        super().__init__()
-        self.enc = nn.Sequential(
-            nn.Linear(n_inputs, hidden_size, bias=False), nn.BatchNorm1d(hidden_size)
-        )
-
-    def forward(self, mixture: torch.Tensor, affine: Tuple[torch.Tensor, torch.Tensor]):
-        """(N, B, C * bins) -> (N, B, H); `affine` is the mean and the scale of the input.
-
-        W((x + mean) * scale) is computed as (W * scale) x + (W * scale) mean: the mixture is not
-        copied for every source, and the gradients of mean and scale cost no product of their own.
-        """
-        mean, scale = affine
-        linear, norm = self.enc
-        weight = linear.weight * scale
-        hidden = F.linear(mixture.flatten(0, 1), weight, weight @ mean)
-        return torch.tanh(norm(hidden)).unflatten(0, mixture.shape[:2])
-
-
-class _Decoder(nn.Module):
-    """Features of a frame -> mask before its rectification."""
-
-    def __init__(self, hidden_size: int, n_outputs: int):
-        super().__init__()
-        self.dec = nn.Sequential(
-            nn.Linear(2 * hidden_size, hidden_size, bias=False),
-            nn.BatchNorm1d(hidden_size),
-            nn.ReLU(),
-            nn.Linear(hidden_size, n_outputs, bias=False),
-            nn.BatchNorm1d(n_outputs),
-        )
-
-    def forward(self, features: torch.Tensor, affine: Tuple[torch.Tensor, torch.Tensor]):
-        """(N, B, 2H) -> (N, B, C * F); `affine` is the mean and the scale of the output."""
-        mean, scale = affine
-        mask = torch.addcmul(mean, self.dec(features.flatten(0, 1)), scale)
-        return mask.unflatten(0, features.shape[:2])
 
 
 def _module_name(source: str) -> str:

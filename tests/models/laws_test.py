@@ -241,6 +241,7 @@ def test_folded_model_estimates_the_same(build, trained, bridge, nb_channels):
     error = (folded.forward_wav(wav) - expected).abs().max() / expected.abs().max()
     assert error < 1e-5
     assert not any(module.training for module in folded.modules())
+    assert torch.equal(folded.fold().forward_wav(wav), folded.forward_wav(wav))
 
 
 def test_folding_leaves_the_model_as_it_was(build, trained):

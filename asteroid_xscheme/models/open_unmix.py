@@ -1,0 +1,148 @@
+"""The layers of J Open-Unmix networks around their recurrent ones: frames in, frames out.
+
+An encoder turns a frame of magnitudes into features, a decoder features into a mask. Each has an
+affine map of its own input or output, which asteroid's files keep apart from the layers; here it
+joins the neighbouring layer's weights at every call, so that no large tensor is copied for it, and
+`fold` lets all of them, the normalisations too, disappear into linear layers for inference.
+
+Reference: F.-R. Stoeter, S. Uhlich, A. Liutkus and Y. Mitsufuji, "Open-Unmix - A reference
+implementation for music source separation", Journal of Open Source Software, 2019.
+"""
+
+from typing import List, Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.func import functional_call
+
+Affine = Tuple[torch.Tensor, torch.Tensor]  # mean and scale of each input or output
+
+
+class EncoderLayers(nn.Module):
+    """The encoder of one source; `enc` is its name in the state dict."""
+
+    def __init__(self, n_inputs: int, hidden_size: int):
+        super().__init__()
+        self.enc = nn.Sequential(
+            nn.Linear(n_inputs, hidden_size, bias=False), nn.BatchNorm1d(hidden_size)
+        )
+
+    def forward(self, mixture: torch.Tensor, affine: Affine) -> torch.Tensor:
+        """Features (N, B, H) in [-1, 1] of magnitudes x (N, B, C * bins).
+
+        W((x + mean) * scale) is computed as (W * scale) x + (W * scale) mean: the mixture is not
+        copied for every source, and the gradients of mean and scale cost no product of their own.
+        """
+        linear, norm = self.enc
+        hidden = F.linear(mixture.flatten(0, 1), *_after_affine(linear.weight, affine))
+        return torch.tanh(norm(hidden)).unflatten(0, mixture.shape[:2])
+
+
+class DecoderLayers(nn.Module):
+    """The decoder of one source; `dec` is its name in the state dict."""
+
+    def __init__(self, hidden_size: int, n_outputs: int):
+        super().__init__()
+        self.dec = nn.Sequential(
+            nn.Linear(2 * hidden_size, hidden_size, bias=False),
+            nn.BatchNorm1d(hidden_size),
+            nn.ReLU(),
+            nn.Linear(hidden_size, n_outputs, bias=False),
+            nn.BatchNorm1d(n_outputs),
+        )
+
+    def forward(self, features: torch.Tensor, affine: Affine) -> torch.Tensor:
+        """Mask (N, B, C * F), not yet rectified, of features (N, B, 2H).
+
+        Mean and scale of the output join those of the last normalisation.
+        """
+        mean, scale = affine
+        linear, norm, relu, last_linear, last_norm = self.dec
+        hidden = last_linear(relu(norm(linear(features.flatten(0, 1)))))
+        joined = {"weight": last_norm.weight * scale, "bias": last_norm.bias * scale + mean}
+        return functional_call(last_norm, joined, (hidden,)).unflatten(0, features.shape[:2])
+
+
+class Encoders(nn.ModuleDict):
+    """The encoders of all sources."""
+
+    def forward(self, mixture: torch.Tensor, affines: Sequence[Affine]) -> List[torch.Tensor]:
+        """Features (N, B, H) of every source, of magnitudes (N, B, C * bins)."""
+        return [encoder(mixture, affine) for encoder, affine in zip(self.values(), affines)]
+
+    def fold(self, affines: Sequence[Affine]) -> "FoldedEncoders":
+        """The same in eval mode, but for rounding, as one linear layer."""
+        layers = []
+        for encoder, affine in zip(self.values(), affines):
+            linear, norm = encoder.enc
+            layers.append(_before_norm(*_after_affine(linear.weight.double(), affine), norm))
+        return FoldedEncoders(layers)
+
+
+class Decoders(nn.ModuleDict):
+    """The decoders of all sources."""
+
+    def forward(self, features: Sequence[torch.Tensor], affines: Sequence[Affine]) -> torch.Tensor:
+        """Masks (J, N, B, C * F) >= 0, of the features (N, B, 2H) of every source."""
+        masks = [decoder(x, affine) for decoder, x, affine in zip(self.values(), features, affines)]
+        return torch.stack(masks).relu_()
+
+    def fold(self, affines: Sequence[Affine]) -> "FoldedDecoders":
+        """The same in eval mode, but for rounding, without normalisations."""
+        first, last = [], []
+        for decoder, (mean, scale) in zip(self.values(), affines):
+            linear, norm, _, last_linear, last_norm = decoder.dec
+            first.append(_before_norm(linear.weight.double(), 0.0, norm))
+            weight, bias = _before_norm(last_linear.weight.double(), 0.0, last_norm)
+            last.append((scale[:, None] * weight, scale * bias + mean))
+        return FoldedDecoders(first, last)
+
+
+class FoldedEncoders(nn.Module):
+    """What `Encoders.fold` returns: one product for all sources."""
+
+    def __init__(self, layers: Sequence[Tuple[torch.Tensor, torch.Tensor]]):
+        super().__init__()
+        self.n_sources = len(layers)
+        weights, biases = zip(*layers)
+        self.linear = _make_linear(torch.cat(weights), torch.cat(biases))
+
+    def forward(self, mixture: torch.Tensor) -> List[torch.Tensor]:
+        """Features (N, B, H) of every source, of magnitudes (N, B, C * bins)."""
+        return list(torch.tanh(self.linear(mixture)).chunk(self.n_sources, dim=-1))
+
+
+class FoldedDecoders(nn.Module):
+    """What `Decoders.fold` returns."""
+
+    def __init__(self, first: Sequence[Affine], last: Sequence[Affine]):
+        super().__init__()
+        self.networks = nn.ModuleList(
+            nn.Sequential(_make_linear(*one), nn.ReLU(), _make_linear(*other))
+            for one, other in zip(first, last)
+        )
+
+    def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Masks (J, N, B, C * F) >= 0, of the features (N, B, 2H) of every source."""
+        return torch.stack([net(x) for net, x in zip(self.networks, features)]).relu_()
+
+
+def _after_affine(weight: torch.Tensor, affine: Affine) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of a linear layer that follows (x + mean) * scale."""
+    mean, scale = affine
+    weight = weight * scale
+    return weight, weight @ mean.to(weight)
+
+
+def _before_norm(weight, bias, norm: nn.BatchNorm1d) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of a linear layer that a normalisation in eval mode follows."""
+    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    return scale[:, None] * weight, scale * (bias - norm.running_mean) + norm.bias
+
+
+def _make_linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
+    linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
+    linear.weight = nn.Parameter(weight.float().contiguous(), requires_grad=False)
+    linear.bias = nn.Parameter(bias.float(), requires_grad=False)
+    return linear
