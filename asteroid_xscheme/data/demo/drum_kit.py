@@ -102,7 +102,7 @@ _PIECES: Dict[str, _Piece] = {
     "hat": _Piece(lambda rng: _metal(rng, (0.02, 0.045), 60, 5000, 0.5), 0.22, 0.35),
     "open hat": _Piece(lambda rng: _metal(rng, (0.12, 0.25), 60, 5000, 0.5), 0.25, 0.35),
     "ride": _Piece(lambda rng: _metal(rng, (0.3, 0.45), 60, 2500, 0.4), 0.22, -0.45),
-    "crash": _Piece(lambda rng: _metal(rng, (0.5, 0.7), 120, 700, 0.7), 0.42, -0.5),
+    "crash": _Piece(lambda rng: _metal(rng, (0.5, 0.7), 90, 700, 0.7), 0.42, -0.5),
     "low tom": _Piece(lambda rng: _tom(rng, 80, 100), 0.7, -0.5),
     "middle tom": _Piece(lambda rng: _tom(rng, 110, 140), 0.7, 0.0),
     "high tom": _Piece(lambda rng: _tom(rng, 150, 190), 0.7, 0.4),

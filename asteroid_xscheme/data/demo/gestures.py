@@ -24,6 +24,7 @@ class Singer:
         bandwidth: Bandwidths of the formants as a multiple of the usual.
         tilt: How much darker than -6 dB per octave the voice is; negative is brighter.
         ring: Strength of the singer's formant near 3 kHz.
+        air: Gain in dB far above 4 kHz, as producers give it.
         breath: Noise of the breath beside the voice.
         sharpness: Loudness of consonants.
         vibrato_depth: Semitones.
@@ -39,6 +40,7 @@ class Singer:
     bandwidth: float
     tilt: float
     ring: float
+    air: float
     breath: float
     sharpness: float
     vibrato_depth: float
@@ -75,6 +77,7 @@ def draw_singer(rng: np.random.Generator) -> Singer:
         bandwidth=rng.uniform(0.9, 1.5),
         tilt=rng.uniform(-0.6, 0.1),
         ring=rng.uniform(0.0, 2.0),
+        air=rng.uniform(0.0, 8.0),
         breath=rng.uniform(0.2, 1.0),
         sharpness=rng.uniform(0.3, 0.8),
         vibrato_depth=rng.uniform(0.15, 0.75),

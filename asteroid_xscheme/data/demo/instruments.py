@@ -37,14 +37,14 @@ class Instrument:
     driven: bool = False
 
 
-def _guitar(low: float, high: float, decay: float, pick: float):
-    """Kind of guitar whose brightness lies between low and high."""
+def _guitar(darkest: float, brightest: float, damping: float, pick: float):
+    """Kind of guitar whose strings are plucked as bright as between two frequencies in Hz."""
 
     def make(rng: np.random.Generator) -> Tone:
-        brightness = rng.uniform(low, high)
+        cutoff = rng.uniform(darkest, brightest)
 
         def tone(frequency, seconds, rng):
-            signal = plucked_string(frequency, seconds + 0.15, rng, brightness, decay, pick)
+            signal = plucked_string(frequency, seconds + 0.15, rng, cutoff, damping, pick)
             return signal * envelope(time_axis(seconds + 0.15), seconds, 0.001, release=0.12)
 
         return tone
@@ -73,7 +73,7 @@ def _piano(rng: np.random.Generator) -> Tone:
     def tone(frequency, seconds, rng):
         t = time_axis(seconds + 0.3)
         signal = 0.02 * rng.standard_normal(t.size) * fade(t, 1 / 60)
-        for k in range(1, int(min(22, 9000 / frequency)) + 1):
+        for k in range(1, int(min(24, 11000 / frequency)) + 1):
             partial = k * frequency * np.sqrt(1 + 4e-4 * k * k)
             level = np.sin(np.pi * k * 0.12) / k**tilt
             signal += (
@@ -142,7 +142,7 @@ def _brass(rng: np.random.Generator) -> Tone:
         loudness = envelope(t, seconds, attack, 0.08, decay=0.2, sustain=0.75)
         opening, angle = loudness**edge, TWO_PI * frequency * t
         level, signal = loudness, np.zeros(t.size)
-        for k in range(1, int(min(30, 9000 / frequency)) + 1):
+        for k in range(1, int(min(36, 13000 / frequency)) + 1):
             level = level * opening
             signal += level / k * np.sin(k * angle)
         return 0.5 * signal
@@ -150,14 +150,14 @@ def _brass(rng: np.random.Generator) -> Tone:
     return tone
 
 
-def _bass_guitar(low: float, high: float):
-    """Kind of electric bass whose brightness lies between low and high."""
+def _bass_guitar(darkest: float, brightest: float):
+    """Kind of electric bass whose strings are plucked as bright as between two frequencies."""
 
     def make(rng: np.random.Generator) -> Tone:
-        brightness = rng.uniform(low, high)
+        cutoff = rng.uniform(darkest, brightest)
 
         def tone(frequency, seconds, rng):
-            signal = plucked_string(frequency, seconds + 0.05, rng, brightness, 0.9985, 0.2)
+            signal = plucked_string(frequency, seconds + 0.05, rng, cutoff, 5.0, 0.2)
             return signal * envelope(time_axis(seconds + 0.05), seconds, 0.003, release=0.05)
 
         return tone
@@ -195,8 +195,8 @@ def _sub_bass(rng: np.random.Generator) -> Tone:
 
 #: What bass lines are played on.
 BASSES: Dict[str, Callable[[np.random.Generator], Tone]] = {
-    "fingered": _bass_guitar(0.15, 0.35),
-    "picked": _bass_guitar(0.5, 0.6),
+    "fingered": _bass_guitar(120, 400),
+    "picked": _bass_guitar(400, 1000),
     "synth": _synth_bass,
     "sub": _sub_bass,
 }
@@ -204,17 +204,17 @@ BASSES: Dict[str, Callable[[np.random.Generator], Tone]] = {
 #: What the source "other" is made of.
 INSTRUMENTS: Dict[str, Instrument] = {
     "acoustic guitar": Instrument(
-        _guitar(0.6, 0.9, 0.996, 0.15), 50, ("strum", "busy strum", "arpeggio")
+        _guitar(1200, 4000, 1.0, 0.15), 50, ("strum", "busy strum", "arpeggio")
     ),
     "clean guitar": Instrument(
-        _guitar(0.35, 0.6, 0.998, 0.25),
+        _guitar(800, 2000, 0.8, 0.25),
         55,
         ("arpeggio", "fast arpeggio", "off-beats"),
         chorus=0.7,
         echo=0.6,
     ),
     "overdriven guitar": Instrument(
-        _guitar(0.45, 0.55, 0.998, 0.15), 40, ("power eighths", "power chords"), driven=True
+        _guitar(1000, 2000, 0.8, 0.15), 40, ("power eighths", "power chords"), driven=True
     ),
     "electric piano": Instrument(_electric_piano, 55, ("held", "comping"), chorus=0.7),
     "piano": Instrument(_piano, 52, ("comping", "arpeggio", "quarters")),

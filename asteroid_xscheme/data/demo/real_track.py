@@ -8,9 +8,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-
-from ...audio import AudioReader, write_audio
+from ...audio import read_audio, write_audio
 
 REAL_TRACK = "Falcon 69"
 STEM_FILE = "data/The Easton Ellises - Falcon 69.stem.mp4"
@@ -41,8 +39,8 @@ def find_real_track() -> Path:
 def unpack_real_track(root) -> Path:
     """Decode the real track, unless it is there.
 
-    Its samples exceed 1 and its sources do not add up to its mixture exactly, so it is written in
-    floating point, as it is.
+    It is written in floating point, as it was decoded. Like those of many real tracks its sources
+    do not add up to its mixture exactly: the difference lies at -22 dB.
 
     Args:
         root: Folder of the demo set; gets real/Falcon 69/ with a .wav file for the mixture and for
@@ -59,15 +57,9 @@ def unpack_real_track(root) -> Path:
     shutil.rmtree(working, ignore_errors=True)
     working.mkdir(parents=True)
     for index, name in enumerate(STREAMS):
-        waveform, sample_rate = _read_stream(stem_file, index)
+        waveform, sample_rate = read_audio(stem_file, stream=index)
         cut = int(CUT_SECONDS * sample_rate)
-        path = working / f"{name}.wav"
-        write_audio(path, waveform[:, cut:-cut], sample_rate, subtype="FLOAT")
+        kept = waveform[:, cut : waveform.shape[1] - cut]
+        write_audio(working / f"{name}.wav", kept, sample_rate, subtype="FLOAT")
     working.rename(target)
     return target
-
-
-def _read_stream(path: Path, index: int) -> tuple[torch.Tensor, int]:
-    """One stream of a stem file, (C, T), and its sample rate."""
-    with AudioReader(path, stream=index) as reader:
-        return reader.read(reader.info.n_samples), reader.info.sample_rate

@@ -1,7 +1,7 @@
 """Oscillators, strings, envelopes and filters: numbers in, mono signals (T,) at 44.1 kHz out."""
 
 import numpy as np
-from scipy.signal import butter, lfilter, sosfilt
+from scipy.signal import butter, sosfilt
 
 SAMPLE_RATE = 44100
 
@@ -68,32 +68,26 @@ def sawtooth(phase: np.ndarray, frequency) -> np.ndarray:
     return 2 * position - 1 - correction
 
 
-def harmonics(t: np.ndarray, frequency: float, amplitudes: np.ndarray) -> np.ndarray:
-    """Sum of the harmonics 1, 2, ... of a frequency, each with a fixed amplitude."""
-    angle = 2 * np.pi * frequency * t
-    return sum(a * np.sin(k * angle) for k, a in enumerate(amplitudes, start=1))
-
-
 def plucked_string(
     frequency: float,
     seconds: float,
     rng: np.random.Generator,
-    brightness: float,
-    decay: float,
+    cutoff: float,
+    damping: float,
     pick: float,
 ) -> np.ndarray:
     """A string that is plucked and rings: a period of noise goes round a loop that damps it.
 
     Source: K. Karplus and A. Strong, "Digital synthesis of plucked-string and drum timbres",
-    Computer Music Journal 7(2), 1983. Here the loop is raised to its power in the frequency
-    domain, all periods at once.
+    Computer Music Journal 7(2), 1983. Here the loop is a gain for each harmonic, raised to its
+    powers in the frequency domain, all periods at once.
 
     Args:
         frequency: Hz.
         seconds: Duration.
         rng: Gives the noise.
-        brightness: 0 to 1, of the pluck and of what rings.
-        decay: What is left after one period of 220 Hz, just below 1.
+        cutoff: Hz above which the pluck is darker, by 12 dB per octave.
+        damping: Rate, per second, at which 1 kHz dies away; higher frequencies do so faster.
         pick: Where the string is plucked, as a share of its length.
 
     Returns:
@@ -101,16 +95,14 @@ def plucked_string(
     """
     n_samples = int(seconds * SAMPLE_RATE)
     period = max(2, int(np.ceil(SAMPLE_RATE / frequency)))
-    noise = np.tile(rng.uniform(-1, 1, period), 3)
-    pluck = lfilter([brightness], [1, brightness - 1], noise)[-period:]
-    pluck = pluck - np.roll(pluck, max(1, int(pick * period)))
+    number = np.arange(period // 2 + 1)
+    harmonic = number * frequency
+    pluck = np.exp(2j * np.pi * rng.random(number.size)) * np.sin(np.pi * number * pick)
+    pluck /= 1 + (harmonic / cutoff) ** 2
+    rate = 0.8 + damping * (harmonic / 1000) ** 1.5
     speed = period * frequency / SAMPLE_RATE  # what makes the whole number of samples in tune
-    n_periods = int(np.ceil(n_samples * speed / period)) + 2
-    keep = 0.5 + 0.4 * brightness
-    shift = np.exp(-2j * np.pi * np.arange(period // 2 + 1) / period)
-    loop = decay ** (220.0 / frequency) * (keep + (1 - keep) * shift)
-    loop[0] = 0.0  # no constant offset
-    spectra = np.fft.rfft(pluck) * loop ** np.arange(1, n_periods + 1)[:, None]
+    turns = np.arange(int(np.ceil(n_samples * speed / period)) + 2)
+    spectra = pluck * np.exp(-turns[:, None] * rate / frequency)
     ringing = np.fft.irfft(spectra, period, axis=-1).ravel()
     signal = np.interp(np.arange(n_samples) * speed, np.arange(ringing.size), ringing)
     return signal / np.abs(signal).max()

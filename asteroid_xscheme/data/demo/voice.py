@@ -1,13 +1,14 @@
 """The singer: syllables in, a mono voice (T,) out.
 
 A source-filter model: a buzz at the pitch and noise of the breath and of consonants, shaped frame
-by frame by formants that move from sound to sound. Fixed higher formants, one each 1.1 kHz as in a
-throat of 16 cm, carry voice and breath up to 18 kHz.
+by frame by a throat whose formants move from sound to sound. The higher formants, fixed and evenly
+spaced, carry voice and breath up to the highest frequencies.
 """
 
 from typing import List
 
 import numpy as np
+from scipy import fft
 
 from .gestures import CONTROL_RATE, Gestures, Singer, perform
 from .melody import Syllable
@@ -17,8 +18,9 @@ from .theory import frequency_of
 
 N_FFT = 1024
 HOP = 256
-_HIGHER_FORMANTS = np.arange(5500.0, 18000.0, 1100.0)  # Hz
-_WINDOW = np.sqrt(np.hanning(N_FFT + 1)[:-1])
+BREATH_LEVEL = 0.012  # beside a voice of loudness 1
+HISS_LEVEL = 0.2
+_WINDOW = np.sqrt(np.hanning(N_FFT + 1)[:-1]).astype(np.float32)
 
 
 def sing(
@@ -34,17 +36,17 @@ def sing(
         return np.zeros(n_samples)
     gestures = perform(syllables, singer, seconds, rng)
     buzz = _spectra(_buzz(gestures, seconds))
-    noise = _spectra(rng.standard_normal(n_samples))
+    noise = _spectra(rng.standard_normal(n_samples, dtype=np.float32))
     times = np.arange(len(buzz)) * HOP / SAMPLE_RATE
     frames = _sampled(gestures, times)
-    frequencies = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
+    frequencies = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE).astype(np.float32)
     throat = _throat(frames, singer, frequencies)
     voiced = buzz * throat * frames.loudness[:, None] * _colour(frames, singer, frequencies)
-    breath = 0.02 * frames.breath[:, None] * np.minimum(throat, 20) * _rising(frequencies, 1500)
-    loud = np.percentile(np.abs(_waveform(voiced, n_samples)), 98)
-    hiss = _consonants(syllables, times, frequencies)
-    shaped = voiced / loud + noise * (0.12 * breath + 0.12 * singer.sharpness * hiss)
-    return _waveform(shaped, n_samples)
+    voiced /= np.percentile(np.abs(_waveform(voiced, n_samples)), 98)
+    breath = frames.breath[:, None] * np.minimum(throat, 20) * _rising(frequencies, 1500)
+    hiss = singer.sharpness * _consonants(syllables, times, frequencies)
+    shaped = voiced + noise * (BREATH_LEVEL * breath + HISS_LEVEL * hiss)
+    return _waveform(shaped * _air(singer, frequencies), n_samples)
 
 
 def _buzz(gestures: Gestures, seconds: float) -> np.ndarray:
@@ -52,18 +54,21 @@ def _buzz(gestures: Gestures, seconds: float) -> np.ndarray:
     t = time_axis(seconds)
     controls = np.arange(gestures.pitch.size) / CONTROL_RATE
     frequency = np.interp(t, controls, frequency_of(gestures.pitch))
-    return sawtooth(np.cumsum(frequency) / SAMPLE_RATE, frequency)
+    return sawtooth(np.cumsum(frequency) / SAMPLE_RATE, frequency).astype(np.float32)
 
 
 def _sampled(gestures: Gestures, times: np.ndarray) -> Gestures:
-    """The curves at the times of the frames."""
+    """The curves at the times of the frames, in single precision as all that follows."""
     controls = np.arange(gestures.pitch.size) / CONTROL_RATE
-    formants = [np.interp(times, controls, formant) for formant in gestures.formants.T]
+
+    def sampled(curve: np.ndarray) -> np.ndarray:
+        return np.interp(times, controls, curve).astype(np.float32)
+
     return Gestures(
-        pitch=np.interp(times, controls, gestures.pitch),
-        loudness=np.interp(times, controls, gestures.loudness),
-        breath=np.interp(times, controls, gestures.breath),
-        formants=np.stack(formants, axis=1),
+        pitch=sampled(gestures.pitch),
+        loudness=sampled(gestures.loudness),
+        breath=sampled(gestures.breath),
+        formants=np.stack([sampled(formant) for formant in gestures.formants.T], axis=1),
     )
 
 
@@ -73,11 +78,25 @@ def _resonance(frequencies: np.ndarray, centre, bandwidth) -> np.ndarray:
     return centre**2 / np.sqrt((centre**2 - squared) ** 2 + bandwidth**2 * squared)
 
 
+def _tube(frequencies: np.ndarray, spacing: float) -> np.ndarray:
+    """Gain of a throat at rest, a tube with a formant every `spacing` Hz from spacing / 2."""
+    x = np.pi * frequencies / spacing
+    y = np.pi * _tube_bandwidth(frequencies) / (2 * spacing)
+    return 1 / np.sqrt(np.cos(x) ** 2 + np.sinh(y) ** 2)
+
+
+def _tube_bandwidth(frequencies):
+    """Bandwidth in Hz of the formants of the tube."""
+    return 80 + 0.03 * frequencies
+
+
 def _throat(frames: Gestures, singer: Singer, frequencies: np.ndarray) -> np.ndarray:
-    """Gain of all formants in each frame, (N, F)."""
-    gain = np.ones(frequencies.size)
-    for centre in singer.size * _HIGHER_FORMANTS:
-        gain = gain * _resonance(frequencies, centre, 0.1 * centre)
+    """Gain of the throat in each frame, (N, F): a tube whose lowest five formants are moved."""
+    spacing = 1000.0 * singer.size
+    at_rest = (np.arange(len(BANDWIDTHS)) + 0.5) * spacing
+    gain = _tube(frequencies, spacing)
+    for centre in at_rest:
+        gain = gain / _resonance(frequencies, centre, _tube_bandwidth(centre))
     for centres, bandwidth in zip(frames.formants.T, BANDWIDTHS):
         gain = gain * _resonance(frequencies, centres[:, None], singer.bandwidth * bandwidth)
     return gain
@@ -91,6 +110,11 @@ def _colour(frames: Gestures, singer: Singer, frequencies: np.ndarray) -> np.nda
     return 2.0 ** (-tilt * octaves) * (1 + ring)
 
 
+def _air(singer: Singer, frequencies: np.ndarray) -> np.ndarray:
+    """Gain of an equaliser that lifts what lies above 4 kHz, (F,)."""
+    return 10 ** (singer.air / 20 * _rising(frequencies**2, 4000.0**2))
+
+
 def _rising(frequencies: np.ndarray, corner: float) -> np.ndarray:
     """Gain that rises from 0 to 1 around a corner in Hz."""
     return frequencies / (frequencies + corner)
@@ -100,7 +124,7 @@ def _consonants(
     syllables: List[Syllable], times: np.ndarray, frequencies: np.ndarray
 ) -> np.ndarray:
     """Gain of the noise of all consonants in each frame, (N, F)."""
-    gain = np.zeros((times.size, frequencies.size))
+    gain = np.zeros((times.size, frequencies.size), dtype=np.float32)
     for syllable in syllables:
         consonant = CONSONANTS.get(syllable.consonant)
         if consonant is None or consonant.noise == 0:
@@ -118,14 +142,14 @@ def _spectra(signal: np.ndarray) -> np.ndarray:
     """Spectra of frames centred at the multiples of HOP, (N, F)."""
     padded = np.pad(signal, N_FFT // 2 + HOP)[HOP:]
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
-    return np.fft.rfft(frames * _WINDOW, axis=1)
+    return fft.rfft(frames * _WINDOW, axis=1)
 
 
 def _waveform(spectra: np.ndarray, n_samples: int) -> np.ndarray:
     """Overlap-add of frames, the inverse of `_spectra`, (n_samples,)."""
-    frames = np.fft.irfft(spectra, N_FFT, axis=1) * _WINDOW
+    frames = fft.irfft(spectra, N_FFT, axis=1) * _WINDOW
     overlap = N_FFT // HOP
-    blocks = np.zeros((len(frames) + overlap, HOP))
+    blocks = np.zeros((len(frames) + overlap, HOP), dtype=np.float32)
     for i in range(overlap):
         blocks[i : i + len(frames)] += frames[:, i * HOP : (i + 1) * HOP]
     return blocks.ravel()[N_FFT // 2 :][:n_samples] * 2 / overlap
