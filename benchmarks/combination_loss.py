@@ -48,9 +48,7 @@ def make_inputs(n_sources: int, batch: int, seconds: float) -> Inputs:
     spectrograms = magnitudes * (0.5 + torch.rand(magnitudes.shape, generator=generator))
     noise = torch.randn(targets.shape, generator=generator)
     time_signals = (targets + 0.5 * noise).transpose(0, 1).contiguous()
-    return Inputs(
-        spectrograms.requires_grad_(), time_signals.requires_grad_(), targets, magnitudes
-    )
+    return Inputs(spectrograms.requires_grad_(), time_signals.requires_grad_(), targets, magnitudes)
 
 
 def target_magnitudes(targets: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,9 @@
-"""How every benchmark here compares: two works in turn, in one process, by the ratio of their times.
+"""How every benchmark here compares: two works in turn, in one process, by the ratio of times.
 
 On a shared machine a time says little and a ratio of neighbouring times a lot. So the two works
-alternate and the result is the median, smallest and largest ratio of the pairs; memory is the
-growth of a fresh child process. Results are plain dictionaries, ready for JSON.
+alternate and the result is the median, smallest and largest ratio of the pairs, of the time on the
+clock and of the processor's time (of all threads), which other processes disturb less; memory is
+the growth of a fresh child process. Results are plain dictionaries, ready for JSON.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 import torch
 
@@ -33,16 +34,18 @@ def compare(ours: Work, peer: Work, repeats: int = 5, warmup: int = 1) -> Dict[s
         warmup: Number of pairs before them that are not.
 
     Returns:
-        "ratio" (peer / ours of each pair), "ours_seconds" and "peer_seconds", each a dictionary of
-        "median", "min" and "max".
+        "ratio" and "cpu_ratio" (peer / ours of each pair, by the clock and by processor time),
+        "ours_seconds" and "peer_seconds" by the clock, each a dictionary of "median", "min" and
+        "max".
     """
     for _ in range(warmup):
         ours(), peer()
-    pairs = [(_seconds(ours), _seconds(peer)) for _ in range(repeats)]
+    pairs = [(_measure(ours), _measure(peer)) for _ in range(repeats)]
     return {
-        "ratio": _summary(theirs / own for own, theirs in pairs),
-        "ours_seconds": _summary(own for own, _ in pairs),
-        "peer_seconds": _summary(theirs for _, theirs in pairs),
+        "ratio": _summary(theirs.clock / own.clock for own, theirs in pairs),
+        "cpu_ratio": _summary(theirs.processor / own.processor for own, theirs in pairs),
+        "ours_seconds": _summary(own.clock for own, _ in pairs),
+        "peer_seconds": _summary(theirs.clock for _, theirs in pairs),
     }
 
 
@@ -90,12 +93,17 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _seconds(work: Work) -> float:
-    start = time.perf_counter()
+class _Seconds(NamedTuple):
+    clock: float
+    processor: float
+
+
+def _measure(work: Work) -> _Seconds:
+    clock, processor = time.perf_counter(), time.process_time()
     work()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return _Seconds(time.perf_counter() - clock, time.process_time() - processor)
 
 
 def _summary(values: Iterable[float]) -> Dict[str, float]:

@@ -7,7 +7,6 @@ sums of the entries of one small matrix. So the signals are read once, whatever 
 from typing import Iterator, List, Sequence, Tuple
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .precision import accumulation_dtype, full_precision
 
@@ -18,7 +17,7 @@ def gram_matrix(signals: Sequence[torch.Tensor]) -> torch.Tensor:
     """Scalar products over time of all signals with each other.
 
     The products are accumulated in float64 piece by piece, so no long sum loses digits and no copy
-    of the signals is made. Gradients flow to every signal that wants one, once (no second order).
+    of the signals is made. Gradients flow to every signal that wants one.
 
     Args:
         signals: Tensors (B, C, M_i, T) with the same B, C and T; any strides.
@@ -45,11 +44,15 @@ class _Gram(torch.autograd.Function):
         return gram.view(n_batch, n_channels, n_rows, n_rows)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, gram_grad):
         signals = ctx.saved_tensors
-        weights = (gram_grad + gram_grad.transpose(2, 3)).flatten(0, 1)
-        weights = weights.split([signal.shape[2] for signal in signals], dim=1)
+        sizes = [signal.shape[2] for signal in signals]
+        weights = gram_grad + gram_grad.transpose(2, 3)
+        if torch.is_grad_enabled():  # a second derivative is wanted
+            stacked = torch.cat([signal.to(weights.dtype) for signal in signals], dim=2)
+            grads = (weights @ stacked).split(sizes, dim=2)
+            return tuple(grad.to(signal.dtype) for grad, signal in zip(grads, signals))
+        weights = weights.flatten(0, 1).split(sizes, dim=1)
         grads = [
             torch.empty_like(signal) if wanted else None
             for signal, wanted in zip(signals, ctx.needs_input_grad)

@@ -116,12 +116,13 @@ class MultiDomainLoss(nn.Module):
         n_batch, n_sources, _, n_samples = targets.shape
         n_frames, n_freq = 1 + n_samples // self.n_hop, self.in_chan // 2 + 1
         expected = (n_sources, n_frames, n_batch, self.nb_channels, n_freq)
-        if spectrograms.shape != expected:
+        shape = None if spectrograms is None else tuple(spectrograms.shape)
+        if shape != expected:
             raise ValueError(
                 "Expected spectrograms (source, frame, batch, channel, freq) of shape "
                 f"{expected} for references of shape {tuple(targets.shape)} and an STFT of size "
-                f"{self.in_chan} and hop {self.n_hop}, got {tuple(spectrograms.shape)}: model and "
-                "loss want the same sources, channels and STFT."
+                f"{self.in_chan} and hop {self.n_hop}, got {shape}: model and loss want the same "
+                "sources, channels and STFT."
             )
         magnitudes = partial(
             magnitude_spectrogram,

@@ -7,7 +7,6 @@ source of one song at a time and never stand in memory together.
 from typing import Callable
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from ..stft import stft
 from .precision import full_precision, working_dtype
@@ -77,6 +76,5 @@ class _MinusMagnitudes(torch.autograd.Function):
         return errors
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, errors_grad):
         return errors_grad.to(ctx.dtype), None, None

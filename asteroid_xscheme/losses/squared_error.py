@@ -12,7 +12,6 @@ the errors of the sources and the error of their sum, whatever the number of com
 from typing import Sequence, Tuple
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from .precision import accumulation_dtype, full_precision
 from .subsets import subset_counts
@@ -55,10 +54,11 @@ class _CombinedSquares(torch.autograd.Function):
         return value.to(errors.dtype), per_source
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, value_grad, _):
         (errors,) = ctx.saved_tensors
         own_scale, pair_scale = (2 * weight * value_grad for weight in ctx.weights)
+        if torch.is_grad_enabled():  # a second derivative is wanted
+            return errors * own_scale + errors.sum(1, keepdim=True) * pair_scale, None, None
         grad = torch.empty_like(errors)
         with full_precision(errors.device):
             for item, item_grad in zip(errors, grad):
