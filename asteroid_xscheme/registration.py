@@ -1,0 +1,224 @@
+"""Our models and losses made known to asteroid, when `asteroid_xscheme` is imported.
+
+asteroid has no way to plug models in, so this module sets a few of its names, and no others:
+
+- `asteroid.models`: XUMX, XD3Net, XConvTasNet. Ours replaces asteroid's XUMX: that of the release
+  0.7.0 raises an error with any current torch, that of the master branch cannot separate.
+- `asteroid.losses`: our losses, and `register_loss` and `get` for them and for asteroid's own.
+- `BaseModel.from_pretrained` reads files with our loader, for every model of asteroid: it runs
+  nothing that a file holds, and it reads what asteroid's own refuses with torch >= 2.6.
+- `asteroid.separate.torch_separate` and `file_separate`, behind `model.separate(...)` and
+  `asteroid-infer`: bridged models keep level, channels and names; other models are left to them.
+
+An asteroid that already has bridged models or these losses keeps its own. Registering twice
+changes nothing.
+"""
+
+import inspect
+import os
+import warnings
+from contextlib import ExitStack
+from functools import wraps
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Callable, List, Optional, Union
+
+import asteroid.losses
+import asteroid.models
+import asteroid.separate
+import torch
+from asteroid.dsp.overlap_add import LambdaOverlapAdd
+
+from . import losses
+from .audio import AudioWriter
+from .checkpoint import load_package
+from .checkpoint.published import asteroid_sample_rate
+from .models import ARCHITECTURES, BridgedModel
+from .separator import Separator, Song, song_of_file
+
+_PACKAGE = __name__.partition(".")[0]
+_LOSS_NAMES = ("MultiDomainLoss", "CombinationLoss", "combination_mse", "combination_wsdr")
+
+
+def register() -> None:
+    """Make models, losses, loading and separation known to asteroid."""
+    register_models(asteroid.models)
+    register_losses(asteroid.losses)
+    _patch_loading(asteroid.models.BaseModel)
+    _patch_separation(asteroid.separate)
+
+
+def register_models(target: ModuleType) -> None:
+    """Put our models where `asteroid.models.get` finds them.
+
+    Args:
+        target: `asteroid.models`. A class there that knows bridges is left alone.
+    """
+    for name, model_class in ARCHITECTURES.items():
+        existing = vars(target).get(name)
+        if existing is None or _is_ours(existing) or not _knows_bridges(existing):
+            setattr(target, name, model_class)
+
+
+def _is_ours(thing: Any) -> bool:
+    """Whether something comes from this package, maybe from an earlier import of it."""
+    return thing.__module__.partition(".")[0] == _PACKAGE
+
+
+def _knows_bridges(model_class: type) -> bool:
+    return "bridge" in inspect.signature(model_class).parameters
+
+
+def register_losses(target: ModuleType) -> None:
+    """Put our losses, and a registry if there is none, into a module of losses.
+
+    Args:
+        target: `asteroid.losses`. What it has under our names is left alone.
+    """
+    for name in _LOSS_NAMES:
+        _set_unless_theirs(target, name, getattr(losses, name))
+    _set_unless_theirs(target, "register_loss", _make_register_loss(target))
+    _set_unless_theirs(target, "get", _make_get_loss(target))
+
+
+def _set_unless_theirs(target: ModuleType, name: str, value: Any) -> None:
+    existing = vars(target).get(name)
+    if existing is None or _is_ours(existing):
+        setattr(target, name, value)
+
+
+def _make_register_loss(target: ModuleType) -> Callable[[Callable], None]:
+    def register_loss(custom_loss: Callable) -> None:
+        """Register a custom loss, gettable with `losses.get`.
+
+        Args:
+            custom_loss: Loss class or function to register.
+
+        Raises:
+            ValueError: If a loss of this name exists.
+        """
+        if custom_loss.__name__ in vars(target):
+            raise ValueError(f"Loss {custom_loss.__name__} already exists. Choose another name.")
+        losses.register_loss(custom_loss)
+
+    return register_loss
+
+
+def _make_get_loss(target: ModuleType) -> Callable[[Union[None, str, Callable]], Any]:
+    def get(identifier: Union[None, str, Callable]) -> Optional[Callable]:
+        """Return a loss from its name, one of asteroid's or a registered one.
+
+        Args:
+            identifier: A name, or a loss or None, which are returned as they are.
+
+        Raises:
+            ValueError: If no loss has that name.
+        """
+        if isinstance(identifier, str) and identifier in target.__all__:
+            return vars(target)[identifier]
+        return losses.get(identifier)
+
+    return get
+
+
+def _patch_loading(base_model: type) -> None:
+    original = inspect.unwrap(vars(base_model)["from_pretrained"].__func__)
+
+    @wraps(original)
+    def from_pretrained(cls, pretrained_model_conf_or_path, *args, **kwargs):
+        if not isinstance(pretrained_model_conf_or_path, (str, os.PathLike)):
+            return original(cls, pretrained_model_conf_or_path, *args, **kwargs)
+        package = load_package(pretrained_model_conf_or_path)
+        name = os.fspath(pretrained_model_conf_or_path)
+        package["model_args"].setdefault("sample_rate", asteroid_sample_rate(name))
+        return original(cls, package, *args, **kwargs)
+
+    base_model.from_pretrained = classmethod(from_pretrained)
+
+
+def _patch_separation(target: ModuleType) -> None:
+    """Let asteroid's functions leave our models to us; they call one another by these names."""
+    original_torch = inspect.unwrap(target.torch_separate)
+    original_file = inspect.unwrap(target.file_separate)
+
+    @wraps(original_torch)
+    def torch_separate(model, wav: torch.Tensor, **kwargs) -> torch.Tensor:
+        if isinstance(model, BridgedModel):
+            return model.torch_separate(wav, **kwargs)
+        return original_torch(model, wav, **kwargs)
+
+    @wraps(original_file)
+    def file_separate(
+        model, filename, output_dir=None, force_overwrite=False, resample=False, **kwargs
+    ) -> None:
+        if isinstance(model, BridgedModel):
+            separate_file(model, filename, output_dir, force_overwrite, resample, **kwargs)
+        elif isinstance(model, LambdaOverlapAdd) and isinstance(model.nnet, BridgedModel):
+            raise RuntimeError(
+                f"{type(model.nnet).__name__} separates files of any length without "
+                "LambdaOverlapAdd: leave out --ola-window, or use the command xscheme separate."
+            )
+        else:
+            original_file(model, filename, output_dir, force_overwrite, resample, **kwargs)
+
+    target.torch_separate = torch_separate
+    target.file_separate = file_separate
+
+
+def separate_file(
+    model: BridgedModel,
+    path: Union[str, Path],
+    output_dir: Union[None, str, Path] = None,
+    force_overwrite: bool = False,
+    resample: bool = False,
+) -> None:
+    """asteroid's `file_separate` for bridged models: a .wav file for each source of a file.
+
+    The files are named NAME_SOURCE.wav and have the rate, the channels and the length of the
+    input; their float samples have the level of the mixture and never clip. More options:
+    `xscheme separate`.
+
+    Args:
+        model: Any bridged model.
+        path: Audio file.
+        output_dir: Folder of the files, by default that of the input; made if missing.
+        force_overwrite: Whether to replace files; else a warning says that they exist.
+        resample: Whether a file of another rate than the model's is accepted.
+
+    Raises:
+        RuntimeError: If the rate is another one and `resample` is not set.
+    """
+    targets = _name_stems(Path(path), output_dir, model.sources)
+    existing = [target for target in targets if target.is_file()]
+    if existing and not force_overwrite:
+        warnings.warn(
+            f"File {existing[0]} already exists, pass `force_overwrite=True` to overwrite it",
+            UserWarning,
+            stacklevel=3,
+        )
+        return
+    song = song_of_file(path)
+    if song.sample_rate != model.sample_rate and not resample:
+        raise RuntimeError(
+            f"Received a signal with a sampling rate of {song.sample_rate}Hz for a model of "
+            f"{model.sample_rate}Hz. You can pass `resample=True` to resample automatically."
+        )
+    device = next(model.parameters()).device
+    with ExitStack() as stack:
+        writers = []
+        for sources in Separator(model, device=str(device)).stream(song):
+            if not writers:
+                writers = _open_writers(stack, targets, song)
+            for writer, source in zip(writers, sources):
+                writer.write(source)
+
+
+def _name_stems(path: Path, output_dir: Union[None, str, Path], sources: List[str]) -> List[Path]:
+    folder = path.parent if output_dir is None else Path(output_dir)
+    return [folder / f"{path.stem}_{source.replace(os.sep, '_')}.wav" for source in sources]
+
+
+def _open_writers(stack: ExitStack, targets: List[Path], song: Song) -> List[AudioWriter]:
+    targets[0].parent.mkdir(parents=True, exist_ok=True)
+    shape = song.sample_rate, song.n_channels, "FLOAT", song.n_samples
+    return [stack.enter_context(AudioWriter(target, *shape)) for target in targets]
