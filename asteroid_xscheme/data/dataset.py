@@ -5,17 +5,19 @@ workers nor that of processes changes what index i of epoch e is, and no two ind
 The mixture is the sum of the augmented sources.
 """
 
-from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
+import math
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from .augment import Augmenter
 from .errors import DataError
 from .segments import FileReader, MemoryReader, read_source, read_sources
 from .tracks import Track
 
+Key = Tuple[int, int]
 Example = Tuple[torch.Tensor, torch.Tensor]
 
 
@@ -37,7 +39,7 @@ class SegmentDataset(Dataset):
             alike. Without random_track_mix and weights, each track has its turn in every epoch.
         cache: "memory" keeps the decoded files in memory, "none" reads them when needed.
 
-    Items are asked for by (epoch, index).
+    Items are asked for by (epoch, index), batches by a list of them.
     """
 
     def __init__(
@@ -73,20 +75,36 @@ class SegmentDataset(Dataset):
     def __len__(self) -> int:
         return len(self.tracks) * self.samples_per_track
 
-    def __getitem__(self, key: Tuple[int, int]) -> Example:
-        """Mixture (C, T) and sources (J, C, T) of example `index` of epoch `epoch`."""
+    def __getitem__(self, keys: Union[Key, List[Key]]) -> Example:
+        """One example for (epoch, index), or a batch for a list of them.
+
+        A batch is filled in place: stacking examples would cost as much as reading them.
+
+        Returns:
+            Mixture (C, T) and sources (J, C, T), or mixtures (B, C, T) and sources (B, J, C, T).
+        """
+        if isinstance(keys, tuple):
+            mixture, sources = self[[keys]]
+            return mixture[0], sources[0]
+        sources = _empty(len(keys), len(self.sources), self.nb_channels, self.segment)
+        mixture = _empty(len(keys), self.nb_channels, self.segment)
+        for key, of_example, sum_of_example in zip(keys, sources, mixture):
+            self._fill(key, of_example.numpy())
+            _sum(of_example, out=sum_of_example)
+        return mixture, sources
+
+    def _fill(self, key: Key, sources: np.ndarray) -> None:
+        """Read the sources (J, C, T) of an example."""
         epoch, index = key
         generator = np.random.default_rng((self.seed, epoch, index))
-        sources = torch.empty(len(self.sources), self.nb_channels, self.segment)
         if not self.random_track_mix:
             track = self._next_track(index, generator)
             start = self._draw_start(track, generator)
-        for source, out in zip(self.sources, sources.numpy()):
+        for source, out in zip(self.sources, sources):
             if self.random_track_mix:
                 track = self._pools[source].draw(generator)
                 start = self._draw_start(track, generator)
             read_source(self.reader, track, source, start, out, self.augmenter.draw(generator))
-        return _sum(sources), sources
 
     def _next_track(self, index: int, generator: np.random.Generator) -> Track:
         if self.has_weights:
@@ -150,7 +168,7 @@ class ChunkDataset(Dataset):
         track, start, n_samples = self.chunks[index]
         arrays = read_sources(self.reader, track, self.sources, start, n_samples, self.nb_channels)
         sources = torch.from_numpy(arrays)
-        return _sum(sources), sources
+        return _sum(sources, torch.empty_like(sources[0])), sources
 
 
 def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List[Chunk]:
@@ -177,9 +195,20 @@ def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List
     return chunks
 
 
-def _sum(sources: torch.Tensor) -> torch.Tensor:
+def _empty(*shape: int) -> torch.Tensor:
+    """A float32 tensor to fill; in a worker, of the memory that it shares with its parent.
+
+    torch's own collate function takes it from there in the same way, which saves a copy.
+    """
+    if get_worker_info() is None:
+        return torch.empty(*shape)
+    storage = torch.UntypedStorage._new_shared(4 * math.prod(shape))
+    return torch.empty(0).set_(storage, 0, shape)
+
+
+def _sum(sources: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
     """The mixture (C, T) of sources (J, C, T), added one after the other."""
-    mixture = sources[0].clone()
+    out.copy_(sources[0])
     for source in sources[1:]:
-        mixture += source
-    return mixture
+        out += source
+    return out

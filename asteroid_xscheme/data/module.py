@@ -16,7 +16,7 @@ from torch.utils.data.distributed import DistributedSampler
 
 from ..config import DataConfig
 from .augment import Augmenter
-from .dataset import ChunkDataset, SegmentDataset, cut_tracks
+from .dataset import ChunkDataset, Key, SegmentDataset, cut_tracks
 from .errors import DataError
 from .musdb import VALID_TRACKS
 from .statistics import statistics_folder
@@ -81,13 +81,8 @@ class MusicDataModule(pl.LightningDataModule):
         dataset = self.train_dataset()
         rank, world_size = _rank_and_world_size()
         sampler = ExampleSampler(len(dataset), self.batch_size, self.config.seed, rank, world_size)
-        return DataLoader(
-            dataset,
-            self.batch_size,
-            sampler=sampler,
-            drop_last=True,
-            **_worker_options(self.config.num_workers),
-        )
+        workers = _worker_options(self.config.num_workers)
+        return DataLoader(dataset, batch_size=None, sampler=sampler, **workers)
 
     def val_dataloader(self) -> DataLoader:
         """This process's share of the validation chunks: as many as every other, none twice.
@@ -103,7 +98,7 @@ class MusicDataModule(pl.LightningDataModule):
 
 
 class ExampleSampler(DistributedSampler):
-    """(epoch, index) of each example of one process, in the order of its batches.
+    """Batches of one process, each a list of the (epoch, index) of its examples.
 
     Lightning tells the epoch through `set_epoch`. That it is part of what is drawn makes workers
     that live for several epochs see it.
@@ -126,13 +121,14 @@ class ExampleSampler(DistributedSampler):
             )
 
     def __len__(self) -> int:
-        return self.n_batches * self.batch_size
+        return self.n_batches
 
-    def __iter__(self) -> Iterator[Tuple[int, int]]:
+    def __iter__(self) -> Iterator[List[Key]]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.dataset))
         used = order[: self.n_batches * self.num_replicas * self.batch_size]
         batches = used.reshape(self.n_batches, self.num_replicas, self.batch_size)
-        return ((self.epoch, int(index)) for index in batches[:, self.rank].flat)
+        for batch in batches[:, self.rank]:
+            yield [(self.epoch, int(index)) for index in batch]
 
 
 def _find_all(config: DataConfig, roots: Sequence[Path]) -> List[Track]:

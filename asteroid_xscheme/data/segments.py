@@ -122,14 +122,14 @@ def read_source(
         out.fill(0.0)
     for k, path in enumerate(paths):
         frames = reader.read(path, start, out.shape[1])
-        scaled = frames * np.float32(augmentation.gain * _FULL_SCALE[frames.dtype.name])
-        channels = _match_channels(scaled.T, len(out), path)
+        channels = _match_channels(frames, len(out), path)
         if augmentation.swap and len(out) == 2:
             channels = channels[::-1]
+        factor = np.float32(augmentation.gain * _FULL_SCALE[frames.dtype.name])
         if k == 0:
-            np.copyto(out, channels)
+            np.multiply(channels, factor, out=out)
         else:
-            out += channels
+            out += channels * factor
 
 
 def read_sources(
@@ -147,13 +147,13 @@ def read_sources(
     return out
 
 
-def _match_channels(waveform: np.ndarray, n_channels: int, path: Path) -> np.ndarray:
-    """(C', T) as (n_channels, T) or (1, T): mean for mono, a mono file as it is."""
-    if len(waveform) in (1, n_channels):
-        return waveform
+def _match_channels(frames: np.ndarray, n_channels: int, path: Path) -> np.ndarray:
+    """Frames (T, C') as (n_channels, T) or (1, T): mean for mono, a mono file as it is."""
+    if frames.shape[1] in (1, n_channels):
+        return frames.T
     if n_channels == 1:
-        return waveform.mean(0, keepdims=True)
+        return frames.mean(1, dtype=np.float32)[None]
     raise DataError(
-        f"{path} has {len(waveform)} channels, the model {n_channels}. Set --nb_channels to "
-        f"{len(waveform)} or 1, or convert the file."
+        f"{path} has {frames.shape[1]} channels, the model {n_channels}. Set --nb_channels to "
+        f"{frames.shape[1]} or 1, or convert the file."
     )

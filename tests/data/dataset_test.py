@@ -34,6 +34,16 @@ def test_example_depends_on_seed_epoch_and_index_only(tracks):
     assert not torch.equal(first[0, 0][1], other_seed[0, 0][1])
 
 
+def test_batch_is_its_examples(tracks):
+    dataset = SegmentDataset(tracks, SOURCES, 1000, 5)
+    keys = [(0, 7), (2, 0), (0, 7)]
+    mixtures, sources = dataset[keys]
+    assert mixtures.shape == (3, 2, 1000) and sources.shape == (3, 4, 2, 1000)
+    for k, key in enumerate(keys):
+        assert torch.equal(mixtures[k], dataset[key][0])
+        assert torch.equal(sources[k], dataset[key][1])
+
+
 def test_no_two_examples_are_equal(tracks):
     dataset = SegmentDataset(tracks, SOURCES, 50, 5)
     drawn = [dataset[epoch, index][1] for epoch in range(3) for index in range(len(dataset))]

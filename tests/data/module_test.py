@@ -64,9 +64,9 @@ def test_workers_do_not_change_what_is_loaded(make_module):
 def keys_of(rank, world_size, batch_size, epoch=0):
     sampler = ExampleSampler(100, batch_size, seed=0, rank=rank, world_size=world_size)
     sampler.set_epoch(epoch)
-    keys = list(sampler)
-    assert len(keys) == len(sampler)
-    return keys
+    batches = list(sampler)
+    assert len(batches) == len(sampler) and {len(batch) for batch in batches} == {batch_size}
+    return [key for batch in batches for key in batch]
 
 
 def test_no_two_processes_load_the_same_example():

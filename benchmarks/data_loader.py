@@ -1,0 +1,119 @@
+"""Training segments per second: our dataset beside asteroid's, on the same files.
+
+Each row loads the segments of one epoch, 6 s of four stereo sources, random track mix, gain and
+channel swap, in batches, from 16-bit files as MUSDB18-HQ has them. The peer is `MUSDB18Dataset` of
+an asteroid checkout given by --asteroid, with the augmentations of its X-UMX recipe.
+"""
+
+import argparse
+import importlib.util
+import random
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+import soundfile
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from asteroid_xscheme.data import SegmentDataset, find_tracks
+from asteroid_xscheme.data.module import ExampleSampler
+
+from .pairing import Work, add_arguments, compare, report
+
+SOURCES, RATE, SECONDS = ["bass", "drums", "vocals", "other"], 44100, 6.0
+PEER_FILE = "asteroid/data/musdb18_dataset.py"
+BATCH = 4
+
+
+def write_tracks(root: Path, n_tracks: int, seconds: float) -> None:
+    """Tracks of noise in the layout of MUSDB18-HQ."""
+    generator = np.random.default_rng(0)
+    for k in range(n_tracks):
+        folder = root / "train" / f"track {k}"
+        folder.mkdir(parents=True)
+        for source in SOURCES:
+            noise = generator.normal(0, 0.05, (int(seconds * RATE), 2)).astype(np.float32)
+            soundfile.write(str(folder / f"{source}.wav"), noise, RATE, "PCM_16")
+
+
+def load_peer(checkout: Path) -> type:
+    """asteroid's class, from its file alone."""
+    spec = importlib.util.spec_from_file_location("musdb18_dataset", checkout / PEER_FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.MUSDB18Dataset
+
+
+def augment_as_peer(audio: torch.Tensor) -> torch.Tensor:
+    """Gain and channel swap, drawn as asteroid's recipe draws them."""
+    audio = audio * (0.25 + torch.rand(1))
+    return torch.flip(audio, [0]) if random.random() < 0.5 else audio
+
+
+def drain(loader: DataLoader) -> Work:
+    """The work of loading one epoch."""
+
+    def work() -> None:
+        for mixture, sources in loader:
+            assert mixture.shape[0] == sources.shape[0] == BATCH
+
+    return work
+
+
+def make_loader(dataset: Dataset, num_workers: int, **options: Any) -> DataLoader:
+    """A loader whose workers live as long as it does."""
+    return DataLoader(
+        dataset, num_workers=num_workers, persistent_workers=num_workers > 0, **options
+    )
+
+
+def benchmark(
+    peer_class: type, root: Path, samples_per_track: int, repeats: int
+) -> List[Dict[str, Any]]:
+    """One row for each number of workers and each kind of reading."""
+    peer = peer_class(
+        root,
+        SOURCES,
+        targets=SOURCES,
+        segment=SECONDS,
+        samples_per_track=samples_per_track,
+        random_segments=True,
+        random_track_mix=True,
+        source_augmentations=augment_as_peer,
+    )
+    tracks = find_tracks(root, "train", SOURCES, RATE)
+    rows = []
+    for num_workers, cache in [(0, "none"), (0, "memory"), (2, "none")]:
+        ours = SegmentDataset(tracks, SOURCES, int(SECONDS * RATE), samples_per_track, cache=cache)
+        sampler = ExampleSampler(len(ours), BATCH, seed=0, rank=0, world_size=1)
+        times = compare(
+            drain(make_loader(ours, num_workers, batch_size=None, sampler=sampler)),
+            drain(make_loader(peer, num_workers, batch_size=BATCH, shuffle=True, drop_last=True)),
+            repeats,
+        )
+        per_second = len(sampler) * BATCH / times["ours_seconds"]["median"]
+        rows.append({"workers": num_workers, "cache": cache, "segments/s": per_second, **times})
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--asteroid", type=Path, required=True, help="checkout of asteroid")
+    parser.add_argument("--tracks", type=int, default=8, help="tracks to write")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of each")
+    parser.add_argument("--samples_per_track", type=int, default=4, help="segments of each")
+    add_arguments(parser)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        write_tracks(Path(folder), options.tracks, options.seconds)
+        rows = benchmark(
+            load_peer(options.asteroid), Path(folder), options.samples_per_track, options.repeats
+        )
+    report(rows, options.json)
+
+
+if __name__ == "__main__":
+    main()
