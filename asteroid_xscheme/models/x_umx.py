@@ -71,6 +71,10 @@ class XUMX(SpectrogramModel):
         bridge: BridgeChoice = True,
     ):
         super().__init__(sources, sample_rate, nb_channels, bridge)
+        if window_length > in_chan:
+            raise ValueError(f"Expected a window_length of at most {in_chan}, got {window_length}.")
+        if bidirectional and hidden_size % 2:
+            raise ValueError(f"Expected an even hidden_size for two directions, got {hidden_size}.")
         self.window_length = window_length
         self.in_chan = self.n_fft = in_chan
         self.n_hop = self.hop = n_hop
@@ -97,7 +101,7 @@ class XUMX(SpectrogramModel):
         """Affine maps of each source's input and output, under the names that asteroid gives."""
         mean = _check_statistic("input_mean", input_mean, self.max_bin, default=0.0)
         scale = _check_statistic("input_scale", input_scale, self.max_bin, default=1.0)
-        if not bool((scale > 0).all()):
+        if input_scale is not None and not (scale > 0).all():
             raise ValueError("Expected positive values of input_scale; floor silent bins first.")
         starts = {
             "input_mean": -mean,
