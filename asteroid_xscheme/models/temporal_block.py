@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from asteroid.masknn.convolutional import Conv1DBlock
 from asteroid.masknn.norms import GlobLN
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 _EPS = 1e-8  # asteroid's, under the root of every norm
 
@@ -59,6 +60,7 @@ class _PReLUGlobalNorm(torch.autograd.Function):
         return output.to(features.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_output):
         features, slope, gamma, mean, rstd = ctx.saved_tensors
         wide = features.to(gamma.dtype).contiguous()
@@ -87,6 +89,7 @@ class _ShiftedSum(torch.autograd.Function):
         return _shifted_sum(features, weight, dilation)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_output):
         features, weight = ctx.saved_tensors
         grad_features = _shifted_sum(grad_output, weight.flip(-1), ctx.dilation)
