@@ -39,10 +39,10 @@ class DilatedUnit(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, in_channels, N, F) -> (B, out_channels, N, F)."""
-        return self.conv(F.relu(self.norm(features)))
+        return self.conv(F.relu(self.norm(features), inplace=True))
 
 
-class _DenseSum(nn.Module):
+class DenseSum(nn.Module):
     """Dense chain in which every link adds its share to the inputs of all links after it.
 
     The first link reads the input and makes one group of `growth` channels for each of the n
@@ -61,11 +61,11 @@ class _DenseSum(nn.Module):
         pending = self.links[0](features)
         for link in self.links[1:]:
             group, pending = pending[:, : self.growth], pending[:, self.growth :]
-            pending = pending + link(group)
+            pending = link(group).add_(pending)  # no gradient needs the link's own output
         return pending
 
 
-class D2Block(_DenseSum):
+class D2Block(DenseSum):
     """Dense block of L multidilated convolutions; its output is the last layer's, as in [1].
 
     Layer i is read with dilation 2^i by all layers after it; the input counts as layer 0.
@@ -82,7 +82,7 @@ class D2Block(_DenseSum):
         super().__init__(growth, [first, *units])
 
 
-class D3Block(_DenseSum):
+class D3Block(DenseSum):
     """Dense chain of M D2 blocks; its output is the last block's, as in [1].
 
     Args:

@@ -31,6 +31,7 @@ from .base import SpectrogramModel
 from .d3net import POINTS, D3Net, estimate_together
 from .d3net_blocks import D3Block
 from .d3net_config import D3NetConfig, configuration
+from .d3net_folding import fold_networks
 from .patches import overlap_add_patches
 
 NetworkChoice = Union[str, Mapping[str, Any]]
@@ -170,6 +171,15 @@ class XD3Net(SpectrogramModel):
             for networks, config in groups
         ]
         return torch.cat(estimates)
+
+    def fold(self) -> "XD3Net":
+        """A copy for inference, about twice as fast on a CPU; it separates, but cannot be saved.
+
+        Normalisations are put into convolutions; see `d3net_folding` and `d3net_tiles`.
+        """
+        folded = super().fold()
+        folded.networks = nn.ModuleList(fold_networks(self.networks))
+        return folded.eval()
 
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model, in plain types."""

@@ -7,7 +7,7 @@ A model joins by a function here and a place in `SMALL_MODELS`; then every test 
 import pytest
 import torch
 
-from asteroid_xscheme.models import XConvTasNet, XUMX
+from asteroid_xscheme.models import XConvTasNet, XD3Net, XUMX
 
 SOURCES = ("bass", "drums", "vocals")
 
@@ -30,7 +30,32 @@ def small_x_conv_tasnet(sources=SOURCES, nb_channels=2, bridge=True, **options):
     )
 
 
-SMALL_MODELS = [small_x_conv_tasnet, small_xumx]
+def small_x_d3net(sources=SOURCES, nb_channels=2, bridge=True, **options):
+    bands = [
+        {"init_channels": 3, "growth": [2, 3, 2], "layers": [2, 2, 1], "blocks": [2, 2, 2]},
+        {"init_channels": 2, "growth": [1], "layers": [1], "blocks": [1]},
+    ]
+    full = {"init_channels": 2, "growth": [2, 2, 2], "layers": [1, 2, 1], "blocks": [1, 2, 1]}
+    network = {
+        "valid_bins": 24,
+        "splits": [8],
+        "bands": bands,
+        "full": full,
+        "final_growth": 2,
+        "final_layers": 2,
+        "patch_frames": 8,
+        "patch_shift": 4,
+    }
+    sizes = dict(network=network, window_length=64, in_chan=64, n_hop=16)
+    return XD3Net(
+        list(sources),
+        nb_channels=nb_channels,
+        bridge=bridge,
+        **{"sample_rate": 8000, **sizes, **options},
+    )
+
+
+SMALL_MODELS = [small_x_conv_tasnet, small_x_d3net, small_xumx]
 
 
 def _seeded(build):
