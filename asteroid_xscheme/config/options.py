@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser, group: type, title: str) -> N
     defaults = group()
     for field in dataclasses.fields(group):
         members = _members(hints[field.name])
-        if dict in (typing.get_origin(member) for member in members):
+        if all(typing.get_origin(member) is dict for member in members):
             continue  # mappings are written in conf.yml only
         several = any(typing.get_origin(member) is list for member in members)
         default = getattr(defaults, field.name)
@@ -131,7 +131,7 @@ def _type_name(kind: Any) -> str:
         return f"{_type_name(typing.get_args(kind)[0])}..."
     if typing.get_origin(kind) is dict:
         return "mapping"
-    return {str: "text", int: "integer", float: "number", bool: "yes/no"}[kind]
+    return {Any: "anything", str: "text", int: "integer", float: "number", bool: "yes/no"}[kind]
 
 
 def _show(value: Any) -> str:
@@ -146,3 +146,16 @@ def _unknown(name: str, known: Mapping[str, Any], where: str) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {close[0]}?" if close else f" It has: {', '.join(known)}."
     return f"{where} has no option {name!r}.{hint}"
+
+
+def check_one_of(name: str, value: str, known: Sequence[str]) -> None:
+    """Raise ConfigError unless option `name` has one of the known values."""
+    if value not in known:
+        raise ConfigError(f"{name} is one of {', '.join(known)}, not {value!r}.")
+
+
+def check_positive(group: Any, *names: str) -> None:
+    """Raise ConfigError unless the named options of a group are above 0."""
+    for name in names:
+        if not getattr(group, name) > 0:
+            raise ConfigError(f"{name} wants a number above 0, got {getattr(group, name)}.")

@@ -1,0 +1,113 @@
+"""The options of each model, and how they become the arguments of its class.
+
+Names are those of asteroid's X-UMX recipe where it has one, else those of asteroid's layers.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional
+
+from .options import option
+
+
+@dataclass
+class XUMXConfig:
+    """X-UMX: one Open-Unmix per source, bridged."""
+
+    bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
+    window_length: int = option(4096, "window of the STFT in samples")
+    in_chan: int = option(4096, "size of the STFT in samples")
+    nhop: int = option(1024, "hop of the STFT in samples")
+    hidden_size: int = option(512, "features of the encoders and the BLSTMs")
+    nb_layers: int = option(3, "layers of each BLSTM")
+    bidirectional: bool = option(True, "BLSTM, or LSTM")
+    bandwidth: int = option(16000, "highest frequency in Hz that the networks read")
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
+    spec_power: float = option(1, "exponent of the spectrograms")
+
+    def model_args(self, sample_rate: int) -> Dict[str, Any]:
+        """Arguments of `XUMX` but for its sources and input statistics."""
+        args = dataclasses.asdict(self)
+        args["n_hop"] = args.pop("nhop")
+        args["max_bin"] = max_bin(args.pop("bandwidth"), self.in_chan, sample_rate)
+        return args
+
+
+@dataclass
+class XD3NetConfig:
+    """X-D3Net: one D3Net per source, bridged."""
+
+    bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
+    network: str | List[str] | Dict[str, Any] = option(
+        "vocals", "vocals, bass, drums, other or small, one name per source, or a mapping"
+    )
+    window_length: int = option(4096, "window of the STFT in samples")
+    in_chan: int = option(4096, "size of the STFT in samples")
+    nhop: int = option(1024, "hop of the STFT in samples")
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
+    above_valid: str = option(
+        "share", "bins above the networks' band: share of the mixture, or the whole mixture"
+    )
+    recompute: bool = option(False, "compute blocks twice in training, to save memory")
+
+    @property
+    def spec_power(self) -> float:
+        """D3Net works on magnitudes."""
+        return 1
+
+    def model_args(self, sample_rate: int) -> Dict[str, Any]:
+        """Arguments of `XD3Net` but for its sources and input statistics."""
+        args = dataclasses.asdict(self)
+        args["n_hop"] = args.pop("nhop")
+        return args
+
+
+@dataclass
+class XConvTasNetConfig:
+    """X-Conv-TasNet: one Conv-TasNet per source, bridged; sizes by their letters in the paper."""
+
+    bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
+    joint: bool = option(False, "one network of J masks, the original of the papers")
+    n_filters: int = option(256, "filters of the encoder (N)")
+    kernel_size: int = option(20, "length of the filters in samples (L)")
+    stride: Optional[int] = option(None, "hop of the filters in samples; none is half their length")
+    bn_chan: int = option(256, "channels of the bottleneck (B)")
+    hid_chan: int = option(512, "channels inside a block (H)")
+    skip_chan: int = option(0, "channels of the skip connections (Sc), 0 for none")
+    conv_kernel_size: int = option(3, "kernel of the blocks (P)")
+    n_blocks: int = option(10, "blocks in a repeat (X)")
+    n_repeats: int = option(4, "repeats (R)")
+    norm_type: str = option("gLN", "norm of the blocks")
+    bottleneck_norm: str = option("cLN", "norm before the bottleneck")
+    bias: bool = option(False, "biases in the convolutions")
+    mask_prelu: bool = option(False, "PReLU before the masks")
+    mask_act: str = option("relu", "activation of the masks")
+    encoder_activation: str = option("relu", "activation of the encoder")
+    checkpointing: bool = option(False, "compute repeats twice in training, to save memory")
+    window_length: int = option(4096, "window of the loss's STFT in samples")
+    in_chan: int = option(4096, "size of the loss's STFT in samples")
+    nhop: int = option(1024, "hop of the loss's STFT in samples")
+    spec_power: float = option(1, "exponent of the loss's spectrograms")
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
+
+    def model_args(self, sample_rate: int) -> Dict[str, Any]:
+        """Arguments of `XConvTasNet` but for its sources."""
+        args = dataclasses.asdict(self)
+        args["n_hop"] = args.pop("nhop")
+        return args
+
+
+def max_bin(bandwidth: float, n_fft: int, sample_rate: float) -> int:
+    """Number of STFT bins from 0 Hz up to `bandwidth`, all of them where it exceeds sample_rate / 2.
+
+    >>> max_bin(16000, 4096, 44100)
+    1487
+    """
+    return min(int(bandwidth * n_fft / sample_rate), n_fft // 2) + 1
+
+
+ARCHITECTURES: Mapping[str, type] = {
+    "XUMX": XUMXConfig,
+    "XD3Net": XD3NetConfig,
+    "XConvTasNet": XConvTasNetConfig,
+}

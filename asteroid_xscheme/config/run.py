@@ -1,0 +1,140 @@
+"""All options of a run, and their ways in and out: conf.yml and the command line."""
+
+import argparse
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import yaml
+
+from .architectures import ARCHITECTURES, XUMXConfig
+from .groups import (
+    GROUPS,
+    DataConfig,
+    EvaluationConfig,
+    LossConfig,
+    OptimConfig,
+    SeparationConfig,
+    TrainingConfig,
+)
+from .options import ConfigError, add_arguments, check_one_of, from_dict
+
+
+@dataclass
+class Config:
+    """All options of a run.
+
+    `architecture` names the model's class; `model` holds that architecture's own options.
+    """
+
+    architecture: str = "XUMX"
+    model: Any = field(default_factory=XUMXConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    separation: SeparationConfig = field(default_factory=SeparationConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    @classmethod
+    def from_dict(cls, groups: Mapping[str, Mapping[str, Any]]) -> "Config":
+        """Options from the two-level dictionary of a conf.yml; what is absent is the default."""
+        unknown = set(groups) - {"model", *GROUPS}
+        if unknown:
+            raise ConfigError(
+                f"conf.yml has no group {sorted(unknown)}; it has: model, {', '.join(GROUPS)}."
+            )
+        model = dict(groups.get("model") or {})
+        architecture = model.pop("architecture", "XUMX")
+        check_one_of("architecture", architecture, ARCHITECTURES)
+        return cls(
+            architecture=architecture,
+            model=from_dict(ARCHITECTURES[architecture], model, f"model ({architecture})"),
+            **{name: from_dict(g, groups.get(name) or {}, name) for name, g in GROUPS.items()},
+        )
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> "Config":
+        """Options from a conf.yml.
+
+        Raises:
+            ConfigError: If the file is missing or says what no option can mean.
+        """
+        if not Path(path).is_file():
+            raise ConfigError(f"There is no configuration file {path}.")
+        return cls.from_dict(_load_yaml(Path(path)))
+
+    @classmethod
+    def parse(
+        cls, conf_path: Path, parser: argparse.ArgumentParser, argv: Optional[Sequence[str]] = None
+    ) -> Tuple["Config", argparse.Namespace]:
+        """Options of a conf.yml, overridden by a command line.
+
+        Args:
+            conf_path: The conf.yml with the defaults.
+            parser: Parser of a script's own arguments; every option is added to it.
+            argv: The command line, by default the process's.
+
+        Returns:
+            The options, and the values of the script's own arguments.
+        """
+        base = cls.from_yaml(conf_path)
+        add_arguments(parser, type(base.model), f"model ({base.architecture})")
+        for name, group in GROUPS.items():
+            add_arguments(parser, group, name)
+        given = parser.parse_args(argv)
+        try:
+            return cls.from_dict(_override(base.to_dict(), vars(given))), given
+        except ConfigError as error:
+            parser.error(str(error))
+
+    def to_dict(self) -> Dict[str, Dict[str, Any]]:
+        """The two-level dictionary that `from_dict` reads."""
+        groups = {name: dataclasses.asdict(getattr(self, name)) for name in ("model", *GROUPS)}
+        groups["model"] = {"architecture": self.architecture, **groups["model"]}
+        return groups
+
+    def to_yaml(self) -> str:
+        """The text of a conf.yml in which each option is explained."""
+        lines = []
+        for title, options in self.to_dict().items():
+            group = GROUPS.get(title, type(self.model))
+            lines += [f"# {_first_line(group)}", f"{title}:"]
+            if title == "model":
+                lines += _explained(
+                    "architecture", options.pop("architecture"), "the model's class"
+                )
+            for field in dataclasses.fields(group):
+                lines += _explained(field.name, options[field.name], field.metadata["help"])
+        return "\n".join(lines) + "\n"
+
+
+def _first_line(group: type) -> str:
+    return group.__doc__.strip().splitlines()[0]
+
+
+def _explained(name: str, value: Any, explanation: str) -> List[str]:
+    """An option in YAML under a comment that explains it."""
+    text = yaml.safe_dump({name: value}, sort_keys=False, width=90).rstrip().splitlines()
+    return [f"  # {explanation}", *(f"  {line}" for line in text)]
+
+
+def _load_yaml(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        groups = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
+    if not isinstance(groups, Mapping) or not all(
+        isinstance(group, Mapping) or group is None for group in groups.values()
+    ):
+        raise ConfigError(f"{path} should hold groups of options, as `optim:` with `lr: 0.001`.")
+    return groups
+
+
+def _override(groups: Dict[str, Dict[str, Any]], given: Mapping[str, Any]) -> Dict[str, Any]:
+    """Groups of options in which each value that a command line gave replaces the file's."""
+    return {
+        title: {name: given.get(name, value) for name, value in group.items()}
+        for title, group in groups.items()
+    }
