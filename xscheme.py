@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_separate(commands)
     _add_models(commands)
     _add_convert(commands)
+    _add_data(commands)
     return parser
 
 
@@ -167,6 +168,86 @@ def _convert(arguments: argparse.Namespace) -> int:
     path = convert(arguments.input, arguments.output, arguments.offline, arguments.overwrite)
     print(f"Wrote {path}")
     return 0
+
+
+def _add_data(commands) -> None:
+    parser = commands.add_parser(
+        "data",
+        help="prepare a data set for training, or verify one",
+        description="Prepare a data set for training, or verify one.",
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    _add_data_prepare(actions)
+    _add_data_verify(actions)
+
+
+def _add_data_prepare(actions) -> None:
+    parser = actions.add_parser(
+        "prepare",
+        help="make a folder in the layout of MUSDB18-HQ",
+        description="Make ROOT/{train,test}/TRACK/SOURCE.wav from a folder or zip, which is only "
+        "read, or from a download. Started again, it continues with what is missing.",
+    )
+    parser.add_argument(
+        "--dataset",
+        choices=["musdb18", "musdb18hq", "demo", "folder"],
+        default="musdb18",
+        help="demo is rendered here, folder is your own songs (default: %(default)s)",
+    )
+    parser.add_argument("--root", required=True, help="folder to make")
+    parser.add_argument("--source_dir", help="your folder or zip (default: download)")
+    parser.add_argument("--sample_rate", type=int, default=44100, help="Hz (default: %(default)s)")
+    parser.add_argument("-j", "--jobs", type=int, help="songs at a time (default: up to 4)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_data_prepare)
+
+
+def _data_prepare(arguments: argparse.Namespace) -> int:
+    from asteroid_xscheme.cli.data import prepare_data
+
+    summary = prepare_data(
+        arguments.dataset,
+        arguments.root,
+        arguments.source_dir,
+        arguments.sample_rate,
+        arguments.jobs,
+        progress=not arguments.quiet,
+    )
+    print(summary)
+    return 0
+
+
+def _add_data_verify(actions) -> None:
+    parser = actions.add_parser(
+        "verify",
+        help="say what is wrong with a folder of songs",
+        description="Read every file of a folder in the layout of MUSDB18-HQ and name what is "
+        "wrong, with the remedy. Ends with status 1 if there is anything.",
+    )
+    parser.add_argument("root", help="the folder")
+    parser.add_argument("--sources", nargs="+", default=[], help="sources that tracks should have")
+    parser.add_argument("--sample_rate", type=int, default=44100, help="Hz (default: %(default)s)")
+    parser.add_argument("--seq_dur", type=float, default=0.0, help="seconds of a training segment")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="tracks read at a time")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_data_verify)
+
+
+def _data_verify(arguments: argparse.Namespace) -> int:
+    from asteroid_xscheme.cli.data import verify_data
+
+    problems = verify_data(
+        arguments.root,
+        arguments.sources,
+        arguments.sample_rate,
+        arguments.seq_dur,
+        arguments.jobs,
+        progress=not arguments.quiet,
+    )
+    for problem in problems:
+        print(problem)
+    print(f"{arguments.root}: {f'{len(problems)} problems' if problems else 'no problems'}")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Small folders of songs in the layout of MUSDB18-HQ."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -10,39 +12,41 @@ RATE = 8000
 SOURCES = ["bass", "drums", "vocals", "other"]
 
 
+def write_track(
+    folder, sources=SOURCES, n_samples=RATE, channels=2, rate=RATE, subtype="PCM_16", mixture=True
+):
+    """Write a track of noise that its name determines; its sources (J, C, T)."""
+    folder.mkdir(parents=True)
+    generator = torch.Generator().manual_seed(sum(map(ord, folder.name)))
+    shape = (len(sources), channels, n_samples)
+    waveforms = torch.randint(-6000, 6000, shape, generator=generator) / 2.0**15
+    for name, waveform in zip(sources, waveforms):
+        write_audio(folder / f"{name}.wav", waveform, rate, subtype)
+    if mixture:
+        write_audio(folder / "mixture.wav", waveforms.sum(0), rate, subtype)
+    return waveforms
+
+
 @pytest.fixture
 def make_track():
-    """A function that writes a track of noise and returns its sources (J, C, T)."""
+    """The function `write_track`."""
+    return write_track
 
-    def make(
-        folder,
-        sources=SOURCES,
-        n_samples=RATE,
-        channels=2,
-        rate=RATE,
-        subtype="PCM_16",
-        mixture=True,
-    ):
-        folder.mkdir(parents=True)
-        generator = torch.Generator().manual_seed(sum(map(ord, folder.name)))
-        shape = (len(sources), channels, n_samples)
-        waveforms = torch.randint(-6000, 6000, shape, generator=generator) / 2.0**15
-        for name, waveform in zip(sources, waveforms):
-            write_audio(folder / f"{name}.wav", waveform, rate, subtype)
-        if mixture:
-            write_audio(folder / "mixture.wav", waveforms.sum(0), rate, subtype)
-        return waveforms
 
-    return make
+@pytest.fixture(scope="session")
+def songs(tmp_path_factory):
+    """A folder with the tracks a to f in train/ and t in test/; not to be changed."""
+    folder = tmp_path_factory.mktemp("data") / "songs"
+    for name in "fbdace":
+        write_track(folder / "train" / name)
+    write_track(folder / "test" / "t")
+    return folder
 
 
 @pytest.fixture
-def root(tmp_path, make_track):
-    """A folder with the tracks a to f in train/ and t in test/."""
-    for name in "fbdace":
-        make_track(tmp_path / "songs" / "train" / name)
-    make_track(tmp_path / "songs" / "test" / "t")
-    return tmp_path / "songs"
+def root(songs, tmp_path):
+    """A copy of `songs` of one's own."""
+    return shutil.copytree(songs, tmp_path / "songs")
 
 
 @pytest.fixture
