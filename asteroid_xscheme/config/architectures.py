@@ -23,7 +23,7 @@ class XUMXConfig:
     bidirectional: bool = option(True, "BLSTM, or LSTM")
     bandwidth: int = option(16000, "highest frequency in Hz that the networks read")
     nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
-    spec_power: float = option(1, "exponent of the spectrograms")
+    spec_power: float = option(1.0, "exponent of the spectrograms")
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of `XUMX` but for its sources and input statistics."""
@@ -70,7 +70,7 @@ class XConvTasNetConfig:
     joint: bool = option(False, "one network of J masks, the original of the papers")
     n_filters: int = option(256, "filters of the encoder (N)")
     kernel_size: int = option(20, "length of the filters in samples (L)")
-    stride: Optional[int] = option(None, "hop of the filters in samples; none is half their length")
+    stride: Optional[int] = option(None, "hop of the filters; none is half their length")
     bn_chan: int = option(256, "channels of the bottleneck (B)")
     hid_chan: int = option(512, "channels inside a block (H)")
     skip_chan: int = option(0, "channels of the skip connections (Sc), 0 for none")
@@ -87,7 +87,7 @@ class XConvTasNetConfig:
     window_length: int = option(4096, "window of the loss's STFT in samples")
     in_chan: int = option(4096, "size of the loss's STFT in samples")
     nhop: int = option(1024, "hop of the loss's STFT in samples")
-    spec_power: float = option(1, "exponent of the loss's spectrograms")
+    spec_power: float = option(1.0, "exponent of the loss's spectrograms")
     nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:

@@ -105,8 +105,8 @@ class Config:
                 lines += _explained(
                     "architecture", options.pop("architecture"), "the model's class"
                 )
-            for field in dataclasses.fields(group):
-                lines += _explained(field.name, options[field.name], field.metadata["help"])
+            for each in dataclasses.fields(group):
+                lines += _explained(each.name, options[each.name], each.metadata["help"])
         return "\n".join(lines) + "\n"
 
 
