@@ -1,0 +1,130 @@
+"""Small steps between a song and a pipeline: check, resample, spread over channels, trim."""
+
+from itertools import tee
+from typing import Callable, Iterable, Iterator, List
+
+import torch
+
+from ..audio import Resampler
+from .songs import SeparationError, Song
+
+Stream = Iterator[torch.Tensor]
+
+
+def checked(song: Song) -> Stream:
+    """The blocks of a song, as long as they are numbers.
+
+    Raises:
+        SeparationError: At the first sample that is NaN or infinite, or if there is no sample.
+    """
+    n_samples = 0
+    for block in song.open():
+        if not block.isfinite().all():
+            first = int((~block.isfinite()).any(0).nonzero()[0])
+            seconds = (n_samples + first) / song.sample_rate
+            raise SeparationError(
+                f"{song.name}: holds a sample that is no number (NaN or infinite) at "
+                f"{seconds:.3f} s; repair it or cut it out."
+            )
+        n_samples += block.shape[-1]
+        yield block
+    if not n_samples:
+        raise SeparationError(f"{song.name}: holds no samples.")
+
+
+def resampled(blocks: Iterable[torch.Tensor], from_rate: int, to_rate: int) -> Stream:
+    """Blocks (..., T) at another rate."""
+    resampler, shape = None, ()
+    for block in blocks:
+        if resampler is None:
+            shape = block.shape[:-1]
+            resampler = Resampler(from_rate, to_rate, shape.numel())
+        flat = block.reshape(shape.numel(), block.shape[-1])
+        yield resampler.push(flat).unflatten(0, shape)
+    if resampler is not None:
+        rest = resampler.push(torch.zeros(shape.numel(), 0), last=True)
+        yield rest.unflatten(0, shape)
+
+
+def over_channels(blocks: Stream, n_channels: int, separate: Callable[[Stream], Stream]) -> Stream:
+    """Separate any number of channels c by a pipeline of `n_channels` C.
+
+    Channels are separated in groups of C in their order, so that every channel comes out; a last
+    group that is not full repeats its last channel, and the mean of the copies comes out.
+
+    Args:
+        blocks: (c, T) blocks.
+        n_channels: C.
+        separate: Blocks (C, T) -> blocks (J, C, T).
+
+    Yields:
+        (J, c, T) blocks.
+    """
+    first = next(blocks)
+    starts = range(0, first.shape[0], n_channels)
+    blocks = _chained(first, blocks)
+    copies = tee(blocks, len(starts)) if len(starts) > 1 else (blocks,)
+    groups = [
+        separate(_filled(block[start : start + n_channels], n_channels) for block in copy)
+        for start, copy in zip(starts, copies)
+    ]
+    n_last = first.shape[0] - starts[-1]
+    for parts in zip(*groups):
+        last = parts[-1]
+        repeated = last[:, n_last - 1 :].mean(1, keepdim=True)
+        yield torch.cat([*parts[:-1], last[:, : n_last - 1], repeated], dim=1)
+
+
+def _chained(first: torch.Tensor, rest: Stream) -> Stream:
+    yield first
+    yield from rest
+
+
+def _filled(block: torch.Tensor, n_channels: int) -> torch.Tensor:
+    """(c, T) with its last channel repeated until there are `n_channels`."""
+    missing = n_channels - block.shape[0]
+    return torch.cat([block, block[-1:].expand(missing, -1)]) if missing else block
+
+
+class Counter:
+    """Passes blocks on and counts their samples."""
+
+    def __init__(self):
+        self.n_samples = 0
+
+    def __call__(self, blocks: Iterable[torch.Tensor]) -> Stream:
+        for block in blocks:
+            self.n_samples += block.shape[-1]
+            yield block
+
+
+def trimmed(blocks: Iterable[torch.Tensor], skip: int, counter: Counter) -> Stream:
+    """Samples from `skip` on, as many as went through `counter`; it may still be counting."""
+    n_out = 0
+    for block in blocks:
+        dropped = min(skip, block.shape[-1])
+        skip -= dropped
+        block = block[..., dropped:][..., : counter.n_samples - n_out]
+        n_out += block.shape[-1]
+        if block.shape[-1]:
+            yield block
+
+
+def reblocked(blocks: Iterable[torch.Tensor], size: int) -> Stream:
+    """The same samples in blocks of `size`, the last one shorter."""
+    held = None
+    for block in blocks:
+        held = block if held is None else torch.cat([held, block], -1)
+        *full, held = held.split(size, -1)
+        yield from full
+    if held is not None:
+        yield held
+
+
+def averaged(streams: List[Stream], size: int) -> Stream:
+    """Mean of streams of one length, in blocks of `size`."""
+    if len(streams) == 1:
+        yield from streams[0]
+        return
+    for blocks in zip(*(reblocked(stream, size) for stream in streams)):
+        yield sum(blocks[1:], start=blocks[0]) / len(blocks)
