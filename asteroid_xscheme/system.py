@@ -37,9 +37,7 @@ class SeparationSystem(pl.LightningModule):
     Batches are `(mixture (B, C, T), sources (B, J, C, T))`.
     """
 
-    def __init__(
-        self, model: BridgedModel, loss: Loss, optim: OptimConfig, seed: int = 42
-    ):
+    def __init__(self, model: BridgedModel, loss: Loss, optim: OptimConfig, seed: int = 42):
         super().__init__()
         self.model = model
         self.loss = loss
@@ -48,7 +46,7 @@ class SeparationSystem(pl.LightningModule):
         self.schedule: Optional[Schedule] = None
         self._schedule_state: Optional[dict] = None
         self._validation = WeightedMean()
-        self._examples, self._epoch_start = 0, 0.0
+        self._examples, self._epoch_start, self._speed = 0, 0.0, 0.0
 
     def forward(self, mixture: torch.Tensor):
         """The model's own output for a mixture (B, C, T)."""
@@ -69,14 +67,10 @@ class SeparationSystem(pl.LightningModule):
         self.log_dict(self._named("train", terms), on_epoch=True, on_step=False)
         return value
 
-    def on_train_epoch_end(self) -> None:
-        """Log the learning rate and the examples per second of all devices."""
-        seconds = time.perf_counter() - self._epoch_start
-        examples = self._examples * self.trainer.world_size
-        self.log("examples_per_second", examples / seconds, rank_zero_only=True)
-
     def on_validation_epoch_start(self) -> None:
-        """Begin a new mean."""
+        """Stop the clock of the training steps and begin a new mean."""
+        examples = self._examples * self.trainer.world_size
+        self._speed = examples / (time.perf_counter() - self._epoch_start)
         self._validation = WeightedMean()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -91,6 +85,7 @@ class SeparationSystem(pl.LightningModule):
         means = self._validation.reduce()
         self.log_dict(means)
         self.log("lr", self.optimizers().param_groups[0]["lr"])
+        self.log("examples_per_second", self._speed, rank_zero_only=True)
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(means["val_loss"])
         elif self.schedule is not None:
