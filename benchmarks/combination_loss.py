@@ -20,7 +20,7 @@ from torch.nn.modules.loss import _Loss
 
 from asteroid_xscheme.losses import MultiDomainLoss, combination_mse, combination_wsdr
 
-from .pairing import Work, add_arguments, compare, peak_memory, report
+from .pairing import Work, add_arguments, compare, peak_memory, save, show
 
 N_FFT, HOP, CHANNELS, RATE, MIX_COEF = 4096, 1024, 2, 44100, 10.0
 RECIPE = ("egs/musdb18/X-UMX/train.py", "asteroid/models/x_umx.py")
@@ -169,7 +169,7 @@ def run(options: argparse.Namespace) -> List[Dict[str, Any]]:
         chosen = peers if n_sources <= options.peer_sources else []
         for peer in chosen + (["growth"] if n_sources != 4 else []):
             rows.append(compare_losses(options, n_sources, with_stft, peer))
-            report(rows[-1:])
+            show(rows[-1])
     return rows
 
 
@@ -187,8 +187,8 @@ def main() -> None:
     add_arguments(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    report([], options.json)  # fails now rather than after the work where it cannot be written
-    report(run(options), options.json)
+    save([], options.json)  # fails now rather than after the work where it cannot be written
+    save(run(options), options.json)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,7 @@ import json
 import multiprocessing
 import os
 import platform
-import resource
 import statistics
-import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -52,6 +50,8 @@ def compare(ours: Work, peer: Work, repeats: int = 5, warmup: int = 1) -> Dict[s
 def peak_memory(prepare: Callable[..., Work], *args: Any) -> int:
     """Bytes by which a child process grows at most while it does a work, its inputs not counted.
 
+    Linux only.
+
     Args:
         prepare: Importable function that makes the inputs and returns the work.
         *args: Its arguments; they must be picklable.
@@ -79,10 +79,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of torch")
 
 
-def report(rows: List[Dict[str, Any]], path: Optional[Path] = None) -> None:
-    """Print the rows of a benchmark, one a line, and write them with the environment as JSON."""
-    for row in rows:
-        print("  ".join(f"{name}={_short(value)}" for name, value in row.items()))
+def show(row: Dict[str, Any]) -> None:
+    """Print one row of a benchmark as one line."""
+    print("  ".join(f"{name}={_short(value)}" for name, value in row.items()), flush=True)
+
+
+def save(rows: List[Dict[str, Any]], path: Optional[Path]) -> None:
+    """Write the rows of a benchmark and where it ran as JSON, if a path is given."""
     if path is not None:
         path.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=2) + "\n")
 
@@ -124,18 +127,16 @@ def _versions(packages: Iterable[str]) -> Dict[str, str]:
 def _grow(prepare: Callable[..., Work], args: tuple, threads: int) -> int:
     torch.set_num_threads(threads)
     work = prepare(*args)
-    before = _resident_bytes()
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the preparation
+    before = _memory("VmRSS")
     work()
-    return max(0, _peak_bytes() - before)
+    return _memory("VmHWM") - before
 
 
-def _resident_bytes() -> int:
-    statm = Path("/proc/self/statm")
-    if not statm.exists():
-        return _peak_bytes()
-    return int(statm.read_text().split()[1]) * resource.getpagesize()
-
-
-def _peak_bytes() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def _memory(field: str) -> int:
+    """Bytes in a field of Linux's account of this process."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    raise RuntimeError(f"Expected {field} in /proc/self/status, where Linux accounts for memory.")

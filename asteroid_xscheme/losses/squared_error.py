@@ -69,5 +69,6 @@ class _CombinedSquares(torch.autograd.Function):
 
 def _squares(signals: torch.Tensor) -> torch.Tensor:
     """Sums of squares (J,) of signals (J, ...): short sums as they are, the long one exactly."""
-    rows = signals.square().sum(-1).reshape(len(signals), -1)
-    return rows.sum(1, dtype=accumulation_dtype(signals.device))
+    dtype = accumulation_dtype(signals.device)
+    # One at a time: what is squared stays in the processor's cache, and vector_norm loses digits.
+    return torch.stack([signal.square().sum(-1).sum(dtype=dtype) for signal in signals])
