@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_separate(commands)
     _add_models(commands)
     _add_convert(commands)
+    _add_export(commands)
     _add_data(commands)
     return parser
 
@@ -167,6 +168,27 @@ def _convert(arguments: argparse.Namespace) -> int:
 
     path = convert(arguments.input, arguments.output, arguments.offline, arguments.overwrite)
     print(f"Wrote {path}")
+    return 0
+
+
+def _add_export(commands) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="write the networks of weights as ONNX",
+        description="Write the networks of a model of spectrograms as an ONNX file, magnitudes in "
+        "and magnitudes out, for programs that have their own STFT.",
+    )
+    parser.add_argument("input", help="file, folder, name, URL or Hugging Face id of weights")
+    parser.add_argument("output", help="file to write, .onnx")
+    parser.add_argument("--offline", action="store_true", help="only use weights already here")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from asteroid_xscheme.cli.export import export
+
+    print(export(arguments.input, arguments.output, arguments.offline, arguments.overwrite))
     return 0
 
 

@@ -1,0 +1,85 @@
+"""A model of spectrograms in, an ONNX file of its networks out: for programs without Python.
+
+The file is the core alone, from magnitudes to magnitudes. The STFT, the phase and the Wiener
+filter stay with the program that runs it, as they are a few lines in any language.
+"""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Union
+
+import torch
+from torch import nn
+
+from .models import BridgedModel, SpectrogramModel
+
+_OPSET = 17
+_EXAMPLE_FRAMES = 64
+
+
+def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
+    """Write the networks of a model as ONNX.
+
+    The graph has the input "magnitudes" (N, B, C, F) and the output "estimates" (J, N, B, C, F),
+    float32; the numbers of frames N and of chunks B are free. It is that of the folded model.
+
+    Args:
+        model: A model of spectrograms.
+        path: File to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If the model works on waveforms.
+    """
+    if not isinstance(model, SpectrogramModel):
+        raise ValueError(
+            f"Expected a model of spectrograms to export, got {type(model).__name__}, which works "
+            "on waveforms."
+        )
+    core = _Core(model.fold().cpu()).eval()
+    magnitudes = torch.rand(_EXAMPLE_FRAMES, 1, model.nb_channels, model.n_fft // 2 + 1)
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        _write_graph(core, magnitudes, unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+class _Core(nn.Module):
+    """The networks as a module, which is what torch exports."""
+
+    def __init__(self, model: SpectrogramModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, magnitudes: torch.Tensor) -> torch.Tensor:
+        return self.model.estimate_magnitudes(magnitudes)
+
+
+def _write_graph(core: nn.Module, magnitudes: torch.Tensor, path: Path) -> None:
+    """Trace and write. torch's newer exporter (dynamo) unrolls an LSTM into fixed frames.
+
+    What torch warns of is known: that exporter, and checks of shapes, which are constant here.
+    """
+    with warnings.catch_warnings(), torch.no_grad():
+        for category in (DeprecationWarning, UserWarning, torch.jit.TracerWarning):
+            warnings.simplefilter("ignore", category)
+        torch.onnx.export(
+            core,
+            (magnitudes,),
+            str(path),
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=["magnitudes"],
+            output_names=["estimates"],
+            dynamic_axes={
+                "magnitudes": {0: "frames", 1: "chunks"},
+                "estimates": {1: "frames", 2: "chunks"},
+            },
+        )

@@ -1,0 +1,55 @@
+"""The exported core runs elsewhere and estimates the same."""
+
+import numpy as np
+import pytest
+import torch
+import xscheme
+
+from asteroid_xscheme.export import export_onnx
+from asteroid_xscheme.models import XUMX, XConvTasNet
+
+SIZES = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, max_bin=25)
+
+
+@pytest.mark.parametrize("nb_channels", (1, 2))
+@pytest.mark.parametrize("options", ({}, {"bridge": False}, {"bidirectional": False}))
+def test_exported_core_estimates_the_same_for_any_number_of_frames(tmp_path, options, nb_channels):
+    runtime = pytest.importorskip("onnxruntime")
+    model = XUMX(["a", "b"], nb_channels=nb_channels, nb_layers=2, **options, **SIZES).train()
+    path = export_onnx(model, tmp_path / "model.onnx")
+    assert model.training and list(tmp_path.iterdir()) == [path]
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for n_frames, n_chunks in ((64, 1), (1, 1), (90, 3)):
+        magnitudes = torch.rand(n_frames, n_chunks, nb_channels, 33)
+        (estimates,) = session.run(None, {"magnitudes": magnitudes.numpy()})
+        expected = model.eval().estimate_magnitudes(magnitudes).detach().numpy()
+        np.testing.assert_allclose(estimates, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_failed_export_leaves_nothing_behind(tmp_path):
+    model = XUMX(["a"], nb_layers=1, **SIZES)
+    with pytest.raises(FileNotFoundError):
+        export_onnx(model, tmp_path / "missing" / "model.onnx")
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError):
+        export_onnx(model, tmp_path / "taken")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_model_of_waveforms_is_an_error_that_says_so(tmp_path):
+    with torch.device("meta"):
+        model = XConvTasNet(["a"])
+    with pytest.raises(ValueError, match="XConvTasNet, which works on waveforms"):
+        export_onnx(model, tmp_path / "model.onnx")
+
+
+def test_command_writes_the_file_and_says_how_to_feed_it(tmp_path, capsys):
+    source, target = str(tmp_path / "model.pth"), str(tmp_path / "model.onnx")
+    torch.save(XUMX(["bass", "drums"], nb_layers=1, **SIZES).serialize(), source)
+    assert xscheme.main(["export", source, target]) == 0
+    assert "magnitudes (frames, chunks, 2, 33) -> " in capsys.readouterr().out
+    assert xscheme.main(["export", source, target]) == 1
+    assert "exists" in capsys.readouterr().err
+    assert xscheme.main(["export", source, target, "--overwrite"]) == 0
+    assert xscheme.main(["export", source, str(tmp_path / "model.txt")]) == 1
+    assert "expected a name in .onnx" in capsys.readouterr().err
