@@ -42,7 +42,7 @@ def ratio_mask_oracle(
     Returns:
         Estimates (J, C, T); they add up to the mixture.
     """
-    window = torch.hann_window(n_fft, dtype=mixture.dtype)
+    window = torch.hann_window(n_fft, dtype=mixture.dtype, device=mixture.device)
     magnitudes = stft(sources, window, n_fft, hop).abs()
     total = magnitudes.sum(dim=0)
     # Where all sources are silent, each gets an equal share of the mixture.

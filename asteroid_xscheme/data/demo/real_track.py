@@ -7,6 +7,7 @@ it is read where pip installed it and not passed on. stempeg is not imported, as
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Union
 
 from ...audio import read_audio, write_audio
 
@@ -36,7 +37,7 @@ def find_real_track() -> Path:
     return path
 
 
-def unpack_real_track(root) -> Path:
+def unpack_real_track(root: Union[str, Path]) -> Path:
     """Decode the real track, unless it is there.
 
     It is written in floating point, as it was decoded. Like those of many real tracks its sources

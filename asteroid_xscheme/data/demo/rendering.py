@@ -6,16 +6,15 @@ are kept.
 """
 
 import json
-import multiprocessing
 import os
 import shutil
 import tempfile
-import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import List, Sequence
+from typing import Dict, List, Sequence, Union
 
+from filelock import FileLock
 from scipy.io import wavfile
 from tqdm import tqdm
 
@@ -23,7 +22,7 @@ from .song import SOURCES, render_song
 from .synthesis import SAMPLE_RATE
 
 #: Counts up whenever songs begin to sound different, so that old ones are rendered anew.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 #: Beside the audio of each song, what it was made from.
 SONG_FILE = "song.json"
 _WORKING_FOLDER = ".rendering"
@@ -77,7 +76,9 @@ class SongRequest:
         description = folder / SONG_FILE
         if not description.is_file() or json.loads(description.read_text()) != self.description():
             return False
-        return all((folder / f"{name}.wav").is_file() for name in ("mixture", *SOURCES))
+        n_bytes = 4 * int(self.seconds * SAMPLE_RATE)  # of two channels of 16 bits, at least
+        files = [folder / f"{name}.wav" for name in ("mixture", *SOURCES)]
+        return all(file.is_file() and file.stat().st_size >= n_bytes for file in files)
 
 
 #: Names of the validation songs of the usual set.
@@ -85,7 +86,7 @@ VALID_TRACKS = tuple(SongRequest("valid", index, 0.0).name for index in range(6)
 
 
 def render_demo(
-    root,
+    root: Union[str, Path],
     n_train: int = 24,
     n_valid: int = 6,
     n_test: int = 6,
@@ -104,8 +105,8 @@ def render_demo(
         n_train, n_valid, n_test: Numbers of songs. The validation songs lie in train/, the first
             six are VALID_TRACKS.
         seconds: Length of each.
-        jobs: Number of processes; with 1 the songs are rendered in this one.
-        progress: Whether to show a progress bar.
+        jobs: Songs rendered at a time.
+        progress: Whether to show a bar, on a terminal only.
 
     Returns:
         The root.
@@ -114,28 +115,30 @@ def render_demo(
         ValueError: If songs are asked for that are too short or too many to have names.
     """
     root = Path(root)
-    counts = dict(zip(_SUBSETS, (n_train, n_valid, n_test)))
-    _check(counts, seconds)
-    requests = [
-        SongRequest(subset, index, float(seconds))
-        for subset, count in counts.items()
-        for index in range(count)
-    ]
-    _remove_outdated(root, requests)
-    missing = [request for request in requests if not request.is_rendered(root)]
-    _render_all(root, missing, min(jobs, len(missing)), progress)
-    shutil.rmtree(root / _WORKING_FOLDER, ignore_errors=True)
+    requests = _list_requests(dict(zip(_SUBSETS, (n_train, n_valid, n_test))), float(seconds))
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / ".rendering.lock"):
+        shutil.rmtree(root / _WORKING_FOLDER, ignore_errors=True)
+        _remove_outdated(root, requests)
+        missing = [request for request in requests if not request.is_rendered(root)]
+        _render_all(root, missing, jobs, progress)
+        shutil.rmtree(root / _WORKING_FOLDER, ignore_errors=True)
     return root
 
 
-def _check(counts: dict, seconds: float) -> None:
-    """Raise ValueError for a set that cannot be rendered."""
+def _list_requests(counts: Dict[str, int], seconds: float) -> List[SongRequest]:
+    """All songs of a set; ValueError for a set that cannot be rendered."""
     if seconds < 1:
         raise ValueError(f"Demo songs last at least 1 second, but {seconds} were asked for.")
     for subset, count in counts.items():
         most = len(_FIRST_WORDS) * len(_SECOND_WORDS[subset])
         if not 0 <= count <= most:
             raise ValueError(f"There are 0 to {most} {subset} songs, but {count} were asked for.")
+    return [
+        SongRequest(subset, index, seconds)
+        for subset, count in counts.items()
+        for index in range(count)
+    ]
 
 
 def _remove_outdated(root: Path, requests: Sequence[SongRequest]) -> None:
@@ -148,28 +151,15 @@ def _remove_outdated(root: Path, requests: Sequence[SongRequest]) -> None:
 
 
 def _render_all(root: Path, requests: List[SongRequest], jobs: int, progress: bool) -> None:
-    """Render songs in some processes and show how far they are."""
-    with tqdm(total=len(requests), desc="Rendering songs", disable=not progress) as bar:
-        if jobs <= 1:
-            for request in requests:
-                _render(root, request)
-                bar.update()
-            return
-        context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-        with ProcessPoolExecutor(jobs, context, initializer=_end_with_parent) as pool:
-            for song in as_completed([pool.submit(_render, root, request) for request in requests]):
-                song.result()
-                bar.update()
-
-
-def _end_with_parent() -> None:
-    """Let this process end when the one that started it is killed."""
-
-    def wait() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    """Render songs in some threads (nearly all of it runs outside Python) and show how far."""
+    pool = ThreadPoolExecutor(max(1, jobs))
+    try:
+        songs = [pool.submit(_render, root, request) for request in requests]
+        disable = None if progress else True  # None shows the bar on a terminal only
+        for song in tqdm(as_completed(songs), "Rendering songs", len(songs), disable=disable):
+            song.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _render(root: Path, request: SongRequest) -> None:
@@ -177,7 +167,7 @@ def _render(root: Path, request: SongRequest) -> None:
     working_folder = root / _WORKING_FOLDER
     working_folder.mkdir(parents=True, exist_ok=True)
     working = Path(tempfile.mkdtemp(dir=working_folder))
-    seed = (GENERATOR_VERSION, _SUBSETS.index(request.subset), request.index)
+    seed = (_SUBSETS.index(request.subset), request.index)
     for name, signal in render_song(seed, request.seconds).items():
         wavfile.write(working / f"{name}.wav", SAMPLE_RATE, signal.T)
     (working / SONG_FILE).write_text(json.dumps(request.description()))
