@@ -126,8 +126,9 @@ class BridgedModel(BaseModel):
     def torch_separate(self, wav: torch.Tensor) -> torch.Tensor:
         """Sources of a waveform at the level they have in the mixture, on the input's device.
 
-        The networks run in eval mode, whatever mode the model is in, as one chunk. asteroid's own function scales all sources until their absolute values add up to the
-        mixture's, which is wrong for sources that overlap.
+        The networks run in eval mode, whatever mode the model is in, on the whole waveform at
+        once. asteroid's own function scales all sources until their absolute values add up to
+        the mixture's, which is wrong for sources that overlap.
         """
         if wav.shape[-2:-1] != (self.nb_channels,):
             raise RuntimeError(
@@ -176,7 +177,7 @@ class SpectrogramModel(BridgedModel):
         """
 
     def analyze(self, wav: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Complex spectrogram (B, C, F, N) and magnitudes |X|^p (N, B, C, F) of a mixture (B, C, T).
+        """Complex spectrogram (B, C, F, N) and magnitudes |X|^p (N, B, C, F) of a mixture.
 
         A mono model reads the mean over the channels: of the spectrograms, and of the magnitudes.
         """
