@@ -6,6 +6,7 @@ filter stay with the program that runs it, as they are a few lines in any langua
 
 import os
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Union
 
@@ -16,6 +17,10 @@ from .models import BridgedModel, SpectrogramModel
 
 _OPSET = 17
 _EXAMPLE_FRAMES = 64
+
+
+class ExportError(ValueError):
+    """A model cannot be exported here; the message says why and what to do."""
 
 
 def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
@@ -32,10 +37,12 @@ def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
         The path.
 
     Raises:
-        ValueError: If the model works on waveforms.
+        ExportError: If the model works on waveforms, or the package onnx is missing.
     """
+    if find_spec("onnx") is None:
+        raise ExportError("Writing ONNX files needs the package onnx: pip install onnx")
     if not isinstance(model, SpectrogramModel):
-        raise ValueError(
+        raise ExportError(
             f"Expected a model of spectrograms to export, got {type(model).__name__}, which works "
             "on waveforms."
         )

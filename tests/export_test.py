@@ -1,11 +1,13 @@
 """The exported core runs elsewhere and estimates the same."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 import xscheme
 
-from asteroid_xscheme.export import export_onnx
+from asteroid_xscheme.export import ExportError, export_onnx
 from asteroid_xscheme.models import XUMX, XConvTasNet
 
 SIZES = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, max_bin=25)
@@ -14,6 +16,7 @@ SIZES = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, max_bin=25)
 @pytest.mark.parametrize("nb_channels", (1, 2))
 @pytest.mark.parametrize("options", ({}, {"bridge": False}, {"bidirectional": False}))
 def test_exported_core_estimates_the_same_for_any_number_of_frames(tmp_path, options, nb_channels):
+    pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     model = XUMX(["a", "b"], nb_channels=nb_channels, nb_layers=2, **options, **SIZES).train()
     path = export_onnx(model, tmp_path / "model.onnx")
@@ -26,7 +29,14 @@ def test_exported_core_estimates_the_same_for_any_number_of_frames(tmp_path, opt
         np.testing.assert_allclose(estimates, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_missing_package_is_an_error_with_its_remedy(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ExportError, match="pip install onnx"):
+        export_onnx(XUMX(["a"], nb_layers=1, **SIZES), tmp_path / "model.onnx")
+
+
 def test_failed_export_leaves_nothing_behind(tmp_path):
+    pytest.importorskip("onnx")
     model = XUMX(["a"], nb_layers=1, **SIZES)
     with pytest.raises(FileNotFoundError):
         export_onnx(model, tmp_path / "missing" / "model.onnx")
@@ -37,13 +47,15 @@ def test_failed_export_leaves_nothing_behind(tmp_path):
 
 
 def test_model_of_waveforms_is_an_error_that_says_so(tmp_path):
+    pytest.importorskip("onnx")
     with torch.device("meta"):
         model = XConvTasNet(["a"])
-    with pytest.raises(ValueError, match="XConvTasNet, which works on waveforms"):
+    with pytest.raises(ExportError, match="XConvTasNet, which works on waveforms"):
         export_onnx(model, tmp_path / "model.onnx")
 
 
 def test_command_writes_the_file_and_says_how_to_feed_it(tmp_path, capsys):
+    pytest.importorskip("onnx")
     source, target = str(tmp_path / "model.pth"), str(tmp_path / "model.onnx")
     torch.save(XUMX(["bass", "drums"], nb_layers=1, **SIZES).serialize(), source)
     assert xscheme.main(["export", source, target]) == 0
