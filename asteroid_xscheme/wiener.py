@@ -6,18 +6,18 @@ covariance R_j per frequency, and returns the part y_j = v_j R_j (sum_k v_k R_k)
 mixture x that they explain [1], so that the estimates add up to the mixture.
 
 `wiener` gives norbert's numbers, `wiener_one_pass` those of D3Net's official code. Both work in
-float64 (covariances of panned music are nearly singular) on blocks of frames that stay in the
+float64 (covariances of panned music are nearly singular) on slabs of bins that stay in the
 processor's cache; two channels are solved in closed form and real arithmetic.
 
 [1] A. Nugraha, A. Liutkus and E. Vincent, "Multichannel music separation with deep neural
 networks", EUSIPCO 2016.
 """
 
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Iterator, Optional, Union
 
 import torch
 
-_BLOCK_BINS = 1 << 16  # bins of all sources in a block: half a MiB of doubles, to stay in cache
+_SLAB_BINS = 1 << 17  # of all sources and frames: 1 MiB of doubles
 _D3NET_EPS = 1e-10
 _D3NET_SINGULAR = 1e-10  # determinants below it are taken for 0
 
@@ -59,10 +59,13 @@ def wiener(
     separated = mixture.new_empty((n_sources, *mixture.shape))
     for start in range(0, n_frames, window):
         frames = slice(start, start + window)
-        x = mixture[:, frames]
-        y = _initial_estimates(magnitudes[:, :, frames], x, softmask, eps)
-        _refine(y, _planes(x), iterations, eps)
-        torch.view_as_real(separated[:, :, frames]).copy_(y.movedim(0, -1))
+        power = _reference_power(mixture[:, frames])
+        for bins in _slabs(separated[:, 0, frames]):
+            x = _planes(mixture[:, frames, bins])
+            y = _initial_estimates(magnitudes[:, :, frames, bins].double(), x, softmask, eps)
+            for _ in range(iterations):
+                _separate(y, x, 0.0, eps * power, regularization=eps**0.5 * power)
+            torch.view_as_real(separated[:, :, frames, bins]).copy_(y.movedim(0, -1))
     return separated.transpose(-1, -2)
 
 
@@ -77,20 +80,49 @@ def wiener_one_pass(estimates: torch.Tensor, mixture: torch.Tensor) -> torch.Ten
         (J, C, F, N) complex.
     """
     _check(estimates, mixture)
-    x, y = _planes(mixture.transpose(-1, -2)), _planes(estimates.transpose(-1, -2))
-    floor = _D3NET_EPS * _powers(y.double()).amax((1, 2), keepdim=True)
-    eps = floor.new_tensor(torch.finfo(torch.float64).eps)
-    _separate(y, x, floor, eps, regularization=None)
-    return torch.complex(*y).transpose(-1, -2)
+    mixture, estimates = mixture.transpose(-1, -2), estimates.transpose(-1, -2)
+    separated = torch.empty_like(estimates)
+    eps = torch.finfo(torch.float64).eps
+    loudest = [_powers(_planes(source[None])).amax() for source in estimates]
+    floor = _D3NET_EPS * torch.stack(loudest)[:, None, None]
+    for bins in _slabs(separated[:, 0]):
+        x, y = _planes(mixture[..., bins]), _planes(estimates[..., bins])
+        _separate(y, x, floor, eps, regularization=None)
+        torch.view_as_real(separated[..., bins]).copy_(y.movedim(0, -1))
+    return separated.transpose(-1, -2)
 
 
-# Below, complex arrays are pairs of real planes: x is (2, C, N, F), y is (2, J, C, N, F), of the
-# spectrograms' precision, and become float64 block by block.
+# Below, complex arrays are pairs of float64 planes: x is (2, C, N, F), y is (2, J, C, N, F).
 
 
 def _planes(spectrogram: torch.Tensor) -> torch.Tensor:
-    """(...) complex -> (2, ...) real and imaginary parts."""
-    return torch.stack([spectrogram.real, spectrogram.imag])
+    """(...) complex -> (2, ...) real and imaginary parts in float64."""
+    planes = torch.empty((2, *spectrogram.shape), dtype=torch.float64, device=spectrogram.device)
+    planes[0], planes[1] = spectrogram.real, spectrogram.imag
+    return planes
+
+
+def _slabs(planes: torch.Tensor) -> Iterator[slice]:
+    """Slices of the bins of (J, N, F), few enough for the cache; all at once on a GPU.
+
+    Frequencies do not know of each other.
+    """
+    n_sources, n_frames, n_freq = planes.shape
+    size = max(1, n_freq)
+    if planes.device.type == "cpu":
+        size = max(1, _SLAB_BINS // max(1, n_sources * n_frames))
+    return (slice(start, start + size) for start in range(0, n_freq, size))
+
+
+def _reference_power(mixture: torch.Tensor) -> torch.Tensor:
+    """By what the floors of energies are scaled.
+
+    norbert scales a loud mixture down to a peak of 10 before it adds its floors; they are scaled
+    up here instead.
+    """
+    if not mixture.numel():
+        return torch.ones((), dtype=torch.float64)
+    return (torch.view_as_real(mixture).square().sum(-1).amax().double() / 100).clamp_min(1)
 
 
 def _initial_estimates(
@@ -98,29 +130,17 @@ def _initial_estimates(
 ) -> torch.Tensor:
     """Magnitudes v (J, C, N, F) with the phase of x (C, N, F), or the mixture in their ratio."""
     if softmask:
-        return (v / (v.sum(0) + eps)) * _planes(x)[:, None]
-    return v * _planes(torch.sgn(x))[:, None]
-
-
-def _refine(y: torch.Tensor, x: torch.Tensor, iterations: int, eps: float) -> None:
-    """`iterations` rounds of expectation maximisation on the estimates y, in place.
-
-    norbert scales a loud mixture down to a peak of 10 before its floors are added; the floors are
-    scaled up here instead.
-    """
-    if not iterations or not x.numel():
-        return
-    power = (x.square().sum(0).amax().double() / 100).clamp_min(1)
-    no_floor = power.new_zeros(())
-    for _ in range(iterations):
-        _separate(y, x, no_floor, eps * power, regularization=eps**0.5 * power)
+        return (v / (v.sum(0) + eps)) * x[:, None]
+    magnitude = (x[0] * x[0]).addcmul(x[1], x[1]).sqrt()
+    phase = x / magnitude.masked_fill(magnitude == 0, 1)
+    return v * phase[:, None]
 
 
 def _separate(
     y: torch.Tensor,
     x: torch.Tensor,
-    floor: torch.Tensor,
-    eps: torch.Tensor,
+    floor: Union[float, torch.Tensor],
+    eps: Union[float, torch.Tensor],
     regularization: Optional[torch.Tensor],
 ) -> None:
     """Filter x by the model of the sources that the estimates y give; y becomes the result.
@@ -131,35 +151,30 @@ def _separate(
         regularization: Power added to the mixture's covariance before it is inverted; None for
             the pseudo-inverse where it is singular.
     """
-    covariances = _spatial_covariances(y, floor, eps)
-    filter_block = _filter_stereo if x.shape[1] == 2 else _filter_any
-    for frames, block in _double_blocks(x, y.shape[1]):
-        powers = _powers(y[..., frames, :]).double() + floor
-        filter_block(y[..., frames, :], block, powers, covariances, regularization)
+    powers = _powers(y) + floor
+    covariances = _spatial_covariances(y, powers.sum(1) + eps)
+    filter_planes = _filter_stereo if x.shape[1] == 2 else _filter_any
+    filter_planes(y, x, powers, covariances, regularization)
 
 
-def _spatial_covariances(y: torch.Tensor, floor: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
-    """R_j = sum_n y_j y_j^H / (eps + sum_n v_j), (J, C, C, F) complex128."""
+def _spatial_covariances(y: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """R_j = sum_n y_j y_j^H / weights_j, (J, C, C, F) complex128, of weights (J, F)."""
     _, n_sources, n_channels, _, n_freq = y.shape
+    re, im = y
     shape = (n_channels, n_channels, n_sources, n_freq)
     covariances = torch.zeros(shape, dtype=torch.complex128, device=y.device)
-    weights = eps.expand(n_sources, n_freq)
-    for _, (re, im) in _double_blocks(y, n_sources):
-        weights = weights + (_powers((re, im)) + floor).sum(1)
-        for c in range(n_channels):
-            covariances[c, c] += (re[:, c] * re[:, c]).addcmul(im[:, c], im[:, c]).sum(1)
-            for d in range(c):
-                real = (re[:, c] * re[:, d]).addcmul(im[:, c], im[:, d]).sum(1)
-                imag = (im[:, c] * re[:, d]).addcmul(re[:, c], im[:, d], value=-1).sum(1)
-                covariances[c, d] += torch.complex(real, imag)
     for c in range(n_channels):
+        covariances[c, c] = (re[:, c] * re[:, c]).addcmul(im[:, c], im[:, c]).sum(1)
         for d in range(c):
-            covariances[d, c] = covariances[c, d].conj()
+            real = (re[:, c] * re[:, d]).addcmul(im[:, c], im[:, d]).sum(1)
+            imag = (im[:, c] * re[:, d]).addcmul(re[:, c], im[:, d], value=-1).sum(1)
+            covariances[c, d] = torch.complex(real, imag)
+            covariances[d, c] = torch.complex(real, -imag)
     return (covariances / weights).permute(2, 0, 1, 3)
 
 
 def _filter_stereo(
-    separated: torch.Tensor,
+    y: torch.Tensor,
     x: torch.Tensor,
     powers: torch.Tensor,
     covariances: torch.Tensor,
@@ -168,9 +183,9 @@ def _filter_stereo(
     """y_j = v_j R_j z with z = (sum_k v_k R_k)^-1 x for two channels, in real arithmetic.
 
     Args:
-        separated: Where y goes, (2, J, 2, n, F).
-        x: (2, 2, n, F) float64.
-        powers: v_j, (J, n, F) float64.
+        y: Receives the result, (2, J, 2, N, F).
+        x: (2, 2, N, F).
+        powers: v_j, (J, N, F).
         covariances: R_j, (J, 2, 2, F) complex128; R = [[left, re + i im], [re - i im, right]].
     """
     left, right = (covariances[:, c, c].real.contiguous()[:, None] for c in (0, 1))
@@ -188,17 +203,18 @@ def _filter_stereo(
     z0i = scale * (b * x0i - c_re * x1i - c_im * x1r)
     z1r = scale * (a * x1r - c_re * x0r - c_im * x0i)
     z1i = scale * (a * x1i - c_re * x0i + c_im * x0r)
-    y0r = (left * z0r).addcmul(re, z1r).addcmul(im, z1i, value=-1).mul(powers)
-    y0i = (left * z0i).addcmul(re, z1i).addcmul(im, z1r).mul(powers)
-    y1r = (right * z1r).addcmul(re, z0r).addcmul(im, z0i).mul(powers)
-    y1i = (right * z1i).addcmul(re, z0i).addcmul(im, z0r, value=-1).mul(powers)
-    for channel, parts in enumerate([(y0r, y0i), (y1r, y1i)]):
-        for plane, part in enumerate(parts):
-            separated[plane, :, channel].copy_(part)
+    terms = {
+        (0, 0): (left * z0r).addcmul(re, z1r).addcmul(im, z1i, value=-1),
+        (1, 0): (left * z0i).addcmul(re, z1i).addcmul(im, z1r),
+        (0, 1): (right * z1r).addcmul(re, z0r).addcmul(im, z0i),
+        (1, 1): (right * z1i).addcmul(re, z0i).addcmul(im, z0r, value=-1),
+    }
+    for (plane, channel), term in terms.items():
+        torch.mul(term, powers, out=y[plane, :, channel])
 
 
 def _filter_any(
-    separated: torch.Tensor,
+    y: torch.Tensor,
     x: torch.Tensor,
     powers: torch.Tensor,
     covariances: torch.Tensor,
@@ -214,7 +230,7 @@ def _filter_any(
     else:
         identity = torch.eye(x.shape[1], dtype=mixture.dtype, device=mixture.device)
         z = torch.linalg.solve(mixture + regularization * identity, columns)
-    separated.copy_(_planes(powers[:, None] * torch.einsum("jcdf,nfd->jcnf", covariances, z)))
+    y.copy_(_planes(powers[:, None] * torch.einsum("jcdf,nfd->jcnf", covariances, z)))
 
 
 def _pseudo_inverse_stereo(a, b, c_re, c_im):
@@ -233,27 +249,10 @@ def _pseudo_inverse_stereo(a, b, c_re, c_im):
     return a, b, divisor.reciprocal(), sign * c_re, sign * c_im
 
 
-def _powers(y: Sequence[torch.Tensor]) -> torch.Tensor:
-    """v_j, the mean of |y_j|^2 over the channels: planes (J, C, n, F) -> (J, n, F)."""
+def _powers(y: torch.Tensor) -> torch.Tensor:
+    """v_j, the mean of |y_j|^2 over the channels: (2, J, C, N, F) -> (J, N, F)."""
     re, im = y
     return (re * re).addcmul(im, im).mean(1)
-
-
-def _double_blocks(planes: torch.Tensor, n_sources: int) -> Iterator[Tuple[slice, torch.Tensor]]:
-    """Slices of frames of (..., N, F) and what they hold in float64; all frames at once on a GPU.
-
-    A block is only valid until the next: all share one buffer, for getting fresh memory from the
-    system takes longer than the arithmetic on it.
-    """
-    *leading, n_frames, n_freq = planes.shape
-    size = max(1, n_frames)
-    if planes.device.type == "cpu":
-        size = min(size, max(1, _BLOCK_BINS // (n_sources * n_freq)))
-    buffer = planes.new_empty((*leading, size, n_freq), dtype=torch.float64)
-    for start in range(0, n_frames, size):
-        frames = slice(start, min(start + size, n_frames))
-        block = buffer[..., : frames.stop - start, :]
-        yield frames, block.copy_(planes[..., frames, :])
 
 
 def _check(estimates: torch.Tensor, mixture: torch.Tensor) -> int:
