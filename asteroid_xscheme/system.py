@@ -2,7 +2,7 @@
 
 Decisions are taken once for all processes: the validation loss is summed over every process,
 weighted by length, before the learning rate, early stopping or a checkpoint look at it. The random
-numbers of an epoch depend on (seed, epoch, rank) alone, so a run that was stopped and resumed
+numbers of a step depend on (seed, epoch, step, rank) alone, so a run that was stopped and resumed
 computes what it would have computed without the stop.
 """
 
@@ -53,9 +53,12 @@ class SeparationSystem(pl.LightningModule):
         return self.model(mixture)
 
     def on_train_epoch_start(self) -> None:
-        """Seed what is random in this epoch and start its clock."""
-        torch.manual_seed(_epoch_seed(self.seed, self.current_epoch, self.global_rank))
+        """Start the epoch's clock."""
         self._examples, self._epoch_start = 0, time.perf_counter()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed what is random in this step, whatever was drawn before it."""
+        torch.manual_seed(step_seed(self.seed, self.current_epoch, batch_idx, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Loss of a batch."""
@@ -170,6 +173,6 @@ def make_schedule(optimizer: torch.optim.Optimizer, optim: OptimConfig) -> Optio
     return None
 
 
-def _epoch_seed(seed: int, epoch: int, rank: int) -> int:
-    """A seed of its own for each epoch and process."""
-    return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1)[0])
+def step_seed(seed: int, epoch: int, batch_idx: int, rank: int) -> int:
+    """A seed of its own for each step of each process."""
+    return int(np.random.SeedSequence([seed, epoch, batch_idx, rank]).generate_state(1)[0])

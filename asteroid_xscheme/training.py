@@ -2,7 +2,7 @@
 
 `exp_dir` receives conf.yml, checkpoints/ (the best ones and last.ckpt, written once per epoch under
 a temporary name), logs for TensorBoard and as CSV, best_k_models.json and, at the end,
-best_model.pth, which any asteroid can read.
+best_model.pth, which any asteroid can read, and finished.json.
 """
 
 import json
@@ -49,6 +49,10 @@ def train(config: Config, exp_dir: Path) -> Path:
     """
     exp_dir = Path(exp_dir)
     checkpoint = _checkpoint_to_resume(config, exp_dir)
+    if checkpoint is not None and _is_finished(config, exp_dir):
+        log.info("%s is trained already.", exp_dir)
+        return exp_dir / "best_model.pth"
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its advertisements are INFO
     pl.seed_everything(config.data.seed, workers=True, verbose=False)
     data = MusicDataModule(
         config.data,
@@ -126,7 +130,7 @@ def build_trainer(config: Config, exp_dir: Path) -> pl.Trainer:
         callbacks=_callbacks(config, exp_dir),
         logger=[
             TensorBoardLogger(exp_dir, name="logs", version="tensorboard"),
-            CSVLogger(exp_dir, name="logs", version="csv"),
+            CSVLogger(exp_dir, name="logs/csv"),  # version_0, and one more each time it resumes
         ],
         default_root_dir=exp_dir,
     )
@@ -204,6 +208,14 @@ def _check_same_run(config: Config, exp_dir: Path) -> None:
         )
 
 
+def _is_finished(config: Config, exp_dir: Path) -> bool:
+    """Whether the run has had all its epochs."""
+    finished = exp_dir / "finished.json"
+    if config.training.resume != "auto" or not finished.is_file():
+        return False
+    return json.loads(finished.read_text(encoding="utf-8"))["epochs"] == config.training.epochs
+
+
 @rank_zero_only
 def _write_config(config: Config, exp_dir: Path) -> None:
     exp_dir.mkdir(parents=True, exist_ok=True)
@@ -261,4 +273,6 @@ def _export_best(
     package = system.model.cpu().serialize()
     package.update(dataset_infos(config.data.dataset))
     save_package(package, exp_dir / "best_model.pth")
+    epochs = json.dumps({"epochs": config.training.epochs})
+    (exp_dir / "finished.json").write_text(epochs, encoding="utf-8")
     log.info("The best model is %s.", exp_dir / "best_model.pth")

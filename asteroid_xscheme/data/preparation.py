@@ -20,7 +20,7 @@ from ..audio import AudioError
 from ..config import DataConfig
 from ..download import download
 from .conversion import convert_files, convert_hq, convert_stems
-from .demo import render_demo
+from .demo import render_demo, unpack_real_track
 from .errors import DataError
 from .musdb import ARCHIVES, N_TRACKS, SUBSETS
 from .originals import Originals, Song, list_songs, open_originals
@@ -64,7 +64,9 @@ def prepare(
     root.mkdir(parents=True, exist_ok=True)
     if config.dataset == "demo":
         _write_marker(root, config)
-        return render_demo(root, jobs=jobs or 2, progress=progress)
+        render_demo(root, jobs=jobs or 2, progress=progress)
+        unpack_real_track(root)
+        return root
     with FileLock(root / ".prepare.lock"):
         if not _is_complete(root, config.dataset):
             originals = open_originals(config.source_dir or _fetch_archive(root, config, progress))
