@@ -1,0 +1,120 @@
+"""What README and the other pages name exists: files, rooms, commands, options, targets."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+import xscheme
+from asteroid_xscheme.config import ARCHITECTURES, GROUPS
+
+REPOSITORY = Path(__file__).parents[2]
+README = REPOSITORY / "README.md"
+PAGES = [
+    README,
+    REPOSITORY / "CONTRIBUTING.md",
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+    *sorted((REPOSITORY / "egs" / "musdb18").rglob("README.md")),
+]
+OF_RUN_SH = {"stage", "stop_stage", "tag", "id", "python_path", "dataset", "conf", "help"}
+OF_TRAINING = {"conf", "exp_dir"} | {
+    field.name
+    for group in (*ARCHITECTURES.values(), *GROUPS.values())
+    for field in dataclasses.fields(group)
+}
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+
+
+def blocks(page, language):
+    """Fenced blocks of a language on a page."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(page):
+    """The words of every command in the bash blocks of a page, without comments."""
+    for block in blocks(page, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = re.sub(r"(^|\s)#.*", "", line).split()
+            if words:
+                yield words
+
+
+def options(words):
+    """Options among the words of a command, without values."""
+    return [word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)]
+
+
+def tree_paths():
+    """Paths that the tree of README names, put together by its indentation."""
+    paths, folders = [], {0: ""}
+    for line in blocks(README, "text")[0].splitlines():
+        depth, name = len(line) - len(line.lstrip()), line.split()[0]
+        paths.append(folders[depth] + name)
+        folders[depth + 2] = paths[-1]
+    return paths
+
+
+@pytest.mark.parametrize("path", tree_paths())
+def test_path_in_the_tree_of_the_readme_exists(path):
+    assert (REPOSITORY / path).exists()
+
+
+def test_tree_of_the_readme_names_every_room():
+    package = REPOSITORY / "asteroid_xscheme"
+    named = {path.split("/")[1] for path in tree_paths() if path.startswith(package.name)}
+    rooms = {path.name for path in package.iterdir() if not path.name.startswith("__")}
+    assert rooms <= named, f"Name {sorted(rooms - named)} in the tree of README.md."
+
+
+@pytest.mark.parametrize("text", blocks(README, "python"))
+def test_python_of_the_readme_runs(text):
+    if "from_pretrained" in text:  # its names are looked up, the weights are not fetched
+        text = "\n".join(line for line in text.splitlines() if re.match("from|import", line))
+    exec(text, {})
+
+
+@every_page
+def test_commands_of_xscheme_and_their_options_exist(page, capsys):
+    for words in commands(page):
+        if words[0].split("/")[-1] != "xscheme":
+            continue
+        names = words[1:3] if words[1] == "data" else words[1:2]
+        with pytest.raises(SystemExit) as end:
+            xscheme.main([*names, "--help"])
+        explained = capsys.readouterr().out
+        assert end.value.code == 0, f"There is no command {' '.join(names)}."
+        missing = [o for o in options(words) if not re.search(rf"(^|\s){o}\b", explained)]
+        assert not missing, f"xscheme {' '.join(names)} has no {', '.join(missing)}."
+
+
+@every_page
+def test_options_of_recipes_exist(page):
+    for words in commands(page):
+        known = set()
+        if any(word.endswith(("train.py", "eval.py", "asteroid_xscheme.recipe")) for word in words):
+            known = OF_TRAINING
+        elif words[0].endswith("run.sh"):
+            known = OF_TRAINING | OF_RUN_SH
+        else:
+            continue
+        given = {option.removeprefix("--") for option in options(words) if option != "-m"}
+        unknown = given - known - {"nproc_per_node", "nnodes", "rdzv_backend", "rdzv_endpoint"}
+        assert not unknown, f"{' '.join(words)}: there is no option {sorted(unknown)}."
+
+
+@every_page
+def test_targets_of_make_exist(page):
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    named = {words[1] for words in commands(page) if words[0] == "make"}
+    named |= set(re.findall(r"`make ([a-z-]+)`", page.read_text(encoding="utf-8")))
+    assert named <= targets
+
+
+@every_page
+def test_links_to_files_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith(("http", "#")):
+            assert (page.parent / target.split("#")[0]).exists(), target
