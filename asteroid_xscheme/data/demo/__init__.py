@@ -3,7 +3,7 @@
 `render_demo` makes 36 songs with four sources each, laid out as MUSDB18-HQ: tempo, key, chords,
 rhythms, instruments and voices differ from song to song and follow from its number alone. They are
 for tests and for a first training run without any download, and about as hard to separate as real
-music: a ratio mask reaches 9 dB, an equaliser 2 dB.
+music: a ratio mask reaches 8 dB, an equaliser 2 dB.
 """
 
 from .real_track import REAL_TRACK, unpack_real_track

@@ -135,7 +135,7 @@ def _lead(rng: np.random.Generator) -> Tone:
 
 def _brass(rng: np.random.Generator) -> Tone:
     """Harmonics that come in with loudness, the higher the later."""
-    attack, edge = rng.uniform(0.03, 0.07), rng.uniform(0.12, 0.25)
+    attack, edge = rng.uniform(0.03, 0.07), rng.uniform(0.2, 0.4)
 
     def tone(frequency, seconds, rng):
         t = time_axis(seconds + 0.1)

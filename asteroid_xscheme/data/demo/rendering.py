@@ -22,7 +22,7 @@ from .song import SOURCES, render_song
 from .synthesis import SAMPLE_RATE
 
 #: Counts up whenever songs begin to sound different, so that old ones are rendered anew.
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 #: Beside the audio of each song, what it was made from.
 SONG_FILE = "song.json"
 _WORKING_FOLDER = ".rendering"
