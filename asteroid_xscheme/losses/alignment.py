@@ -37,16 +37,15 @@ def align_waveforms(
     if nb_channels == 1 and targets.shape[2] > 1:
         targets = targets.mean(2, keepdim=True)
         mixture = None if mixture is None else mixture.mean(1, keepdim=True)
-    n_batch, n_sources, n_channels, n_samples = targets.shape
+    n_batch, n_sources, n_channels, _ = targets.shape
     if time_signals.shape[:3] != (n_sources, n_batch, n_channels):
         raise ValueError(
             "Expected time signals (source, batch, channel, time) of shape "
             f"{(n_sources, n_batch, n_channels)} + (time,) for references of shape "
             f"{tuple(targets.shape)}, got {tuple(time_signals.shape)}."
         )
-    shortest = min(n_samples, time_signals.shape[-1])
-    if mixture is not None:
-        mixture = mixture[..., :shortest]
+    shortest = min(targets.shape[-1], time_signals.shape[-1])
+    mixture = None if mixture is None else mixture[..., :shortest]
     return time_signals[..., :shortest].transpose(0, 1), targets[..., :shortest], mixture
 
 
