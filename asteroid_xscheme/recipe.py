@@ -119,5 +119,21 @@ def best_model(exp_dir: Path) -> str:
     return str(path)
 
 
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Run the stage that the first argument names: prepare or publish."""
+    stage, *rest = _command_line(argv) or [""]
+    if stage not in ("prepare", "publish"):
+        sys.exit(f"Usage: python -m asteroid_xscheme.recipe prepare|publish ..., not {stage!r}")
+    config, exp_dir = read_options(f"The stage {stage} of a recipe.", rest)
+    if stage == "prepare":
+        prepare_data(config)
+    else:
+        publish_run(config, exp_dir)
+
+
 def _command_line(argv: Optional[Sequence[str]]) -> Sequence[str]:
     return sys.argv[1:] if argv is None else argv
+
+
+if __name__ == "__main__":
+    main()
