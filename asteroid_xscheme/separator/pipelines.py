@@ -98,9 +98,11 @@ def _estimate_chunks(
             estimates = model.estimate_magnitudes(magnitudes).float()
         if model.spec_power != 1:
             estimates = estimates.clamp_min(0) ** (1 / model.spec_power)
+        del magnitudes, mixtures
         for k, (start, (mixture,)) in enumerate(group):
-            yield start, (mixture, estimates[:, :, k].transpose(0, 1))
-        del estimates, magnitudes, mixtures
+            # a copy, lest what is held of one chunk keep all of the batch in memory
+            yield start, (mixture, estimates[:, :, k].transpose(0, 1).contiguous())
+        del estimates, group
 
 
 def _filter_windows(windows: Iterator[Chunk], options: WienerOptions) -> Iterator[Chunk]:

@@ -65,8 +65,7 @@ def over_channels(blocks: Stream, n_channels: int, separate: Callable[[Stream], 
     blocks = _chained(first, blocks)
     copies = tee(blocks, len(starts)) if len(starts) > 1 else (blocks,)
     groups = [
-        separate(_filled(block[start : start + n_channels], n_channels) for block in copy)
-        for start, copy in zip(starts, copies)
+        separate(_channel_group(copy, start, n_channels)) for start, copy in zip(starts, copies)
     ]
     n_last = first.shape[0] - starts[-1]
     for parts in zip(*groups):
@@ -80,10 +79,12 @@ def _chained(first: torch.Tensor, rest: Stream) -> Stream:
     yield from rest
 
 
-def _filled(block: torch.Tensor, n_channels: int) -> torch.Tensor:
-    """(c, T) with its last channel repeated until there are `n_channels`."""
-    missing = n_channels - block.shape[0]
-    return torch.cat([block, block[-1:].expand(missing, -1)]) if missing else block
+def _channel_group(blocks: Stream, start: int, n_channels: int) -> Stream:
+    """Channels from `start` on, the last one repeated until there are `n_channels`."""
+    for block in blocks:
+        group = block[start : start + n_channels]
+        missing = n_channels - group.shape[0]
+        yield torch.cat([group, group[-1:].expand(missing, -1)]) if missing else group
 
 
 class Counter:
