@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -34,12 +34,13 @@ from .system import Loss, SeparationSystem
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, exp_dir: Path) -> Path:
+def train(config: Config, exp_dir: Path, callbacks: Sequence[Callback] = ()) -> Path:
     """Train a model, or continue its training where it was stopped.
 
     Args:
         config: All options.
         exp_dir: The run's folder.
+        callbacks: Lightning callbacks of your own.
 
     Returns:
         Path of best_model.pth: the epoch with the lowest validation loss.
@@ -62,7 +63,7 @@ def train(config: Config, exp_dir: Path) -> Path:
     )
     model = build_model(config, data)
     system = SeparationSystem(model, build_loss(config, model), config.optim, config.data.seed)
-    trainer = build_trainer(config, exp_dir)
+    trainer = build_trainer(config, exp_dir, callbacks)
     _write_config(config, exp_dir)
     trainer.fit(system, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.is_global_zero:
@@ -105,7 +106,7 @@ def build_loss(config: Config, model: BridgedModel) -> Loss:
     )
 
 
-def build_trainer(config: Config, exp_dir: Path) -> pl.Trainer:
+def build_trainer(config: Config, exp_dir: Path, callbacks: Sequence[Callback] = ()) -> pl.Trainer:
     """Lightning's trainer for the machine that the options describe.
 
     One device runs without a process group; several, or several nodes under torchrun or SLURM, run
@@ -127,7 +128,7 @@ def build_trainer(config: Config, exp_dir: Path) -> pl.Trainer:
         log_every_n_steps=10,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
-        callbacks=_callbacks(config, exp_dir),
+        callbacks=[*_callbacks(config, exp_dir), *callbacks],
         logger=[
             TensorBoardLogger(exp_dir, name="logs", version="tensorboard"),
             CSVLogger(exp_dir, name="logs/csv"),  # version_0, and one more each time it resumes
