@@ -1,6 +1,7 @@
 """How good are separated sources? Scores, tables, and runs over test tracks."""
 
-from .run import Scoring, evaluate_baselines, evaluate_separation
+from .bss_eval import fast_bss_eval
+from .run import Scoring, ScoringError, evaluate_baselines, evaluate_separation
 from .scores import BSS_EVAL, METRICS, TrackScores, score_track
 from .table import (
     average,
@@ -12,15 +13,19 @@ from .table import (
     systems_table,
     write_csv,
 )
+from .waveforms import Waveforms
 
 __all__ = [
     "BSS_EVAL",
     "METRICS",
     "Scoring",
+    "ScoringError",
     "TrackScores",
+    "Waveforms",
     "average",
     "evaluate_baselines",
     "evaluate_separation",
+    "fast_bss_eval",
     "flat",
     "metrics_table",
     "of_track",

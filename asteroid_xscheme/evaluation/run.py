@@ -10,17 +10,17 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Sequence
+from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
-import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ..audio import read_audio, write_audio
 from ..baselines import StaticFilter, mixture_as_estimate, ratio_mask_oracle
-from ..data import FileReader, Track, read_sources
+from ..data import Track
 from .scores import BSS_EVAL, TrackScores, score_track
+from .waveforms import Waveforms
 
 #: (mixture (C, T), sources (J, C, T), static filter) -> estimates (J, C, T)
 Baseline = Callable[[torch.Tensor, torch.Tensor, StaticFilter], torch.Tensor]
@@ -28,6 +28,10 @@ Baseline = Callable[[torch.Tensor, torch.Tensor, StaticFilter], torch.Tensor]
 Separate = Callable[[torch.Tensor, int], Mapping[str, torch.Tensor]]
 
 _WAITING_TRACKS = 2  # per scoring process: separated, not scored yet
+
+
+class ScoringError(ValueError):
+    """A track could not be scored."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def evaluate_separation(
     todo = [track for track in tracks if not _scores_file(folder, track).is_file()]
     with _scoring_pool(scoring.jobs) as submit:
         for track in tqdm(todo, "separating", unit="track", disable=None):
-            mixture, sample_rate = read_audio(track.mixture_file)
+            mixture, sample_rate = read_audio(track.mixture_file, n_samples=track.n_samples)
             estimates = separate(mixture, sample_rate)
             for source in scoring.sources:
                 write_audio(
@@ -125,37 +129,40 @@ BASELINES: Mapping[str, Baseline] = {
 
 
 def _mixtures_and_sources(tracks: Sequence[Track], sources: Sequence[str]) -> Iterator:
-    reader = FileReader()
     for track in tracks:
-        waveforms = torch.from_numpy(read_sources(reader, track, sources, 0, track.n_samples))
-        yield waveforms.sum(0), waveforms
-    reader.close()
+        waveforms = Waveforms.of_track(track, sources).read(0, track.n_samples)
+        yield torch.from_numpy(waveforms.sum(0)), torch.from_numpy(waveforms)
 
 
 @contextmanager
 def _scoring_pool(jobs: int) -> Iterator[Callable[..., None]]:
-    """A function that hands work to `jobs` processes, and waits while they have enough of it.
+    """A function that hands work on a track to `jobs` processes, and waits while they have enough.
 
-    On leaving, all work is done; the first error of any is raised.
+    On leaving, all work is done; the first error of any is raised, with its track.
     """
-    pending: List[Future] = []
+    pending: List[Tuple[Track, Future]] = []
     context = multiprocessing.get_context("spawn")  # safe beside the threads of torch
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
 
-        def submit(function: Callable, *args) -> None:
+        def submit(function: Callable, track: Track, *args) -> None:
             if len(pending) >= jobs * _WAITING_TRACKS:
-                pending.pop(0).result()
-            pending.append(pool.submit(function, *args))
+                _wait(*pending.pop(0))
+            pending.append((track, pool.submit(function, track, *args)))
 
         yield submit
-        for future in tqdm(pending, "scoring", unit="track", disable=None):
-            future.result()
+        for track, future in tqdm(pending, "scoring", unit="track", disable=None):
+            _wait(track, future)
+
+
+def _wait(track: Track, future: Future) -> None:
+    error = future.exception()
+    if error is not None:
+        raise ScoringError(f"{track.folder} could not be scored: {error}") from error
 
 
 def _score_files(track: Track, folder: Path, scoring: Scoring, keep_estimates: bool) -> None:
     files = {source: _estimate_file(folder, track, source) for source in scoring.sources}
-    estimates = np.stack([read_audio(path)[0].numpy() for path in files.values()])
-    _score(track, _read_references(track, scoring.sources), estimates, folder, scoring)
+    _score(track, Waveforms.of_files(files), folder, scoring)
     if not keep_estimates:
         for path in files.values():
             path.unlink()
@@ -166,30 +173,21 @@ def _score_baseline(
     track: Track, folder: Path, scoring: Scoring, baseline: Baseline, static: StaticFilter
 ) -> None:
     torch.set_num_threads(1)
-    mixture, _ = read_audio(track.mixture_file)
-    references = _read_references(track, scoring.sources)
+    mixture, _ = read_audio(track.mixture_file, n_samples=track.n_samples)
+    references = Waveforms.of_track(track, scoring.sources).read(0, track.n_samples)
     estimates = baseline(mixture, torch.from_numpy(references), static).numpy()
-    _score(track, references, estimates, folder, scoring)
+    by_source = {s: estimate.T for s, estimate in zip(scoring.sources, estimates)}
+    _score(track, Waveforms.of_arrays(by_source), folder, scoring)
 
 
-def _score(
-    track: Track, references: np.ndarray, estimates: np.ndarray, folder: Path, scoring: Scoring
-) -> None:
-    """Score waveforms (J, C, T) of a track with one thread: the tracks run side by side."""
-    by_source = (
-        dict(zip(scoring.sources, waveforms.transpose(0, 2, 1).astype(np.float64)))
-        for waveforms in (references, estimates)
-    )
+def _score(track: Track, estimates: Waveforms, folder: Path, scoring: Scoring) -> None:
+    """Score a track with one thread: the tracks run side by side."""
+    references = Waveforms.of_track(track, scoring.sources)
     with threadpool_limits(1):
-        scores = score_track(track.name, *by_source, track.sample_rate, BSS_EVAL[scoring.bss_eval])
+        scores = score_track(
+            track.name, references, estimates, track.sample_rate, BSS_EVAL[scoring.bss_eval]
+        )
     scores.save(_scores_file(folder, track))
-
-
-def _read_references(track: Track, sources: Sequence[str]) -> np.ndarray:
-    reader = FileReader()
-    references = read_sources(reader, track, sources, 0, track.n_samples)
-    reader.close()
-    return references
 
 
 def _scores_file(folder: Path, track: Track) -> Path:

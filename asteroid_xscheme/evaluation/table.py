@@ -100,7 +100,7 @@ def write_csv(systems: Mapping[str, Sequence[TrackScores]], path: Path) -> None:
 
 
 def flat(figures: Figures) -> Dict[str, float]:
-    """Figures as one flat dictionary, `sdr_vocals: 6.6`, the form of asteroid's final_metrics.json."""
+    """Figures as one flat dictionary, `sdr_vocals: 6.6`, as asteroid's final_metrics.json."""
     return {
         f"{metric.lower()}_{source}": value
         for source, of_source in figures.items()
