@@ -3,7 +3,7 @@
     python -m asteroid_xscheme.recipe prepare --conf local/conf.yml
     python -m asteroid_xscheme.recipe publish --conf EXP/conf.yml --exp_dir EXP
 
-Each stage reads the options of a conf.yml and a command line, and does its work by the rooms before.
+Each stage reads the options of a conf.yml and a command line; the rooms before do its work.
 """
 
 import argparse

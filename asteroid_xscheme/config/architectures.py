@@ -64,7 +64,7 @@ class XD3NetConfig:
 
 @dataclass
 class XConvTasNetConfig:
-    """X-Conv-TasNet: one Conv-TasNet per source, bridged; sizes by their letters in the paper."""
+    """X-Conv-TasNet: one Conv-TasNet per source, bridged."""
 
     bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
     joint: bool = option(False, "one network of J masks, the original of the papers")
@@ -98,7 +98,7 @@ class XConvTasNetConfig:
 
 
 def max_bin(bandwidth: float, n_fft: int, sample_rate: float) -> int:
-    """Number of STFT bins from 0 Hz up to `bandwidth`, all of them where it exceeds sample_rate / 2.
+    """Number of STFT bins from 0 Hz up to `bandwidth`; all where it exceeds sample_rate / 2.
 
     >>> max_bin(16000, 4096, 44100)
     1487

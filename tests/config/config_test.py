@@ -71,7 +71,9 @@ def test_official_d3net_settings_are_its_papers():
 
 
 def test_dictionary_and_yaml_round_trip():
-    config = Config.from_dict({"model": {"bridge": ["encoder"]}, "data": {"valid_tracks": ["a: b"]}})
+    config = Config.from_dict(
+        {"model": {"bridge": ["encoder"]}, "data": {"valid_tracks": ["a: b"]}}
+    )
     assert Config.from_dict(config.to_dict()) == config
     assert Config.from_dict(yaml.safe_load(config.to_yaml())) == config
 
