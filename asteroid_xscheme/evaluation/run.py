@@ -74,9 +74,9 @@ def evaluate_separation(
             mixture, sample_rate = read_audio(track.mixture_file, n_samples=track.n_samples)
             estimates = separate(mixture, sample_rate)
             for source in scoring.sources:
-                write_audio(
-                    _estimate_file(folder, track, source), estimates[source], sample_rate, "FLOAT"
-                )
+                path = _estimate_file(folder, track, source)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_audio(path, estimates[source], sample_rate, "FLOAT")
             submit(_score_files, track, folder, scoring, keep_estimates)
     return [TrackScores.load(_scores_file(folder, track)) for track in tracks]
 
@@ -141,8 +141,7 @@ def _scoring_pool(jobs: int) -> Iterator[Callable[..., None]]:
     On leaving, all work is done; the first error of any is raised, with its track.
     """
     pending: List[Tuple[Track, Future]] = []
-    context = multiprocessing.get_context("spawn")  # safe beside the threads of torch
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=_process_context()) as pool:
 
         def submit(function: Callable, track: Track, *args) -> None:
             if len(pending) >= jobs * _WAITING_TRACKS:
@@ -152,6 +151,15 @@ def _scoring_pool(jobs: int) -> Iterator[Callable[..., None]]:
         yield submit
         for track, future in tqdm(pending, "scoring", unit="track", disable=None):
             _wait(track, future)
+
+
+def _process_context() -> multiprocessing.context.BaseContext:
+    """Processes that share what is imported, where there are any, and never this one's threads."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _wait(track: Track, future: Future) -> None:
