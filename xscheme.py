@@ -14,7 +14,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     Args:
         argv: Arguments without the program's name, by default the process's.
     """
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments, others = parser.parse_known_args(argv)
+    if others and "options" not in arguments:  # where a command leaves options to a conf.yml
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    arguments.options = others
     try:
         return arguments.run(arguments) or 0
     except KeyboardInterrupt:
@@ -36,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_convert(commands)
     _add_export(commands)
     _add_data(commands)
+    _add_ablate(commands)
     return parser
 
 
@@ -270,6 +275,63 @@ def _data_verify(arguments: argparse.Namespace) -> int:
         print(problem)
     print(f"{arguments.root}: {f'{len(problems)} problems' if problems else 'no problems'}")
     return 1 if problems else 0
+
+
+def _add_ablate(commands) -> None:
+    parser = commands.add_parser(
+        "ablate",
+        help="train and compare with and without bridges and each loss",
+        description="Train and score one model with and without bridges, MDL and CL, with several "
+        "seeds, and write a table that says which differences are significant. Started again, it "
+        "continues; what is finished is never repeated. Every option of the conf.yml can be given "
+        "as well, such as --epochs 10.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--conf",
+        default="egs/musdb18/X-UMX/local/conf_demo.yml",
+        help="options of all trainings (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--exp_dir", default="exp/ablation", help="folder to fill (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, default=[1, 2, 3], help="seeds (default: 1 2 3)"
+    )
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        default=[],
+        metavar="ROW",
+        help="of none, MDL, CL, bridge, MDL+CL, MDL+bridge, CL+bridge, all (default: all eight)",
+    )
+    parser.add_argument(
+        "--points",
+        nargs="*",
+        metavar="POINT",
+        help="compare bridging points instead: none, each alone, all (default: the model's own)",
+    )
+    parser.add_argument(
+        "-j", "--jobs", type=int, help="cells at a time (default: GPUs, else up to 4 cores)"
+    )
+    parser.set_defaults(run=_ablate, options=[])
+
+
+def _ablate(arguments: argparse.Namespace) -> int:
+    from asteroid_xscheme.cli.ablate import run_ablation
+
+    print(
+        run_ablation(
+            arguments.conf,
+            arguments.exp_dir,
+            arguments.seeds,
+            arguments.rows,
+            arguments.points,
+            arguments.jobs,
+            arguments.options,
+        )
+    )
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""A finished grid -> its table and what has to be read with it, as Markdown."""
+
+from typing import List, Sequence
+
+import numpy as np
+
+from .results import RowResult, Study
+from .statistics import LEVEL
+
+_BLANK = "-"
+
+
+def to_markdown(study: Study, picture: str) -> str:
+    """The page of a grid.
+
+    Args:
+        study: The grid.
+        picture: Name of the picture's file.
+    """
+    parts = [f"# {study.title}", _table(study)]
+    if study.is_at_equaliser_level:
+        parts.append(
+            "**No row is 1 dB above the static filter.** Models that do little more than an "
+            "equaliser cannot tell what bridges and losses bring: train longer, or larger models, "
+            "before reading anything into the differences."
+        )
+    parts += [summary(study), _reading(study), f"![{study.title}]({picture})", _conditions(study)]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(study: Study) -> str:
+    """What is certain and what is not, in a sentence for each verdict."""
+    by_verdict: dict = {}
+    for name, row in study.rows.items():
+        if row.comparison is not None:
+            by_verdict.setdefault(row.comparison.verdict, []).append(name)
+    words = {
+        "better": "Better than {}: {}.",
+        "worse": "Worse than {}: {}.",
+        "not significant": "Not significantly different from {}: {}.",
+        "not testable": "Too few tracks and seeds to be compared with {}: {}.",
+    }
+    return " ".join(
+        sentence.format(study.baseline, ", ".join(by_verdict[verdict]))
+        for verdict, sentence in words.items()
+        if verdict in by_verdict
+    )
+
+
+def _table(study: Study) -> str:
+    against = study.baseline
+    header = ["SDR in dB", *study.sources, "average", f"difference to {against}"]
+    header += ["95 % interval", "p", "verdict", "parameters", "training", "inference"]
+    rows = [
+        [name, *(_decibel(figure) for figure in figures), *[_BLANK] * 7]
+        for name, figures in study.references.items()
+    ]
+    rows += [_cells(name, row) for name, row in study.rows.items()]
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *rows])
+
+
+def _cells(name: str, row: RowResult) -> List[str]:
+    figures = [_with_deviation(m, d) for m, d in zip(row.mean, row.deviation)]
+    return [
+        name,
+        *figures,
+        *_comparison(row),
+        f"{row.parameters / 1e6:.2f} M",
+        f"{row.training_seconds:.0f} s",
+        f"{row.seconds_per_minute:.2f} s",
+    ]
+
+
+def _comparison(row: RowResult) -> Sequence[str]:
+    found = row.comparison
+    if found is None:
+        return [_BLANK] * 4
+    interval = _BLANK if np.isnan(found.low) else f"{found.low:+.2f} to {found.high:+.2f}"
+    p = _BLANK if np.isnan(found.p) else "< 0.001" if found.p < 0.001 else f"{found.p:.3f}"
+    return [_BLANK if np.isnan(found.mean) else f"{found.mean:+.2f}", interval, p, found.verdict]
+
+
+def _reading(study: Study) -> str:
+    n_seeds, n_tracks = len(study.seeds), len(study.tracks)
+    return (
+        f"SDR of BSSEval v4: median over frames, then over {n_tracks} tracks; mean ± standard "
+        f"deviation over {n_seeds} seed{'s' if n_seeds > 1 else ''}; the average is over sources. "
+        "Mixture, static filter and oracle need no training. Difference: mean over tracks and "
+        "seeds of the same track and seed in both rows. Interval: bootstrap that draws seeds and "
+        "tracks anew, for the tracks of one model share the luck of its training; of few seeds it "
+        "is too narrow rather than too wide. p: Wilcoxon's signed-rank test over tracks and seeds, "
+        f"corrected for the number of rows (Holm). Where p is {LEVEL} or more, or the interval "
+        "holds 0, a difference is not significant, which does not mean that there is none. "
+        "Training: mean seconds of a training with its validation, cells side by side as stated "
+        "below. Inference: seconds for a minute of music, of one model at a time."
+    )
+
+
+def _conditions(study: Study) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in study.conditions.items())
+
+
+def _with_deviation(mean: float, deviation: float) -> str:
+    return _decibel(mean) if np.isnan(deviation) else f"{_decibel(mean)} ± {deviation:.2f}"
+
+
+def _decibel(value: float) -> str:
+    return _BLANK if np.isnan(value) else f"{value:.2f}"
