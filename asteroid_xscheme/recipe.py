@@ -10,11 +10,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
-from .checkpoint import load_package, publish
-from .config import Config
-from .data import find_tracks, prepare
+from .checkpoint import CheckpointError, load_package, publish
+from .config import Config, ConfigError
+from .data import DataError, find_tracks, prepare
+from .download import DownloadError
 from .evaluation import (
     Scoring,
     evaluate_baselines,
@@ -26,6 +27,24 @@ from .evaluation import (
 )
 from .models import BridgedModel
 from .separator import Separator
+
+_NAMES = {"XUMX": "X-UMX", "XD3Net": "X-D3Net", "XConvTasNet": "X-Conv-TasNet"}
+#: what a user can mend: told in a line, without a traceback
+_USER_ERRORS = (ConfigError, DataError, CheckpointError, DownloadError, FileNotFoundError)
+
+
+def run_stage(description: str, stage: Callable[[Config, Path], object]) -> None:
+    """A stage as a program: options from the command line, a user's errors in one line.
+
+    Args:
+        description: What the program does, for its --help.
+        stage: Called with the options and the folder of the run.
+    """
+    try:
+        config, exp_dir = read_options(description)
+        stage(config, exp_dir)
+    except _USER_ERRORS as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
 
 
 def read_options(description: str, argv: Optional[Sequence[str]] = None) -> Tuple[Config, Path]:
@@ -43,7 +62,7 @@ def read_options(description: str, argv: Optional[Sequence[str]] = None) -> Tupl
     return config, given.exp_dir
 
 
-def prepare_data(config: Config) -> None:
+def prepare_data(config: Config, exp_dir: Path) -> None:
     """Stage 0: bring the data set into the first folder of `train_dir`."""
     folder = prepare(config.data, config.data.roots[0])
     print(f"The data are in {folder}")
@@ -90,12 +109,11 @@ def _evaluate_subset(
 
 
 def run_name(config: Config) -> str:
-    """What a run's model is called in tables: X-UMX, or X-UMX with its bridges closed."""
-    bridge = config.model.bridge
+    """What a run's model is called in tables: X-UMX, with its points, or UMX without bridges."""
+    name, bridge = _NAMES[config.architecture], config.model.bridge
     if bridge is True:
-        return config.architecture
-    closed = bridge is False or not bridge
-    return f"{config.architecture} ({'unbridged' if closed else 'bridge: ' + ', '.join(bridge)})"
+        return name
+    return f"{name} ({', '.join(bridge)})" if bridge else name.removeprefix("X-")
 
 
 def publish_run(config: Config, exp_dir: Path) -> None:
@@ -119,16 +137,13 @@ def best_model(exp_dir: Path) -> str:
     return str(path)
 
 
-def main(argv: Optional[Sequence[str]] = None) -> None:
+def main() -> None:
     """Run the stage that the first argument names: prepare or publish."""
-    stage, *rest = _command_line(argv) or [""]
-    if stage not in ("prepare", "publish"):
-        sys.exit(f"Usage: python -m asteroid_xscheme.recipe prepare|publish ..., not {stage!r}")
-    config, exp_dir = read_options(f"The stage {stage} of a recipe.", rest)
-    if stage == "prepare":
-        prepare_data(config)
-    else:
-        publish_run(config, exp_dir)
+    stages = {"prepare": prepare_data, "publish": publish_run}
+    name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    if name not in stages:
+        sys.exit(f"Usage: python -m asteroid_xscheme.recipe prepare|publish ..., not {name!r}")
+    run_stage(f"Stage {name} of a recipe.", stages[name])
 
 
 def _command_line(argv: Optional[Sequence[str]]) -> Sequence[str]:

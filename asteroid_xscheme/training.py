@@ -33,6 +33,9 @@ from .system import Loss, SeparationSystem
 
 log = logging.getLogger(__name__)
 
+#: options of models that change how they are computed, not what
+_MEMORY_OPTIONS = {"checkpointing", "recompute"}
+
 
 def train(config: Config, exp_dir: Path, callbacks: Sequence[Callback] = ()) -> Path:
     """Train a model, or continue its training where it was stopped.
@@ -245,20 +248,22 @@ def _with_outputs_for(loss: LossConfig, model: BridgedModel) -> BridgedModel:
 
 
 def _pretrained_model(architecture, args: dict, config: Config) -> BridgedModel:
-    """The weights of `pretrained` in the model that the options describe, which must be its own."""
-    model = architecture.from_pretrained(config.training.pretrained)
-    expected = {"sources": config.data.sources, "sample_rate": config.data.sample_rate, **args}
-    found = model.get_model_args()
+    """The model that the options describe, with the weights of `pretrained`, which must fit it."""
+    model = architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
+    found = BridgedModel.from_pretrained(config.training.pretrained)
+    has, wanted = found.get_model_args(), model.get_model_args()
     differing = [
-        f"{name} is {found[name]}, the options say {value}"
-        for name, value in expected.items()
-        if name in found and found[name] != value
+        f"{name} is {has.get(name, 'default')}, the options say {wanted.get(name, 'default')}"
+        for name in sorted({*has, *wanted} - _MEMORY_OPTIONS)
+        if has.get(name) != wanted.get(name)
     ]
-    if differing:
+    if type(found) is not architecture or differing:
         raise ConfigError(
-            f"{config.training.pretrained} is another model than the options describe: "
-            f"{'; '.join(differing)}. Set the options to the model's own."
+            f"{config.training.pretrained} is another {type(found).__name__} than the "
+            f"{architecture.__name__} of the options: {'; '.join(differing)}. Set the options to "
+            "the model's own."
         )
+    model.load_state_dict(found.state_dict())
     return model
 
 

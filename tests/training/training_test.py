@@ -147,6 +147,20 @@ def test_fine_tuning_another_architecture_is_refused(make_config, tmp_path):
         train(config, tmp_path / "tuned")
 
 
+@pytest.mark.parametrize("architecture", ["XD3Net", "XConvTasNet"])
+def test_fine_tuning_takes_a_model_of_the_same_options(architecture, make_config, tmp_path):
+    first = train(make_config(architecture, training={"epochs": 1}), tmp_path / "first")
+    options = {"epochs": 1, "pretrained": str(first)}
+    assert train(make_config(architecture, training=options), tmp_path / "tuned").is_file()
+
+
+def test_fine_tuning_with_other_bridges_is_refused(make_config, tmp_path):
+    first = train(make_config(training={"epochs": 1}), tmp_path / "first")
+    config = make_config(model={"bridge": False}, training={"pretrained": str(first)})
+    with pytest.raises(ConfigError, match="bridge is default, the options say False"):
+        train(config, tmp_path / "tuned")
+
+
 def test_waveform_loss_trains_without_spectrograms(make_config, tmp_path):
     config = make_config("XConvTasNet", loss={"loss": "WaveformL1Loss"}, training={"epochs": 1})
     assert train(config, tmp_path).is_file()

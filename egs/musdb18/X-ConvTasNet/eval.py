@@ -1,7 +1,6 @@
 """Stage 2 of run.sh: separate and score the test tracks with the run's best model."""
 
-from asteroid_xscheme.recipe import evaluate_run, read_options
+from asteroid_xscheme.recipe import evaluate_run, run_stage
 
 if __name__ == "__main__":
-    config, exp_dir = read_options(__doc__)
-    evaluate_run(config, exp_dir)
+    run_stage(__doc__, evaluate_run)
