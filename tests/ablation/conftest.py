@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from asteroid_xscheme.ablation import AblationError
+from asteroid_xscheme.ablation import AblationError, ablate, paper_rows
 from asteroid_xscheme.config import Config
 from asteroid_xscheme.evaluation import METRICS, TrackScores, write_csv
 
@@ -13,13 +13,13 @@ TRACKS = [f"track {i}" for i in range(6)]
 SOURCES = ["bass", "drums", "vocals", "other"]
 
 
-def track_scores(sdr):
-    """Scores of all tracks with one SDR, a little different in each track and source."""
+def track_scores(sdr, step=0.1):
+    """Scores of all tracks around one SDR, a step apart from track to track."""
     return [
         TrackScores(
             track,
             {
-                source: {metric: np.array([sdr + 0.1 * i + 0.01 * j]) for metric in METRICS}
+                source: {metric: np.array([sdr + step * i + 0.01 * j]) for metric in METRICS}
                 for j, source in enumerate(SOURCES)
             },
         )
@@ -29,6 +29,8 @@ def track_scores(sdr):
 
 class StandIn:
     """Leaves what jobs leave: a row's SDR is 5 dB, plus 1 for a bridge, and 0.1 per seed.
+
+    What a bridge brings differs by some thousandths from track to track, and by seed.
 
     Jobs whose names are in `failing` fail.
     """
@@ -54,8 +56,9 @@ class StandIn:
 
     def leave_cell(self, folder):
         config = Config.from_yaml(folder / "options.yml")
-        sdr = 5 + (config.model.bridge is not False) + 0.1 * config.data.seed
-        write_csv({"X-UMX": track_scores(sdr)}, folder / "all_metrics.csv")
+        seed, is_bridged = config.data.seed, config.model.bridge is not False
+        scores = track_scores(5 + 0.1 * seed + is_bridged, 0.1 + 0.001 * seed * is_bridged)
+        write_csv({"X-UMX": scores}, folder / "all_metrics.csv")
         found = {"training_seconds": 60.0, "epochs": 2, "commit": "abc1234", "threads": 1}
         (folder / "cell.json").write_text(json.dumps(found))
 
@@ -63,3 +66,22 @@ class StandIn:
 @pytest.fixture
 def stand_in():
     return StandIn()
+
+
+@pytest.fixture(scope="session")
+def make():
+    """A function from groups of options to those of a small X-UMX."""
+
+    def make_config(**groups):
+        model = {"in_chan": 64, "window_length": 64, "nhop": 16, "hidden_size": 8, "nb_layers": 1}
+        return Config.from_dict({"model": model, "data": {"dataset": "folder"}, **groups})
+
+    return make_config
+
+
+@pytest.fixture(scope="session")
+def finished(make, tmp_path_factory):
+    """Folder, results and jobs of a finished grid; not to be changed."""
+    folder, run = tmp_path_factory.mktemp("ablation"), StandIn()
+    study = ablate(make(), paper_rows(["none", "CL", "bridge"]), [1, 2], folder, 2, run)
+    return folder, study, run.calls
