@@ -6,18 +6,18 @@ covariance R_j per frequency, and returns the part y_j = v_j R_j (sum_k v_k R_k)
 mixture x that they explain [1], so that the estimates add up to the mixture.
 
 `wiener` gives norbert's numbers, `wiener_one_pass` those of D3Net's official code. Both work in
-float64 (covariances of panned music are nearly singular) on slabs of bins that stay in the
+float64 (covariances of panned music are nearly singular) on blocks of frames that stay in the
 processor's cache; two channels are solved in closed form and real arithmetic.
 
 [1] A. Nugraha, A. Liutkus and E. Vincent, "Multichannel music separation with deep neural
 networks", EUSIPCO 2016.
 """
 
-from typing import Iterator, Optional, Union
+from typing import Iterator, Optional, Tuple, Union
 
 import torch
 
-_SLAB_BINS = 1 << 17  # of all sources and frames: 1 MiB of doubles
+_BLOCK_BINS = 1 << 17  # of all sources; smaller blocks cost more in calls than they save in cache
 _D3NET_EPS = 1e-10
 _D3NET_SINGULAR = 1e-10  # determinants below it are taken for 0
 
@@ -59,13 +59,15 @@ def wiener(
     separated = mixture.new_empty((n_sources, *mixture.shape))
     for start in range(0, n_frames, window):
         frames = slice(start, start + window)
-        power = _reference_power(mixture[:, frames])
-        for bins in _slabs(separated[:, 0, frames]):
-            x = _planes(mixture[:, frames, bins])
-            y = _initial_estimates(magnitudes[:, :, frames, bins].double(), x, softmask, eps)
-            for _ in range(iterations):
-                _separate(y, x, 0.0, eps * power, regularization=eps**0.5 * power)
-            torch.view_as_real(separated[:, :, frames, bins]).copy_(y.movedim(0, -1))
+        v, x, y = magnitudes[:, :, frames], mixture[:, frames], separated[:, :, frames]
+        if softmask:
+            v = v / (v.sum(0) + eps) * x.abs()
+        if not iterations:
+            torch.mul(v, torch.sgn(x), out=y)
+        power = _reference_power(x)
+        for iteration in range(iterations):
+            products = _OfMagnitudes(v, x) if iteration == 0 else _OfSpectrograms(y)
+            _separate(products, x, y, 0.0, eps * power, regularization=eps**0.5 * power)
     return separated.transpose(-1, -2)
 
 
@@ -80,101 +82,113 @@ def wiener_one_pass(estimates: torch.Tensor, mixture: torch.Tensor) -> torch.Ten
         (J, C, F, N) complex.
     """
     _check(estimates, mixture)
-    mixture, estimates = mixture.transpose(-1, -2), estimates.transpose(-1, -2)
-    separated = torch.empty_like(estimates)
-    eps = torch.finfo(torch.float64).eps
-    loudest = [_powers(_planes(source[None])).amax() for source in estimates]
+    x, y = mixture.transpose(-1, -2), estimates.transpose(-1, -2)
+    separated = torch.empty_like(y)
+    loudest = [source.abs().double().square().mean(0).amax() for source in y]
     floor = _D3NET_EPS * torch.stack(loudest)[:, None, None]
-    for bins in _slabs(separated[:, 0]):
-        x, y = _planes(mixture[..., bins]), _planes(estimates[..., bins])
-        _separate(y, x, floor, eps, regularization=None)
-        torch.view_as_real(separated[..., bins]).copy_(y.movedim(0, -1))
+    eps = floor.new_tensor(torch.finfo(torch.float64).eps)
+    _separate(_OfSpectrograms(y), x, separated, floor, eps, regularization=None)
     return separated.transpose(-1, -2)
 
 
-# Below, complex arrays are pairs of float64 planes: x is (2, C, N, F), y is (2, J, C, N, F).
-
-
-def _planes(spectrogram: torch.Tensor) -> torch.Tensor:
-    """(...) complex -> (2, ...) real and imaginary parts in float64."""
-    planes = torch.empty((2, *spectrogram.shape), dtype=torch.float64, device=spectrogram.device)
-    planes[0], planes[1] = spectrogram.real, spectrogram.imag
-    return planes
-
-
-def _slabs(planes: torch.Tensor) -> Iterator[slice]:
-    """Slices of the bins of (J, N, F), few enough for the cache; all at once on a GPU.
-
-    Frequencies do not know of each other.
-    """
-    n_sources, n_frames, n_freq = planes.shape
-    size = max(1, n_freq)
-    if planes.device.type == "cpu":
-        size = max(1, _SLAB_BINS // max(1, n_sources * n_frames))
-    return (slice(start, start + size) for start in range(0, n_freq, size))
+# Below, frames come before bins: x is (C, N, F), y is (J, C, N, F), complex and of any precision;
+# all that is computed of them is float64.
 
 
 def _reference_power(mixture: torch.Tensor) -> torch.Tensor:
-    """By what the floors of energies are scaled.
-
-    norbert scales a loud mixture down to a peak of 10 before it adds its floors; they are scaled
-    up here instead.
-    """
+    """What scales the floors: norbert scales a loud mixture down to a peak of 10 instead."""
     if not mixture.numel():
         return torch.ones((), dtype=torch.float64)
-    return (torch.view_as_real(mixture).square().sum(-1).amax().double() / 100).clamp_min(1)
+    return (mixture.abs().amax().double().square() / 100).clamp_min(1)
 
 
-def _initial_estimates(
-    v: torch.Tensor, x: torch.Tensor, softmask: bool, eps: float
-) -> torch.Tensor:
-    """Magnitudes v (J, C, N, F) with the phase of x (C, N, F), or the mixture in their ratio."""
-    if softmask:
-        return (v / (v.sum(0) + eps)) * x[:, None]
-    magnitude = (x[0] * x[0]).addcmul(x[1], x[1]).sqrt()
-    phase = x / magnitude.masked_fill(magnitude == 0, 1)
-    return v * phase[:, None]
+class _OfMagnitudes:
+    """Products of the channels of estimates: magnitudes (J, C or 1, N, F) with the phase of x."""
+
+    def __init__(self, magnitudes: torch.Tensor, x: torch.Tensor):
+        self.magnitudes, self.x = magnitudes.expand(-1, x.shape[0], -1, -1), x
+
+    def powers(self, frames: slice) -> torch.Tensor:
+        """|y_c|^2, (J, C, n, F)."""
+        magnitudes = self.magnitudes[:, :, frames].double()
+        return magnitudes.mul_(magnitudes)
+
+    def cross(self, frames: slice, c: int, d: int) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Real and imaginary part of y_c y_d*, (J, n, F)."""
+        x_c, x_d = (self.x[channel, frames].to(torch.complex128) for channel in (c, d))
+        turn = x_c * x_d.conj()
+        turn = turn / turn.abs().clamp_min(torch.finfo(torch.float64).tiny)
+        product = self.magnitudes[:, c, frames].double() * self.magnitudes[:, d, frames]
+        return product * turn.real.contiguous(), product.mul_(turn.imag.contiguous())
+
+
+class _OfSpectrograms:
+    """The same products of complex estimates y (J, C, N, F)."""
+
+    def __init__(self, y: torch.Tensor):
+        self.y = y
+
+    def powers(self, frames: slice) -> torch.Tensor:
+        re, im = self.y[:, :, frames].real.double(), self.y[:, :, frames].imag.double()
+        return re.mul_(re).addcmul_(im, im)
+
+    def cross(self, frames: slice, c: int, d: int) -> Tuple[torch.Tensor, torch.Tensor]:
+        y_c, y_d = (self.y[:, channel, frames].to(torch.complex128) for channel in (c, d))
+        product = y_c * y_d.conj()
+        return product.real, product.imag
 
 
 def _separate(
-    y: torch.Tensor,
+    products: Union[_OfMagnitudes, _OfSpectrograms],
     x: torch.Tensor,
+    separated: torch.Tensor,
     floor: Union[float, torch.Tensor],
-    eps: Union[float, torch.Tensor],
+    eps: torch.Tensor,
     regularization: Optional[torch.Tensor],
 ) -> None:
-    """Filter x by the model of the sources that the estimates y give; y becomes the result.
+    """Filter x by the model of the sources that the products of the estimates' channels give.
 
     Args:
+        products: They may be those of `separated`.
+        separated: Receives the result, (J, C, N, F).
         floor: Power added to v_j.
         eps: Power added to the sum of v_j over frames.
         regularization: Power added to the mixture's covariance before it is inverted; None for
             the pseudo-inverse where it is singular.
     """
-    powers = _powers(y) + floor
-    covariances = _spatial_covariances(y, powers.sum(1) + eps)
-    filter_planes = _filter_stereo if x.shape[1] == 2 else _filter_any
-    filter_planes(y, x, powers, covariances, regularization)
+    covariances = _spatial_covariances(products, separated, floor, eps)
+    filter_block = _filter_stereo if x.shape[0] == 2 else _filter_any
+    for frames in _blocks(separated):
+        powers = products.powers(frames).mean(1) + floor
+        block = separated[:, :, frames]
+        filter_block(block, x[:, frames], powers, covariances, regularization)
 
 
-def _spatial_covariances(y: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """R_j = sum_n y_j y_j^H / weights_j, (J, C, C, F) complex128, of weights (J, F)."""
-    _, n_sources, n_channels, _, n_freq = y.shape
-    re, im = y
+def _spatial_covariances(
+    products: Union[_OfMagnitudes, _OfSpectrograms],
+    like: torch.Tensor,
+    floor: Union[float, torch.Tensor],
+    eps: torch.Tensor,
+) -> torch.Tensor:
+    """R_j = sum_n y_j y_j^H / (eps + sum_n v_j), (J, C, C, F) complex128, of y (J, C, N, F)."""
+    n_sources, n_channels, _, n_freq = like.shape
     shape = (n_channels, n_channels, n_sources, n_freq)
-    covariances = torch.zeros(shape, dtype=torch.complex128, device=y.device)
-    for c in range(n_channels):
-        covariances[c, c] = (re[:, c] * re[:, c]).addcmul(im[:, c], im[:, c]).sum(1)
-        for d in range(c):
-            real = (re[:, c] * re[:, d]).addcmul(im[:, c], im[:, d]).sum(1)
-            imag = (im[:, c] * re[:, d]).addcmul(re[:, c], im[:, d], value=-1).sum(1)
-            covariances[c, d] = torch.complex(real, imag)
-            covariances[d, c] = torch.complex(real, -imag)
+    covariances = torch.zeros(shape, dtype=torch.complex128, device=like.device)
+    weights = eps.expand(n_sources, n_freq)
+    for frames in _blocks(like):
+        powers = products.powers(frames)
+        weights = weights + (powers.mean(1) + floor).sum(1)
+        for c in range(n_channels):
+            covariances[c, c] += powers[:, c].sum(1)
+            for d in range(c):
+                real, imag = products.cross(frames, c, d)
+                covariances[c, d] += torch.complex(real.sum(1), imag.sum(1))
+                covariances[d, c] = covariances[c, d].conj()
     return (covariances / weights).permute(2, 0, 1, 3)
 
 
 def _filter_stereo(
-    y: torch.Tensor,
+    separated: torch.Tensor,
     x: torch.Tensor,
     powers: torch.Tensor,
     covariances: torch.Tensor,
@@ -183,54 +197,47 @@ def _filter_stereo(
     """y_j = v_j R_j z with z = (sum_k v_k R_k)^-1 x for two channels, in real arithmetic.
 
     Args:
-        y: Receives the result, (2, J, 2, N, F).
-        x: (2, 2, N, F).
-        powers: v_j, (J, N, F).
+        separated: Receives y, (J, 2, n, F) complex.
+        x: (2, n, F) complex.
+        powers: v_j, (J, n, F).
         covariances: R_j, (J, 2, 2, F) complex128; R = [[left, re + i im], [re - i im, right]].
     """
     left, right = (covariances[:, c, c].real.contiguous()[:, None] for c in (0, 1))
     re = covariances[:, 0, 1].real.contiguous()[:, None]
     im = covariances[:, 0, 1].imag.contiguous()[:, None]
-    a, b, c_re, c_im = ((powers * part).sum(0) for part in (left, right, re, im))
-    (x0r, x1r), (x0i, x1i) = x
+    planes = (_weighted_sum(powers, part) for part in (left, right, re, im))
+    z0r, z0i, z1r, z1i = _solve_stereo(*planes, x, regularization)
+    parts = torch.view_as_real(separated)
+    parts[:, 0, ..., 0] = (left * z0r).addcmul_(re, z1r).addcmul_(im, z1i, value=-1).mul_(powers)
+    parts[:, 0, ..., 1] = (left * z0i).addcmul_(re, z1i).addcmul_(im, z1r).mul_(powers)
+    parts[:, 1, ..., 0] = (right * z1r).addcmul_(re, z0r).addcmul_(im, z0i).mul_(powers)
+    parts[:, 1, ..., 1] = (right * z1i).addcmul_(re, z0i).addcmul_(im, z0r, value=-1).mul_(powers)
+
+
+def _weighted_sum(powers: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
+    """sum_j v_j part_j, (n, F), source by source."""
+    total = powers[0] * part[0]
+    for power, value in zip(powers[1:], part[1:]):
+        total.addcmul_(power, value)
+    return total
+
+
+def _solve_stereo(a, b, c_re, c_im, x: torch.Tensor, regularization: Optional[torch.Tensor]):
+    """z = [[a, c], [c*, b]]^-1 x = s [[b, -c], [-c*, a]] x as planes (re, im, re, im)."""
     if regularization is None:
         a, b, scale, c_re, c_im = _pseudo_inverse_stereo(a, b, c_re, c_im)
     else:
         a, b = a + regularization, b + regularization
-        determinant = a * b - c_re.square() - c_im.square()
-        scale = determinant.clamp_min(regularization**2).reciprocal()
-    z0r = scale * (b * x0r - c_re * x1r + c_im * x1i)
-    z0i = scale * (b * x0i - c_re * x1i - c_im * x1r)
-    z1r = scale * (a * x1r - c_re * x0r - c_im * x0i)
-    z1i = scale * (a * x1i - c_re * x0i + c_im * x0r)
-    terms = {
-        (0, 0): (left * z0r).addcmul(re, z1r).addcmul(im, z1i, value=-1),
-        (1, 0): (left * z0i).addcmul(re, z1i).addcmul(im, z1r),
-        (0, 1): (right * z1r).addcmul(re, z0r).addcmul(im, z0i),
-        (1, 1): (right * z1i).addcmul(re, z0i).addcmul(im, z0r, value=-1),
-    }
-    for (plane, channel), term in terms.items():
-        torch.mul(term, powers, out=y[plane, :, channel])
-
-
-def _filter_any(
-    y: torch.Tensor,
-    x: torch.Tensor,
-    powers: torch.Tensor,
-    covariances: torch.Tensor,
-    regularization: Optional[torch.Tensor],
-) -> None:
-    """The same as :func:`_filter_stereo` for any number of channels."""
-    mixture = torch.einsum("jnf,jcdf->nfcd", powers.to(covariances.dtype), covariances)
-    columns = torch.complex(*x).permute(1, 2, 0)
-    if regularization is None:
-        z = (torch.linalg.pinv(mixture, hermitian=True) @ columns[..., None])[..., 0]
-    elif x.shape[1] == 1:
-        z = columns / (mixture[..., 0] + regularization)
-    else:
-        identity = torch.eye(x.shape[1], dtype=mixture.dtype, device=mixture.device)
-        z = torch.linalg.solve(mixture + regularization * identity, columns)
-    y.copy_(_planes(powers[:, None] * torch.einsum("jcdf,nfd->jcnf", covariances, z)))
+        determinant = (a * b).addcmul_(c_re, c_re, value=-1).addcmul_(c_im, c_im, value=-1)
+        scale = determinant.clamp_min_(regularization**2).reciprocal_()
+    x0r, x1r = x.real.double()
+    x0i, x1i = x.imag.double()
+    return (
+        (b * x0r).addcmul_(c_re, x1r, value=-1).addcmul_(c_im, x1i).mul_(scale),
+        (b * x0i).addcmul_(c_re, x1i, value=-1).addcmul_(c_im, x1r, value=-1).mul_(scale),
+        (a * x1r).addcmul_(c_re, x0r, value=-1).addcmul_(c_im, x0i, value=-1).mul_(scale),
+        (a * x1i).addcmul_(c_re, x0i, value=-1).addcmul_(c_im, x0r).mul_(scale),
+    )
 
 
 def _pseudo_inverse_stereo(a, b, c_re, c_im):
@@ -249,10 +256,32 @@ def _pseudo_inverse_stereo(a, b, c_re, c_im):
     return a, b, divisor.reciprocal(), sign * c_re, sign * c_im
 
 
-def _powers(y: torch.Tensor) -> torch.Tensor:
-    """v_j, the mean of |y_j|^2 over the channels: (2, J, C, N, F) -> (J, N, F)."""
-    re, im = y
-    return (re * re).addcmul(im, im).mean(1)
+def _filter_any(
+    separated: torch.Tensor,
+    x: torch.Tensor,
+    powers: torch.Tensor,
+    covariances: torch.Tensor,
+    regularization: Optional[torch.Tensor],
+) -> None:
+    """The same as :func:`_filter_stereo` for any number of channels."""
+    mixture = torch.einsum("jnf,jcdf->nfcd", powers.to(covariances.dtype), covariances)
+    columns = x.to(covariances.dtype).permute(1, 2, 0)
+    if regularization is None:
+        z = (torch.linalg.pinv(mixture, hermitian=True) @ columns[..., None])[..., 0]
+    elif x.shape[0] == 1:
+        z = columns / (mixture[..., 0] + regularization)
+    else:
+        identity = torch.eye(x.shape[0], dtype=mixture.dtype, device=mixture.device)
+        z = torch.linalg.solve(mixture + regularization * identity, columns)
+    separated.copy_(powers[:, None] * torch.einsum("jcdf,nfd->jcnf", covariances, z))
+
+
+def _blocks(y: torch.Tensor) -> Iterator[slice]:
+    """Slices of the frames of (J, C, N, F), few enough for the cache; all at once on a GPU."""
+    n_sources, _, n_frames, n_freq = y.shape
+    on_cpu = y.device.type == "cpu"
+    size = max(1, _BLOCK_BINS // (n_sources * n_freq) if on_cpu else n_frames)
+    return (slice(start, start + size) for start in range(0, n_frames, size))
 
 
 def _check(estimates: torch.Tensor, mixture: torch.Tensor) -> int:
