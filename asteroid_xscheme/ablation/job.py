@@ -35,7 +35,7 @@ def end_with_parent() -> None:
     """End this process and those it started when standard input closes."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        os.read(sys.stdin.fileno(), 1)  # not by sys.stdin, which the end of Python would wait for
         os.killpg(os.getpgid(0), signal.SIGKILL)  # what is on disk is whole at any moment
 
     threading.Thread(target=wait, daemon=True).start()

@@ -8,6 +8,7 @@ from .results import RowResult, Study
 from .statistics import LEVEL
 
 _BLANK = "-"
+_ENOUGH_SEEDS = 3
 
 
 def to_markdown(study: Study, picture: str) -> str:
@@ -23,6 +24,11 @@ def to_markdown(study: Study, picture: str) -> str:
             "**No row is 1 dB above the static filter.** Models that do little more than an "
             "equaliser cannot tell what bridges and losses bring: train longer, or larger models, "
             "before reading anything into the differences."
+        )
+    if len(study.seeds) < _ENOUGH_SEEDS:
+        parts.append(
+            f"**{len(study.seeds)} of at least {_ENOUGH_SEEDS} seeds.** Differences hold for these "
+            "trained models; whether they come from the rows or from the luck of the seeds is open."
         )
     parts += [summary(study), _reading(study), f"![{study.title}]({picture})", _conditions(study)]
     return "\n\n".join(parts) + "\n"

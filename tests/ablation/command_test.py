@@ -98,8 +98,8 @@ def test_unknown_option_is_refused(conf, grid, capsys):
 
 def test_other_commands_still_refuse_what_they_do_not_know(capsys):
     with pytest.raises(SystemExit):
-        xscheme.main(["models", "--epochs", "3"])
-    assert "unrecognized arguments: --epochs 3" in capsys.readouterr().err
+        xscheme.main(["models", "--epochs"])
+    assert "unrecognized arguments: --epochs" in capsys.readouterr().err
 
 
 def write_songs(root):
@@ -119,7 +119,7 @@ def test_grid_continues_after_it_was_killed(conf, tmp_path):
     write_songs(tmp_path / "songs")
     exp_dir = tmp_path / "exp"
     program = [sys.executable, "-m", "xscheme", "ablate", "--conf", conf, "--exp_dir", exp_dir]
-    program += ["--rows", "none", "all", "--seeds", "1", "2", "-j", "2", "--save_top_k", "2"]
+    program += ["--rows", "none", "all", "--seeds", "1", "-j", "2"]
     killed = subprocess.Popen(program)
     first = exp_dir / "none_seed1"
     while not (first / "checkpoints" / "last.ckpt").is_file():
@@ -139,5 +139,5 @@ def test_grid_continues_after_it_was_killed(conf, tmp_path):
     assert len(json.loads((first / "seconds.json").read_text())) == 2
     written = (first / "cell.json").stat().st_mtime_ns
     again = subprocess.run(program, capture_output=True, text=True)
-    assert "5 of 5 jobs are done already" in again.stdout
+    assert "3 of 3 jobs are done already" in again.stdout
     assert (first / "cell.json").stat().st_mtime_ns == written

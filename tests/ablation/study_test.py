@@ -89,6 +89,12 @@ def test_models_at_equaliser_level_are_called_so(finished):
     )
 
 
+def test_few_seeds_are_called_so(finished):
+    study = finished[1]
+    assert "2 of at least 3 seeds" in to_markdown(study, "p.png")
+    assert "at least 3 seeds" not in to_markdown(replace(study, seeds=[1, 2, 3]), "p.png")
+
+
 def test_json_holds_the_same_with_every_seed(finished):
     content = json.loads((finished[0] / "ablation.json").read_text())
     bridge = content["rows"]["bridge"]
