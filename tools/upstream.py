@@ -81,7 +81,7 @@ def _source_and_target(entry: str) -> Tuple[str, str]:
     return source, target or target_path(source)
 
 
-def lay(checkout: Path, branch: str = BRANCH, contribution: Path = CONTRIBUTION) -> List[Step]:
+def lay(checkout: Path, branch: str, contribution: Path) -> List[Step]:
     """Lay the contribution over an asteroid checkout as a new branch, and check it out.
 
     Args:
@@ -121,7 +121,9 @@ def check_checkout(checkout: Path, branch: str) -> None:
     if _git(checkout, "status", "--porcelain"):
         raise UpstreamError(f"{checkout} has changes of its own: commit or remove them first.")
     if _git(checkout, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False):
-        raise UpstreamError(f"{checkout} has a branch {branch} already: give another with --branch.")
+        raise UpstreamError(
+            f"{checkout} has a branch {branch} already: give another with --branch."
+        )
 
 
 @contextmanager
@@ -221,7 +223,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if not options.checkout:
         parser.error("name an asteroid checkout: make upstream ASTEROID=path")
     try:
-        steps = lay(Path(options.checkout), options.branch)
+        steps = lay(Path(options.checkout), options.branch, CONTRIBUTION)
     except (UpstreamError, PortingError) as error:
         print(f"upstream: {error}", file=sys.stderr)
         return 1
