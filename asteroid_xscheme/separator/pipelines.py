@@ -18,7 +18,7 @@ from .chunks import Block, Chunk, cut_chunks, join_chunks
 from .frames import analyze_stream, synthesize_stream
 
 Stream = Iterator[torch.Tensor]
-_WIENER_FADE = 0.1  # share of a window that overlaps the next
+_WIENER_FADE = 0.05  # share of a window that overlaps the next
 
 
 @dataclass(frozen=True)

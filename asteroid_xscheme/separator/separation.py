@@ -17,7 +17,7 @@ from .streams import Counter, averaged, checked, over_channels, resampled, trimm
 Progress = Callable[[float], None]
 
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-_SPECTROGRAM_CHUNK = 10.0, 0.15  # seconds, overlap
+_SPECTROGRAM_CHUNK = 15.0, 0.1  # seconds, overlap
 _WAVEFORM_CHUNK = 8.0, 0.25
 _CPU_FRAMES = 1300  # of all chunks that go through the networks at once
 _GPU_SHARE = 0.5  # of the free memory that a batch may take
@@ -39,9 +39,9 @@ class Separator:
     Args:
         model: Any of the bridged models.
         device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for a GPU if there is one.
-        chunk_seconds: Length of a chunk. None for the model's: 10 s for a model of spectrograms
+        chunk_seconds: Length of a chunk. None for the model's: 15 s for a model of spectrograms
             (D3Net: its patch), 8 s for one of waveforms.
-        overlap: Share of a chunk that overlaps the next, 0 to 0.5. None as above: 0.15 (D3Net
+        overlap: Share of a chunk that overlaps the next, 0 to 0.5. None as above: 0.1 (D3Net
             0.5), 0.25.
         wiener_iterations: Of the multichannel Wiener filter, for models of spectrograms.
         wiener_window: Frames that the filter takes together; None for the whole song, whose

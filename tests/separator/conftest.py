@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from asteroid_xscheme.audio import read_audio
-from asteroid_xscheme.models import XUMX, XConvTasNet
+from asteroid_xscheme.models import XD3Net, XUMX, XConvTasNet
 
 SOURCES = ["bass", "drums", "vocals"]
 
@@ -34,6 +34,14 @@ def mono_xumx():
 def tasnet():
     sizes = dict(n_filters=16, kernel_size=20, bn_chan=8, hid_chan=8, n_blocks=2, n_repeats=1)
     return seeded(XConvTasNet, SOURCES, **sizes)
+
+
+@pytest.fixture(scope="session")
+def d3net():
+    part = {"init_channels": 2, "growth": [2, 2], "layers": [1, 1], "blocks": [1, 1]}
+    network = {"valid_bins": 48, "splits": [16], "bands": [part, part], "full": part}
+    network.update(final_growth=2, final_layers=1, patch_frames=16, patch_shift=8)
+    return seeded(XD3Net, SOURCES, network, window_length=256, in_chan=256, n_hop=64)
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,13 @@ def test_sources_sum_to_the_mixture(xumx, music, error_db):
     assert error_db(total(separator.separate(loud)), loud) < -80
 
 
+def test_d3net_is_given_its_own_patches(d3net, music, error_db):
+    separator = Separator(d3net)
+    assert (separator.chunking.length, separator.chunking.overlap) == (16, 8)
+    song = music[:, :30000]
+    assert error_db(total(separator.separate(song)), song) < -60
+
+
 @pytest.mark.parametrize("rate", [22050, 48000, 96000])
 def test_other_rates_keep_length_and_level(xumx, music, error_db, rate):
     sources = Separator(xumx).separate(music, rate)
