@@ -38,7 +38,7 @@ def tasnet():
 
 @pytest.fixture(scope="session")
 def d3net():
-    part = {"init_channels": 2, "growth": [2, 2], "layers": [1, 1], "blocks": [1, 1]}
+    part = {"init_channels": 2, "growth": [2], "layers": [1], "blocks": [1]}
     network = {"valid_bins": 48, "splits": [16], "bands": [part, part], "full": part}
     network.update(final_growth=2, final_layers=1, patch_frames=16, patch_shift=8)
     return seeded(XD3Net, SOURCES, network, window_length=256, in_chan=256, n_hop=64)
