@@ -1,0 +1,82 @@
+"""A training step of X-UMX at its official size, beside asteroid's model with its recipe's loss.
+
+Forward pass, MDL with CL over four sources including the STFT of the references, backward pass and
+step of Adam, for 6 s of stereo. The weights and the losses' values are the same on both sides.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Callable
+
+import torch
+
+from asteroid_xscheme import XUMX, MultiDomainLoss
+
+from .combination_loss import Inputs, asteroid_loss
+from .pairing import Work, add_arguments, compare, save, show
+from .peers import asteroid_xumx
+
+SOURCES = ["bass", "drums", "vocals", "other"]
+OFFICIAL = {"max_bin": 1487, "return_time_signals": True}
+LOSS = (4096, 4096, 1024, 1, 2, True, True, 10.0)
+RATE = 44100
+
+
+def make_step(model: torch.nn.Module, loss: Callable, sources: torch.Tensor) -> Work:
+    """A function that trains the model by one step and returns the loss."""
+    optimizer = torch.optim.Adam(model.parameters())
+    mixture = sources.sum(1)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        value = loss(model(mixture), sources)
+        value.backward()
+        optimizer.step()
+        return value.item()
+
+    return step
+
+
+def peer_loss(checkout: Path) -> Callable:
+    """The recipe's loss, called as ours is."""
+    recipe = asteroid_loss(checkout)
+
+    def loss(estimates, sources):
+        spectrograms, time_signals = estimates
+        return recipe(Inputs(spectrograms, time_signals, sources, None), True)
+
+    return loss
+
+
+def run(options: argparse.Namespace) -> dict:
+    """The row of this benchmark."""
+    torch.manual_seed(0)
+    sources = 0.1 * torch.randn(options.batch, len(SOURCES), 2, int(options.seconds * RATE))
+    ours = XUMX(SOURCES, **OFFICIAL)
+    peer = asteroid_xumx(options.asteroid)(SOURCES, **OFFICIAL)
+    peer.load_state_dict(ours.state_dict())
+    mine = make_step(ours, MultiDomainLoss(*LOSS), sources)
+    theirs = make_step(peer, peer_loss(options.asteroid), sources)
+    return {
+        "batch": options.batch,
+        "seconds": options.seconds,
+        **compare(mine, theirs, options.repeats),
+    }
+
+
+def main() -> None:
+    """Read the options, print the row, write it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--asteroid", type=Path, required=True, help="checkout of asteroid")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=6.0)
+    add_arguments(parser)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    row = run(options)
+    show(row)
+    save([row], options.json)
+
+
+if __name__ == "__main__":
+    main()
