@@ -18,7 +18,7 @@ from asteroid.models import ConvTasNet
 
 from asteroid_xscheme.models import XConvTasNet
 
-from .pairing import Work, add_arguments, compare, peak_memory, report
+from .pairing import Work, add_arguments, compare, peak_memory, save, show
 
 OFFICIAL = {
     "n_filters": 256,
@@ -138,16 +138,16 @@ def gmac_per_second(size: str, n_sources: int) -> Dict[str, Any]:
 def run(options: argparse.Namespace) -> List[Dict[str, Any]]:
     """All rows that the options ask for, printed as they come."""
     rows = [gmac_per_second(options.size, options.sources)]
-    report(rows)
+    show(rows[0])
     if options.memory:  # first: a child's peak is never below what this process has by then
         rows.append(compare_memory(options))
-        report(rows[-1:])
+        show(rows[-1])
     for kind in options.kinds:
         rows.append(compare_step(options, kind))
-        report(rows[-1:])
+        show(rows[-1])
     for shared in (True, False) if options.batched else ():
         rows.append(compare_batched(options, shared))
-        report(rows[-1:])
+        show(rows[-1])
     return rows
 
 
@@ -167,9 +167,9 @@ def main() -> None:
     # glibc keeps freed blocks of changing size for itself; a peak should count what is used.
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "65536")
     torch.set_num_threads(options.threads)
-    report([], options.json)  # fails now rather than after the work where it cannot be written
+    save([], options.json)  # fails now rather than after the work where it cannot be written
     rows = run(options)
-    report(rows, options.json)
+    save(rows, options.json)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from asteroid_xscheme.data import SegmentDataset, find_tracks
 from asteroid_xscheme.data.module import ExampleSampler
 
-from .pairing import Work, add_arguments, compare, report
+from .pairing import Work, add_arguments, compare, save, show
 
 SOURCES, RATE, SECONDS = ["bass", "drums", "vocals", "other"], 44100, 6.0
 PEER_FILE = "asteroid/data/musdb18_dataset.py"
@@ -95,6 +95,7 @@ def benchmark(
         )
         per_second = len(sampler) * BATCH / times["ours_seconds"]["median"]
         rows.append({"workers": num_workers, "cache": cache, "segments/s": per_second, **times})
+        show(rows[-1])
     return rows
 
 
@@ -112,7 +113,7 @@ def main() -> None:
         rows = benchmark(
             load_peer(options.asteroid), Path(folder), options.samples_per_track, options.repeats
         )
-    report(rows, options.json)
+    save(rows, options.json)
 
 
 if __name__ == "__main__":
