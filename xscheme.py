@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_data(commands)
     _add_ablate(commands)
+    _add_report(commands)
     return parser
 
 
@@ -331,6 +332,29 @@ def _ablate(arguments: argparse.Namespace) -> int:
             arguments.options,
         )
     )
+    return 0
+
+
+def _add_report(commands) -> None:
+    parser = commands.add_parser(
+        "report",
+        help="write a page to look at and listen to, of one evaluated run or several",
+        description="Write report.html with scores, box plots, losses, sounds and spectrograms, "
+        "and its table as scores.md and scores.csv. It needs no network.",
+    )
+    parser.add_argument(
+        "folder", nargs="+", help="folders of evaluated runs, such as exp/train_..."
+    )
+    parser.add_argument(
+        "-o", "--out", help="folder (default: RUN/report of one run, ./report of several)"
+    )
+    parser.set_defaults(run=_report)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from asteroid_xscheme.cli.report import report
+
+    print(report(arguments.folder, arguments.out))
     return 0
 
 

@@ -23,9 +23,12 @@ from .evaluation import (
     flat,
     of_tracks,
     results_text,
+    subset_record,
     write_csv,
+    write_record,
 )
 from .models import BridgedModel
+from .report import write_report
 from .separator import Separator
 
 _NAMES = {"XUMX": "X-UMX", "XD3Net": "X-D3Net", "XConvTasNet": "X-Conv-TasNet"}
@@ -71,24 +74,33 @@ def prepare_data(config: Config, exp_dir: Path) -> None:
 def evaluate_run(config: Config, exp_dir: Path) -> None:
     """Stage 2: separate and score the test tracks with the best model of the run.
 
-    Writes evaluation/ (estimates and scores of every track), results.md, all_metrics.csv and
-    final_metrics.json into the run's folder.
+    Writes evaluation/ (estimates and scores of every track, record.json), results.md,
+    all_metrics.csv and final_metrics.json into the run's folder; and report/ to look at and listen
+    to, where the estimates are kept.
     """
     model = BridgedModel.from_pretrained(best_model(exp_dir))
     separator = Separator.from_config(model, config.separation, config.evaluation.eval_device)
     scoring = Scoring(model.sources, config.evaluation.bss_eval, config.evaluation.eval_jobs)
-    results = [_evaluate_subset("test", config, exp_dir, separator, scoring)]
-    if (config.data.test_root / "real").is_dir():
-        results.append(_evaluate_subset("real", config, exp_dir, separator, scoring))
+    has_real = (config.data.test_root / "real").is_dir()
+    results, subsets = [], {}
+    for subset in ["test", "real"] if has_real else ["test"]:
+        text, subsets[subset] = _evaluate_subset(subset, config, exp_dir, separator, scoring)
+        results.append(text)
     text = "\n\n".join(results)
     (exp_dir / "results.md").write_text(text + "\n", encoding="utf-8")
-    print(f"{text}\n\nThe separated songs are in {exp_dir / 'evaluation' / 'estimates'}")
+    name, dataset = run_name(config), config.data.dataset
+    write_record(exp_dir, name, dataset, model.sources, _conditions(config), subsets)
+    print(text)
+    if config.evaluation.save_estimates:
+        page = write_report([exp_dir], exp_dir / "report")
+        print(f"\nThe separated songs are in {exp_dir / 'evaluation' / 'estimates'}")
+        print(f"Look and listen: {page}")
 
 
 def _evaluate_subset(
     subset: str, config: Config, exp_dir: Path, separator: Separator, scoring: Scoring
-) -> str:
-    """Scores of the tracks of a subset, written to files; returns the tables as text."""
+) -> Tuple[str, dict]:
+    """Scores of the tracks of a subset, written to files; returns their tables and their record."""
     data, evaluation = config.data, config.evaluation
     tracks = find_tracks(data.test_root, subset, scoring.sources, data.sample_rate)
     scores = {}
@@ -100,12 +112,22 @@ def _evaluate_subset(
     scores[name] = evaluate_separation(
         separator.separate, tracks, exp_dir / "evaluation", scoring, evaluation.save_estimates
     )
-    figures = {system: of_tracks(of_system) for system, of_system in scores.items()}
     if subset == "test":
         write_csv(scores, exp_dir / "all_metrics.csv")
-        metrics = json.dumps(flat(figures[name]), indent=2)
+        metrics = json.dumps(flat(of_tracks(scores[name])), indent=2)
         (exp_dir / "final_metrics.json").write_text(metrics, encoding="utf-8")
-    return results_text(f"{subset} tracks of {data.dataset}", scores)
+    title = f"{subset} tracks of {data.dataset}"
+    record = subset_record(f"{len(tracks)} {title}", exp_dir, tracks, scoring.sources, scores)
+    return results_text(title, scores), record
+
+
+def _conditions(config: Config) -> str:
+    """What the scores of a run depend on beside its model, in words."""
+    trained_on = " and ".join(Path(root).name for root in config.data.roots)
+    return (
+        f"trained on {trained_on}, seed {config.data.seed}; "
+        f"Wiener iterations: {config.separation.niter}; BSSEval: {config.evaluation.bss_eval}"
+    )
 
 
 def run_name(config: Config) -> str:

@@ -1,6 +1,7 @@
 """How good are separated sources? Scores, tables, and runs over test tracks."""
 
 from .bss_eval import fast_bss_eval
+from .record import describe_machine, subset_record, write_record
 from .run import Scoring, ScoringError, evaluate_baselines, evaluate_separation
 from .scores import BSS_EVAL, METRICS, TrackScores, score_track
 from .table import (
@@ -23,6 +24,7 @@ __all__ = [
     "TrackScores",
     "Waveforms",
     "average",
+    "describe_machine",
     "evaluate_baselines",
     "evaluate_separation",
     "fast_bss_eval",
@@ -32,6 +34,8 @@ __all__ = [
     "of_tracks",
     "results_text",
     "score_track",
+    "subset_record",
     "systems_table",
     "write_csv",
+    "write_record",
 ]

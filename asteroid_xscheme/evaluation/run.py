@@ -74,7 +74,7 @@ def evaluate_separation(
             mixture, sample_rate = read_audio(track.mixture_file, n_samples=track.n_samples)
             estimates = separate(mixture, sample_rate)
             for source in scoring.sources:
-                path = _estimate_file(folder, track, source)
+                path = estimate_file(folder, track, source)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_audio(path, estimates[source], sample_rate, "FLOAT")
             submit(_score_files, track, folder, scoring, keep_estimates)
@@ -169,7 +169,7 @@ def _wait(track: Track, future: Future) -> None:
 
 
 def _score_files(track: Track, folder: Path, scoring: Scoring, keep_estimates: bool) -> None:
-    files = {source: _estimate_file(folder, track, source) for source in scoring.sources}
+    files = {source: estimate_file(folder, track, source) for source in scoring.sources}
     _score(track, Waveforms.of_files(files), folder, scoring)
     if not keep_estimates:
         for path in files.values():
@@ -202,5 +202,6 @@ def _scores_file(folder: Path, track: Track) -> Path:
     return folder / "scores" / track.subset / f"{track.name}.json"
 
 
-def _estimate_file(folder: Path, track: Track, source: str) -> Path:
+def estimate_file(folder: Path, track: Track, source: str) -> Path:
+    """Where the estimate of a source lies."""
     return folder / "estimates" / track.name / f"{source}.wav"

@@ -1,0 +1,87 @@
+"""Audio files of a song -> short MP3s to listen to, and spectrograms to look at."""
+
+from pathlib import Path
+from typing import Sequence, Tuple
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz
+BYTES_PER_SECOND = 12_000  # of an MP3, about
+_IMAGE = (420, 132)  # pixels
+_RANGE = 80.0  # dB shown below the loudest point of the reference
+_N_FFT = 2048
+_LOWEST = 40.0  # Hz
+
+
+def read_excerpt(paths: Sequence[Path], seconds: Tuple[float, float]) -> Tuple[np.ndarray, int]:
+    """Sum of files between two seconds, (T, C) of one or two channels, and the sample rate."""
+    total: np.ndarray = np.zeros((1, 1), np.float32)
+    sample_rate = 0
+    for path in paths:
+        with soundfile.SoundFile(str(path)) as file:
+            sample_rate = file.samplerate
+            first, last = (min(int(s * sample_rate), file.frames) for s in seconds)
+            file.seek(first)
+            total = total + file.read(last - first, dtype="float32", always_2d=True)[:, :2]
+    return total, sample_rate
+
+
+def write_preview(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
+    """An MP3 of a waveform (T, C); clipped to full scale."""
+    rate = next((r for r in MP3_RATES if r >= sample_rate), MP3_RATES[-1])
+    if rate != sample_rate:
+        waveform = resample_poly(waveform, rate, sample_rate, axis=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(
+        str(path),
+        np.clip(waveform, -1.0, 1.0),
+        rate,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        compression_level=0.7,
+        bitrate_mode="VARIABLE",
+    )
+
+
+def write_spectrograms(
+    paths: Sequence[Path], reference: np.ndarray, estimate: np.ndarray, sample_rate: int
+) -> None:
+    """Pictures of a reference (T, C), its estimate and their difference, in the same colours.
+
+    Args:
+        paths: Of the three PNG files.
+        reference: The source as it was.
+        estimate: What was made of it.
+        sample_rate: In Hz.
+    """
+    from matplotlib import colormaps
+    from PIL import Image
+
+    palette = (255 * colormaps["magma"](np.arange(256))[:, :3]).astype(np.uint8)
+    length = min(len(reference), len(estimate))
+    signals = (reference, estimate, reference[:length] - estimate[:length])
+    levels = [_levels(signal.mean(1), sample_rate) for signal in signals]
+    top = levels[0].max()
+    for path, level in zip(paths, levels):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shades = np.clip((level - top + _RANGE) / _RANGE, 0, 1)
+        image = Image.fromarray((255 * shades).astype(np.uint8)[::-1])
+        image.putpalette(palette.tobytes())
+        image.save(path, optimize=True)
+
+
+def _levels(signal: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Levels in dB by frequency (logarithmic, lowest first) and time, of a picture's size."""
+    n_columns, n_rows = _IMAGE
+    hop = max(1, (len(signal) - 1) // n_columns)
+    padded = np.pad(signal, (_N_FFT // 2, _N_FFT // 2 + hop * n_columns))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _N_FFT)[::hop][:n_columns]
+    power = abs(np.fft.rfft(frames * np.hanning(_N_FFT).astype(np.float32))) ** 2
+    edges = np.geomspace(_LOWEST, sample_rate / 2, n_rows + 1) * _N_FFT / sample_rate
+    total = np.pad(np.cumsum(power, axis=1), ((0, 0), (1, 0)))
+    bins = np.arange(power.shape[1] + 1)
+    at_edges = np.stack([np.interp(edges, bins, row) for row in total])
+    density = np.diff(at_edges) / np.diff(edges)
+    return 10 * np.log10(np.maximum(density, 1e-10)).T

@@ -1,0 +1,53 @@
+"""Published scores on MUSDB18, to stand beside ours, with the conditions they were reached under.
+
+SDR of BSSEval v4 in dB, median over frames of 1 s, then over the 50 test songs. MUSDB18 is coded
+(nothing above 16 kHz), MUSDB18-HQ is not: their scores are not interchangeable.
+"""
+
+from dataclasses import dataclass
+from typing import Tuple
+
+_SOURCES = ("vocals", "drums", "bass", "other")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published system."""
+
+    name: str
+    vocals: float
+    drums: float
+    bass: float
+    other: float
+    trained_on: str
+    tested_on: str
+    stated_in: str
+
+    def sdr(self, source: str) -> float:
+        """Its SDR of a source in dB, NaN for a source that it was not published for."""
+        return getattr(self, source) if source in _SOURCES else float("nan")
+
+
+_MUSDB, _HQ = "MUSDB18", "MUSDB18-HQ"
+
+PUBLISHED: Tuple[Published, ...] = (
+    Published(
+        "IRM oracle",
+        9.43,
+        8.45,
+        7.12,
+        7.85,
+        "nothing: it knows the sources",
+        _MUSDB,
+        "SiSEC 2018 scores",
+    ),
+    Published("UMX", 6.32, 5.73, 5.23, 4.02, _MUSDB, _MUSDB, "Open-Unmix README"),
+    Published("UMXHQ", 6.25, 6.04, 5.07, 4.28, _HQ, _HQ, "Open-Unmix README"),
+    Published("X-UMX", 6.61, 6.47, 5.43, 4.64, _MUSDB, _MUSDB, "Asteroid README"),
+    Published("X-UMXL", 7.57, 7.39, 6.28, 4.83, "more data", _MUSDB, "Asteroid README"),
+    Published("D3Net", 7.24, 7.01, 5.25, 4.53, _MUSDB, _MUSDB, "D3Net paper"),
+    Published("D3Net, NNabla", 7.14, 6.85, 5.32, 4.82, _MUSDB, _MUSDB, "D3Net README"),
+    Published("Conv-TasNet, 3 seeds", 6.43, 6.02, 6.20, 4.27, _MUSDB, _MUSDB, "Demucs v2 scores"),
+    Published("Demucs v2, 3 seeds", 6.84, 6.86, 7.01, 4.42, _MUSDB, _MUSDB, "Demucs v2 paper"),
+    Published("HT Demucs", 7.93, 7.94, 8.48, 5.72, _HQ, _HQ, "HT Demucs paper, table 1"),
+)

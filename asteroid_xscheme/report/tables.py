@@ -1,0 +1,112 @@
+"""Records -> rows of scores, and those rows as Markdown and CSV."""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Dict, List, Optional, Sequence
+
+from .published import PUBLISHED
+from .records import Record
+
+METRICS = ("SDR", "SIR", "ISR", "SAR")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Scores of one system on one subset.
+
+    Attributes:
+        system: Its name.
+        kind: "ours", "baseline" or "published".
+        subset: Title of the subset; of published systems, the data.
+        values: By metric and source, dB or None.
+        conditions: What its scores depend on beside the system.
+    """
+
+    system: str
+    kind: str
+    subset: str
+    values: Dict[str, Dict[str, Optional[float]]]
+    conditions: str
+
+    def average(self, metric: str = "SDR") -> Optional[float]:
+        """Mean over sources; None if any is undefined."""
+        values = list(self.values[metric].values())
+        return None if not values or None in values else mean(values)
+
+
+def score_rows(records: Sequence[Record], subset: str) -> List[Row]:
+    """Rows of a subset: baselines once, then every run's model, then what was published."""
+    names = run_names(records)
+    baselines, ours = {}, []
+    for record in records:
+        if subset not in record.subsets:
+            continue
+        of_subset = record.subsets[subset]
+        for name, system in of_subset.systems.items():
+            values = {m: {s: system.figures[s][m] for s in record.sources} for m in METRICS}
+            if name == record.name:
+                label = names[record.folder]
+                ours.append(Row(label, "ours", of_subset.title, values, record.conditions))
+            else:
+                baselines.setdefault(name, Row(name, "baseline", of_subset.title, values, ""))
+    return [*baselines.values(), *ours]
+
+
+def published_rows(sources: Sequence[str]) -> List[Row]:
+    """Published systems, where one of the sources was published."""
+    rows = []
+    for system in PUBLISHED:
+        values = {s: _defined(system.sdr(s)) for s in sources}
+        if any(value is not None for value in values.values()):
+            conditions = f"trained on {system.trained_on}; {system.stated_in}"
+            title = f"50 test songs of {system.tested_on}"
+            rows.append(Row(system.name, "published", title, {"SDR": values}, conditions))
+    return rows
+
+
+def run_names(records: Sequence[Record]) -> Dict[Path, str]:
+    """What to call each run: its model, with its folder's name where models are alike."""
+    names = [record.name for record in records]
+    return {
+        record.folder: (
+            record.name
+            if names.count(record.name) == 1
+            else f"{record.name} ({record.folder.resolve().name})"
+        )
+        for record in records
+    }
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Table of SDR by source: a line per row."""
+    sources = list(rows[0].values["SDR"])
+    lines = [["SDR in dB", *sources, "average", "songs", "conditions"]]
+    for row in rows:
+        values = [*row.values["SDR"].values(), row.average()]
+        lines.append([row.system, *map(decibels, values), row.subset, row.conditions])
+    rule = ["---", *["---:"] * (len(sources) + 1), "---", "---"]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+
+
+def write_csv(rows: Sequence[Row], path: Path) -> None:
+    """A line per row and source, a column per metric; undefined values are empty."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["system", "kind", "songs", "conditions", "source", *METRICS])
+        for row in rows:
+            for source in row.values["SDR"]:
+                values = [row.values.get(metric, {}).get(source) for metric in METRICS]
+                cells = ["" if value is None else f"{value:.4f}" for value in values]
+                writer.writerow([row.system, row.kind, row.subset, row.conditions, source, *cells])
+
+
+def decibels(value: Optional[float]) -> str:
+    """Two digits after the point, a dash for what is undefined."""
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def _defined(value: float) -> Optional[float]:
+    return None if math.isnan(value) else value
