@@ -1,0 +1,43 @@
+"""`xscheme report` from the command line."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from xscheme import main
+
+
+@pytest.fixture
+def run(tmp_path):
+    """An evaluated run of one second of a song with one source, its estimates not kept."""
+    folder = tmp_path / "run"
+    (folder / "evaluation").mkdir(parents=True)
+    soundfile.write(folder / "evaluation" / "a.wav", np.full(8000, 0.1), 8000)
+    figures = {"vocals": {"SDR": 5.0, "SIR": 6.0, "ISR": 7.0, "SAR": None}}
+    system = {"figures": figures, "frames": {"a": {"vocals": [5.0]}}}
+    track = {"name": "a", "mixture": "a.wav", "references": {"vocals": ["a.wav"]}, "estimates": {}}
+    record = {"name": "X-UMX", "dataset": "demo", "sources": ["vocals"], "conditions": ""}
+    subset = {"title": "1 song", "tracks": [track], "systems": {"X-UMX": system}}
+    record.update(information={}, subsets={"test": subset})
+    (folder / "evaluation" / "record.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_report_command_writes_the_page_into_the_run_and_prints_its_table(run, capsys):
+    assert main(["report", str(run)]) == 0
+    printed = capsys.readouterr().out
+    assert "| X-UMX | 5.00 | 5.00 |" in printed
+    assert str(run / "report" / "report.html") in printed
+    assert (run / "report" / "report.html").is_file()
+
+
+def test_report_command_writes_where_it_is_told(run, tmp_path):
+    assert main(["report", str(run), "--out", str(tmp_path / "page")]) == 0
+    assert (tmp_path / "page" / "scores.csv").is_file()
+
+
+def test_report_command_says_what_is_missing(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 1
+    assert "evaluate the run first" in capsys.readouterr().err
