@@ -7,6 +7,7 @@ Each stage reads the options of a conf.yml and a command line; the rooms before 
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -108,9 +109,11 @@ def _evaluate_subset(
         train_tracks = find_tracks(data.roots[0], "train", scoring.sources, data.sample_rate)
         folder = exp_dir.parent / f"baselines_{data.dataset}"
         scores = evaluate_baselines(tracks, train_tracks, folder, scoring)
-    name = run_name(config)
+    name, folder = run_name(config), exp_dir / "evaluation"
+    model_hash = hashlib.sha256(Path(best_model(exp_dir)).read_bytes()).hexdigest()
+    made_of = {"model": model_hash, "separation": str(config.separation)}
     scores[name] = evaluate_separation(
-        separator.separate, tracks, exp_dir / "evaluation", scoring, evaluation.save_estimates
+        separator.separate, tracks, folder, scoring, evaluation.save_estimates, made_of
     )
     if subset == "test":
         write_csv(scores, exp_dir / "all_metrics.csv")

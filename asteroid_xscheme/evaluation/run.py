@@ -1,15 +1,18 @@
 """A separator and test tracks -> scores on disk, in bounded memory, continued where they stopped.
 
 This process separates one track after the other and writes its estimates; other processes read
-them and score. A track whose scores are on disk is neither separated nor scored again. The
-baselines need no model: they are scored once for a data set and shared by the runs beside it.
+them and score. A track whose scores are on disk is neither separated nor scored again, unless they
+were made of something else, another model say. The baselines need no model: they are scored once for a data set and shared by the runs beside it.
 """
 
+import json
 import multiprocessing
+import shutil
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import torch
@@ -55,6 +58,7 @@ def evaluate_separation(
     folder: Path,
     scoring: Scoring,
     keep_estimates: bool = True,
+    made_of: Mapping[str, str] = MappingProxyType({}),
 ) -> List[TrackScores]:
     """Separate and score tracks.
 
@@ -64,10 +68,13 @@ def evaluate_separation(
         folder: Receives scores/TRACK.json and estimates/TRACK/SOURCE.wav.
         scoring: How to score.
         keep_estimates: Whether the estimates stay there.
+        made_of: What the estimates depend on, such as the model's hash. Scores that are there but
+            were made of something else are made again.
 
     Returns:
         Scores of all tracks, in their order.
     """
+    _forget_others(folder, scoring, made_of)
     todo = [track for track in tracks if not _scores_file(folder, track).is_file()]
     with _scoring_pool(scoring.jobs) as submit:
         for track in tqdm(todo, "separating", unit="track", disable=None):
@@ -92,6 +99,8 @@ def evaluate_baselines(
         folder: Receives NAME/scores/TRACK.json; the estimates are not kept.
         scoring: How to score.
     """
+    learnt_on = ", ".join(sorted(str(track.folder) for track in train_tracks))
+    _forget_others(folder, scoring, {"learnt on": learnt_on})
     missing = [
         (name, track)
         for name in BASELINES
@@ -196,6 +205,20 @@ def _score(track: Track, estimates: Waveforms, folder: Path, scoring: Scoring) -
             track.name, references, estimates, track.sample_rate, BSS_EVAL[scoring.bss_eval]
         )
     scores.save(_scores_file(folder, track))
+
+
+def _forget_others(folder: Path, scoring: Scoring, made_of: Mapping[str, str]) -> None:
+    """Remove scores that lie in the folder but were made of something else."""
+    made_of = {"bss_eval": scoring.bss_eval, "sources": ", ".join(scoring.sources), **made_of}
+    path = folder / "made_of.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else made_of
+    changed = [name for name in {**before, **made_of} if before.get(name) != made_of.get(name)]
+    if changed:
+        print(f"{folder}: {', '.join(changed)} changed; everything is scored again.")
+        for scores in sorted(folder.rglob("scores")):
+            shutil.rmtree(scores)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made_of, indent=2), encoding="utf-8")
 
 
 def _scores_file(folder: Path, track: Track) -> Path:

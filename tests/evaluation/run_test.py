@@ -65,6 +65,7 @@ def test_run_keeps_scores_and_estimates_of_every_track(folder):
         "estimates/b/vocals.wav",
         "estimates/c/bass.wav",
         "estimates/c/vocals.wav",
+        "made_of.json",
         "scores/test/b.json",
         "scores/test/c.json",
     ]
@@ -93,6 +94,14 @@ def test_only_the_unfinished_track_is_separated_and_estimates_go_if_unwanted(
     np.testing.assert_array_equal(scores[1].frames["bass"]["SDR"], again[1].frames["bass"]["SDR"])
 
 
+def test_scores_of_another_model_are_made_again(tracks, tmp_path, capsys):
+    separator = CountingSeparator()
+    for model, n_songs in (("first", 1), ("first", 1), ("second", 2)):
+        evaluate_separation(separator, tracks[:1], tmp_path, SCORING, made_of={"model": model})
+        assert separator.n_songs == n_songs
+    assert "model changed; everything is scored again" in capsys.readouterr().out
+
+
 def test_error_in_a_scoring_process_names_the_track(tracks, tmp_path):
     separator = CountingSeparator(spoil=lambda waveform: waveform[:, :-1])
     with pytest.raises(ScoringError, match="test/b could not be scored: b: the estimates have 1"):
@@ -106,6 +115,7 @@ def test_baselines_rise_from_mixture_to_static_filter_to_oracle(root, tracks, tm
     assert list(scores) == ["mixture", "static filter", "ratio-mask oracle"]
     sdr = {name: of_tracks(of)["vocals"]["SDR"] for name, of in scores.items()}
     assert sdr["mixture"] + 3 < sdr["static filter"] < sdr["ratio-mask oracle"]
-    # Another run beside it takes them from disk: there is nothing left to learn a filter for.
-    again = evaluate_baselines(tracks, [], tmp_path, SCORING)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("scores/**/*.json")}
+    again = evaluate_baselines(tracks, train_tracks, tmp_path, SCORING)
     assert again.keys() == scores.keys()
+    assert written == {path: path.stat().st_mtime_ns for path in written}
