@@ -2,7 +2,8 @@
 
 This process separates one track after the other and writes its estimates; other processes read
 them and score. A track whose scores are on disk is neither separated nor scored again, unless they
-were made of something else, another model say. The baselines need no model: they are scored once for a data set and shared by the runs beside it.
+were made of something else, another model say. The baselines need no model: they are scored once
+for a data set and shared by the runs beside it.
 """
 
 import json
