@@ -33,8 +33,8 @@ lint: $(READY)  ## check format and style
 format: $(READY)  ## format the code
 	$(BIN)/black -q $(wildcard $(SOURCES))
 
-bench: $(READY)  ## measure every claim of speed and memory into docs/benchmarks.md
-	$(BIN)/python -m benchmarks
+bench: $(READY)  ## measure speed and memory into docs/benchmarks.md [ASTEROID=path]
+	$(BIN)/python -m benchmarks --asteroid "$(ASTEROID)"
 
 ablation: $(READY)  ## train and score the paper's grid on built-in songs (hours)
 	$(BIN)/xscheme ablate

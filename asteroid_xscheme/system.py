@@ -66,8 +66,9 @@ class SeparationSystem(pl.LightningModule):
         terms = self.loss.terms(self(mixture), sources, mixture)
         value = self.loss.combine(terms)
         self._examples += len(mixture)
-        self.log("loss", value, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(mixture))
-        self.log_dict(self._named("train", terms), on_epoch=True, on_step=False)
+        shared = {"on_epoch": True, "sync_dist": True, "batch_size": len(mixture)}
+        self.log("loss", value, prog_bar=True, on_step=True, **shared)
+        self.log_dict(self._named("train", terms), on_step=False, **shared)
         return value
 
     def on_validation_epoch_start(self) -> None:
@@ -86,8 +87,8 @@ class SeparationSystem(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the loss over all chunks of all processes and let the learning rate follow it."""
         means = self._validation.reduce()
-        self.log_dict(means)
-        self.log("lr", self.optimizers().param_groups[0]["lr"])
+        self.log_dict(means, sync_dist=True)  # equal already: this only tells Lightning so
+        self.log("lr", self.optimizers().param_groups[0]["lr"], sync_dist=True)
         self.log("examples_per_second", self._speed, rank_zero_only=True)
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(means["val_loss"])
