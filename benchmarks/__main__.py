@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List
 
+from .pairing import short
+
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 #: module -> what it claims, and whether it needs a checkout of asteroid
@@ -45,7 +47,7 @@ def run(module: str, asteroid: str, arguments: List[str]) -> Dict[str, Any]:
 def section(module: str, claim: str, result: Dict[str, Any]) -> str:
     """A benchmark's rows as a table, under what it claims."""
     where = result["environment"]
-    rows = [{name: _cell(value) for name, value in row.items()} for row in result["rows"]]
+    rows = [{name: short(value) for name, value in row.items()} for row in result["rows"]]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     lines = [
         f"## {claim}\n",
@@ -56,12 +58,6 @@ def section(module: str, claim: str, result: Dict[str, Any]) -> str:
         *(f"| {' | '.join(row.get(name, '') for name in columns)} |" for row in rows),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"{value['median']:.3g} ({value['min']:.3g} to {value['max']:.3g})"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show(row: Dict[str, Any]) -> None:
     """Print one row of a benchmark as one line."""
-    print("  ".join(f"{name}={_short(value)}" for name, value in row.items()), flush=True)
+    print("  ".join(f"{name}={short(value)}" for name, value in row.items()), flush=True)
 
 
 def save(rows: List[Dict[str, Any]], path: Optional[Path]) -> None:
@@ -90,7 +90,8 @@ def save(rows: List[Dict[str, Any]], path: Optional[Path]) -> None:
         path.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=2) + "\n")
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A figure of a row as text: median (smallest to largest), or four digits."""
     if isinstance(value, dict):
         return f"{value['median']:.3g} ({value['min']:.3g} to {value['max']:.3g})"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
