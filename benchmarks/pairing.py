@@ -1,9 +1,10 @@
-"""How every benchmark here compares: two works in turn, in one process, by the ratio of times.
+"""How every benchmark here compares: two works in turn, in one process tree, by the ratio of times.
 
 On a shared machine a time says little and a ratio of neighbouring times a lot. So the two works
 alternate and the result is the median, smallest and largest ratio of the pairs, of the time on the
-clock and of the processor's time (of all threads), which other processes disturb less; memory is
-the growth of a fresh child process. Results are plain dictionaries, ready for JSON.
+clock and of the processor's time (of all threads and of children that have ended), which other
+processes disturb less; memory is that of a fresh child process. Results are plain dictionaries,
+ready for JSON.
 """
 
 import argparse
@@ -13,14 +14,36 @@ import os
 import platform
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 import torch
 
 Work = Callable[[], Any]
-PACKAGES = ("torch", "numpy", "asteroid", "asteroid_xscheme")
+PACKAGES = ("torch", "numpy", "asteroid", "asteroid_xscheme", "museval", "norbert", "openunmix")
+
+
+class Cost(NamedTuple):
+    """Seconds that a work took, by the clock and of processors."""
+
+    clock: float
+    processor: float
+
+
+class Alone(NamedTuple):
+    """What a work took in a process of its own; memory in bytes.
+
+    `growth` is by how much the process grew at most, its inputs not counted; `peak` the most that
+    it held, everything counted.
+    """
+
+    clock: float
+    processor: float
+    growth: int
+    peak: int
 
 
 def compare(ours: Work, peer: Work, repeats: int = 5, warmup: int = 1) -> Dict[str, Any]:
@@ -38,7 +61,11 @@ def compare(ours: Work, peer: Work, repeats: int = 5, warmup: int = 1) -> Dict[s
     """
     for _ in range(warmup):
         ours(), peer()
-    pairs = [(_measure(ours), _measure(peer)) for _ in range(repeats)]
+    return ratios([(_measure(ours), _measure(peer)) for _ in range(repeats)])
+
+
+def ratios(pairs: List[Tuple[Union[Cost, Alone], Union[Cost, Alone]]]) -> Dict[str, Any]:
+    """What :func:`compare` returns, of pairs (ours, peer) that are measured already."""
     return {
         "ratio": _summary(theirs.clock / own.clock for own, theirs in pairs),
         "cpu_ratio": _summary(theirs.processor / own.processor for own, theirs in pairs),
@@ -47,18 +74,23 @@ def compare(ours: Work, peer: Work, repeats: int = 5, warmup: int = 1) -> Dict[s
     }
 
 
-def peak_memory(prepare: Callable[..., Work], *args: Any) -> int:
-    """Bytes by which a child process grows at most while it does a work, its inputs not counted.
-
-    Linux only.
+def run_alone(prepare: Callable[..., Work], *args: Any) -> Alone:
+    """Time and memory of a work that is done once, in a fresh child process. Linux only.
 
     Args:
         prepare: Importable function that makes the inputs and returns the work.
         *args: Its arguments; they must be picklable.
+
+    Raises:
+        BrokenProcessPool: If the child was ended, for want of memory for example.
     """
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_grow, (prepare, args, torch.get_num_threads()))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_do_alone, prepare, args, torch.get_num_threads()).result()
+
+
+def peak_memory(prepare: Callable[..., Work], *args: Any) -> int:
+    """Bytes by which a child process grows at most while it does a work; see `run_alone`."""
+    return run_alone(prepare, *args).growth
 
 
 def environment() -> Dict[str, Any]:
@@ -67,6 +99,7 @@ def environment() -> Dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
+        "date": date.today().isoformat(),
         "processor": platform.processor() or platform.machine(),
         "versions": {"python": platform.python_version(), **_versions(PACKAGES)},
     }
@@ -84,10 +117,17 @@ def show(row: Dict[str, Any]) -> None:
     print("  ".join(f"{name}={short(value)}" for name, value in row.items()), flush=True)
 
 
-def save(rows: List[Dict[str, Any]], path: Optional[Path]) -> None:
-    """Write the rows of a benchmark and where it ran as JSON, if a path is given."""
+def save(rows: List[Dict[str, Any]], path: Optional[Path], note: str = "") -> None:
+    """Write the rows of a benchmark and where it ran as JSON, if a path is given.
+
+    Args:
+        rows: The rows; none where the benchmark could not run.
+        path: The file.
+        note: A sentence for the page, such as why there are no rows.
+    """
     if path is not None:
-        path.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=2) + "\n")
+        result = {"environment": environment(), "rows": rows, "note": note}
+        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def short(value: Any) -> str:
@@ -97,17 +137,18 @@ def short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-class _Seconds(NamedTuple):
-    clock: float
-    processor: float
-
-
-def _measure(work: Work) -> _Seconds:
-    clock, processor = time.perf_counter(), time.process_time()
+def _measure(work: Work) -> Cost:
+    clock, processor = time.perf_counter(), _processor_time()
     work()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return _Seconds(time.perf_counter() - clock, time.process_time() - processor)
+    return Cost(time.perf_counter() - clock, _processor_time() - processor)
+
+
+def _processor_time() -> float:
+    """Seconds of processors that this process and its ended children have had."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
 
 
 def _summary(values: Iterable[float]) -> Dict[str, float]:
@@ -125,13 +166,14 @@ def _versions(packages: Iterable[str]) -> Dict[str, str]:
     return found
 
 
-def _grow(prepare: Callable[..., Work], args: tuple, threads: int) -> int:
+def _do_alone(prepare: Callable[..., Work], args: tuple, threads: int) -> Alone:
     torch.set_num_threads(threads)
     work = prepare(*args)
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the preparation
     before = _memory("VmRSS")
-    work()
-    return _memory("VmHWM") - before
+    cost = _measure(work)
+    peak = _memory("VmHWM")
+    return Alone(*cost, peak - before, peak)
 
 
 def _memory(field: str) -> int:

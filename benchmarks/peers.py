@@ -1,19 +1,48 @@
-"""The peers that the separator is compared with, imported so that they run on any machine."""
+"""The peers that ours is compared with, imported so that they run on any machine.
+
+Packages of the extra `bench` at its pinned versions, and X-UMX of an asteroid checkout.
+"""
 
 import ast
 import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Callable
+from typing import Callable, Sequence
 
 import asteroid.models
-import norbert
 import numpy as np
 import scipy.signal
 import torch
 from asteroid.complex_nn import torch_complex_from_magphase
 from torch import nn
+
+#: distributions of the extra `bench`, which are imported under the same names
+PACKAGES = ("matplotlib", "museval", "norbert", "openunmix")
+INSTALL = 'python -m pip install -c constraints.txt -e ".[bench]"'
+
+
+class PeerError(ImportError):
+    """A peer is not installed; the message says how to install it."""
+
+
+def check_installed(names: Sequence[str] = PACKAGES) -> None:
+    """Make sure that peers are there before anything is measured.
+
+    Raises:
+        PeerError: If one is not; the message names all that are missing.
+    """
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise PeerError(
+            f"The benchmarks need {', '.join(missing)}, not installed here. Install: {INSTALL}"
+        )
+
+
+def import_norbert() -> ModuleType:
+    """The package norbert."""
+    check_installed(["norbert"])
+    return importlib.import_module("norbert")
 
 
 def import_openunmix() -> SimpleNamespace:
@@ -22,19 +51,15 @@ def import_openunmix() -> SimpleNamespace:
     It imports torchaudio, which must fit torch to the letter, for file formats and resampling that
     no benchmark needs; where torchaudio does not load an empty module takes its place.
     """
+    check_installed(["openunmix"])
     try:
         import torchaudio  # noqa: F401
     except (ImportError, OSError):
         for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
             del sys.modules[name]
         sys.modules["torchaudio"] = ModuleType("torchaudio")
-    import openunmix.filtering
-    import openunmix.model
-    import openunmix.predict
-
-    return SimpleNamespace(
-        filtering=openunmix.filtering, model=openunmix.model, predict=openunmix.predict
-    )
+    names = ("filtering", "model", "predict")
+    return SimpleNamespace(**{x: importlib.import_module(f"openunmix.{x}") for x in names})
 
 
 def asteroid_xumx(checkout: Path) -> type:
@@ -54,7 +79,7 @@ def asteroid_separate(checkout: Path) -> Callable[..., dict]:
     names = {
         "torch": torch,
         "np": np,
-        "norbert": norbert,
+        "norbert": import_norbert(),
         "scipy": scipy,
         "torch_complex_from_magphase": torch_complex_from_magphase,
     }
@@ -62,10 +87,12 @@ def asteroid_separate(checkout: Path) -> Callable[..., dict]:
     return names["separate"]
 
 
-def openunmix_separator(openunmix: SimpleNamespace, sources: list, max_bin: int) -> nn.Module:
-    """openunmix's Separator of the official size, with random weights."""
+def openunmix_separator(
+    openunmix: SimpleNamespace, sources: list, max_bin: int, hidden_size: int = 512
+) -> nn.Module:
+    """openunmix's Separator, by default of the official size, with random weights."""
     networks = {
-        source: openunmix.model.OpenUnmix(nb_bins=2049, hidden_size=512, max_bin=max_bin)
+        source: openunmix.model.OpenUnmix(nb_bins=2049, hidden_size=hidden_size, max_bin=max_bin)
         for source in sources
     }
     separator = openunmix.model.Separator(networks, niter=1, wiener_win_len=300)

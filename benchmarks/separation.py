@@ -1,79 +1,135 @@
-"""Separation of a song: our separator beside asteroid's recipe and openunmix, and its memory.
+"""Separation of a song: our separator beside asteroid's recipe and openunmix; time and memory.
 
-Speed: the same song through networks of the official size (STFT 4096 / 1024, hidden size 512,
-four sources, random weights) with one iteration of the Wiener filter. asteroid's peer is
-`separate` of the recipe's eval.py in a checkout given by --asteroid, openunmix's is
-`openunmix.predict.separate`. Memory: the most that a process holds while it separates a stereo
-stream of --minutes, network included; it does not depend on the minutes.
+Each separation is a process of its own: a song of noise through networks of the official size (STFT
+4096 / 1024, hidden size 512, four sources, random weights) with one iteration of the Wiener filter.
+Ours reads and gives blocks, as `xscheme separate` does with files; asteroid's `separate` of the
+recipe's eval.py, in a checkout given by --asteroid, and `openunmix.predict.separate` take a whole
+song and return whole sources, as their programs do. The first rows are of songs of --song minutes,
+ours and the peers' processes in turn; the rows below tell how time and memory grow with a song's
+length. Memory is the most that the process held, Python and network included.
 """
 
 import argparse
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, NamedTuple
 
 import torch
 
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.separator import Separator, Song
 
-from .pairing import add_arguments, compare, save, show
+from .pairing import Alone, Work, add_arguments, ratios, run_alone, save, show
 from .peers import asteroid_separate, asteroid_xumx, import_openunmix, openunmix_separator
 
 SOURCES, RATE, MAX_BIN = ["bass", "drums", "vocals", "other"], 44100, 1487
+PEERS = ("asteroid", "openunmix")
+_BLOCK_SECONDS, _WARM_UP_SECONDS = 5, 5.0
 
 
-def speed(checkout: Path, seconds: float, repeats: int) -> List[Dict[str, Any]]:
-    """One row per peer."""
+class Case(NamedTuple):
+    """One separation: whose, of how many seconds, with which network."""
+
+    program: str
+    seconds: float
+    checkout: Path
+    hidden_size: int
+
+
+def prepare(case: Case) -> Work:
+    """The work of separating a song, the network being there and used before."""
     torch.manual_seed(0)
-    song = 0.1 * torch.randn(2, round(seconds * RATE))
-    separator = Separator(XUMX(SOURCES, max_bin=MAX_BIN).eval(), "cpu")
+    make = {"ours": _ours, "asteroid": _asteroids, "openunmix": _openunmixs}[case.program]
+    separate = make(case)
+    separate(min(_WARM_UP_SECONDS, case.seconds))
+    return lambda: separate(case.seconds)
+
+
+def _ours(case: Case):
+    model = XUMX(SOURCES, max_bin=MAX_BIN, hidden_size=case.hidden_size)
+    separator = Separator(model.eval(), "cpu")
+    block = 0.1 * torch.randn(2, _BLOCK_SECONDS * RATE)
+
+    def blocks(n_samples: int):
+        while n_samples > 0:
+            yield block[:, :n_samples]
+            n_samples -= block.shape[-1]
+
+    def separate(seconds: float) -> None:
+        n_samples = round(seconds * RATE)
+        for _ in separator.stream(Song("song", RATE, 2, n_samples, lambda: blocks(n_samples))):
+            pass
+
+    return separate
+
+
+def _asteroids(case: Case):
+    model = asteroid_xumx(case.checkout)(SOURCES, max_bin=MAX_BIN, hidden_size=case.hidden_size)
+    separate = asteroid_separate(case.checkout)
+    song = 0.1 * torch.randn(2, round(case.seconds * RATE))
+    model.eval()
+    return lambda seconds: separate(song[:, : round(seconds * RATE)].T.numpy(), model, SOURCES)
+
+
+def _openunmixs(case: Case):
     openunmix = import_openunmix()
-    umx = openunmix_separator(openunmix, SOURCES, MAX_BIN)
-    xumx = asteroid_xumx(checkout)(SOURCES, max_bin=MAX_BIN).eval()
-    separate = asteroid_separate(checkout)
-    peers = {
-        "asteroid": lambda: separate(song.T.numpy(), xumx, SOURCES),
-        "openunmix": lambda: openunmix.predict.separate(song[None], RATE, separator=umx),
-    }
+    separator = openunmix_separator(openunmix, SOURCES, MAX_BIN, case.hidden_size)
+    song = 0.1 * torch.randn(1, 2, round(case.seconds * RATE))
+    separate = openunmix.predict.separate
+    return lambda seconds: separate(song[..., : round(seconds * RATE)], RATE, separator=separator)
+
+
+def compare_song(options: argparse.Namespace) -> List[Dict[str, Any]]:
+    """One row per peer: processes of ours and of all peers in turn."""
+    programs = ("ours", *PEERS)
+    rounds = [
+        {program: _run(program, options.song, options) for program in programs}
+        for _ in range(options.repeats)
+    ]
     rows = []
-    for peer, work in peers.items():
-        result = compare(lambda: separator.separate(song), work, repeats)
-        rows.append({"peer": peer, "seconds": seconds, **result})
+    for peer in PEERS:
+        memory = {
+            f"{name}_gigabytes": max(each[program].peak for each in rounds) / 1e9
+            for name, program in (("ours", "ours"), ("peer", peer))
+        }
+        pairs = [(each["ours"], each[peer]) for each in rounds]
+        rows.append({"peer": peer, "minutes": options.song, **ratios(pairs), **memory})
         show(rows[-1])
     return rows
 
 
-def memory(minutes: float, threads: int) -> Dict[str, Any]:
-    """A row with the peak of a fresh process that separates a stream."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        peak = pool.submit(_separate_stream, minutes, threads).result()
-    return {"minutes": minutes, "peak_gigabytes": peak / 1e9}
+def measure_lengths(options: argparse.Namespace) -> List[Dict[str, Any]]:
+    """One row per program and length: a single separation."""
+    rows = []
+    for minutes in options.minutes:
+        for program in ("ours", *PEERS) if minutes <= options.peer_minutes else ("ours",):
+            cost = _run(program, minutes, options)
+            row = {"program": program, "minutes": minutes, "seconds": cost.clock}
+            rows.append({**row, "peak_gigabytes": cost.peak / 1e9})
+            show(rows[-1])
+    return rows
 
 
-def _separate_stream(minutes: float, threads: int) -> int:
-    torch.set_num_threads(threads)
-    n_blocks = round(minutes * 12)
-    block = 0.1 * torch.randn(2, 5 * RATE)
-    song = Song("stream", RATE, 2, n_blocks * 5 * RATE, lambda: (block for _ in range(n_blocks)))
-    for _ in Separator(XUMX(SOURCES, max_bin=MAX_BIN), "cpu").stream(song):
-        pass
-    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-    return 1024 * int(status["VmHWM"].split()[0])
+def _run(program: str, minutes: float, options: argparse.Namespace) -> Alone:
+    return run_alone(prepare, Case(program, 60 * minutes, options.asteroid, options.hidden))
 
 
 def main() -> None:
+    """Read the options, print a row per comparison and length, write them all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--asteroid", type=Path, required=True, help="checkout of asteroid")
-    parser.add_argument("--seconds", type=float, default=180.0, help="of the song")
-    parser.add_argument("--minutes", type=float, default=60.0, help="of the stream")
+    parser.add_argument("--song", type=float, default=3.0, help="minutes of the song compared")
+    parser.add_argument(
+        "--minutes", type=float, nargs="*", default=[1.0, 10.0, 60.0], help="other lengths"
+    )
+    parser.add_argument(
+        "--peer-minutes", type=float, default=3.0, help="longest song that a peer is given"
+    )
+    parser.add_argument("--hidden", type=int, default=512, help="size of the networks")
     add_arguments(parser)
+    parser.set_defaults(repeats=3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    rows = speed(options.asteroid, options.seconds, options.repeats)
-    rows.append(memory(options.minutes, options.threads))
-    show(rows[-1])
+    rows = compare_song(options) + measure_lengths(options)
     save(rows, options.json)
 
 

@@ -1,12 +1,13 @@
 """A training step of X-UMX at its official size, beside asteroid's model with its recipe's loss.
 
 Forward pass, MDL with CL over four sources including the STFT of the references, backward pass and
-step of Adam, for 6 s of stereo. The weights and the losses' values are the same on both sides.
+step of Adam, for 6 s of stereo, with so many segments in a batch. The weights and the losses'
+values are the same on both sides.
 """
 
 import argparse
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable, Dict, List
 
 import torch
 
@@ -48,34 +49,36 @@ def peer_loss(checkout: Path) -> Callable:
     return loss
 
 
-def run(options: argparse.Namespace) -> dict:
-    """The row of this benchmark."""
-    torch.manual_seed(0)
-    sources = 0.1 * torch.randn(options.batch, len(SOURCES), 2, int(options.seconds * RATE))
-    ours = XUMX(SOURCES, **OFFICIAL)
-    peer = asteroid_xumx(options.asteroid)(SOURCES, **OFFICIAL)
-    peer.load_state_dict(ours.state_dict())
-    mine = make_step(ours, MultiDomainLoss(*LOSS), sources)
-    theirs = make_step(peer, peer_loss(options.asteroid), sources)
-    return {
-        "batch": options.batch,
-        "seconds": options.seconds,
-        **compare(mine, theirs, options.repeats),
-    }
+def run(options: argparse.Namespace) -> List[Dict[str, Any]]:
+    """One row per size of a batch."""
+    rows = []
+    for batch in options.batch:
+        torch.manual_seed(0)
+        sources = 0.1 * torch.randn(batch, len(SOURCES), 2, int(options.seconds * RATE))
+        ours = XUMX(SOURCES, hidden_size=options.hidden, **OFFICIAL)
+        peer = asteroid_xumx(options.asteroid)(SOURCES, hidden_size=options.hidden, **OFFICIAL)
+        peer.load_state_dict(ours.state_dict())
+        mine = make_step(ours, MultiDomainLoss(*LOSS), sources)
+        theirs = make_step(peer, peer_loss(options.asteroid), sources)
+        times = compare(mine, theirs, options.repeats)
+        per_second = batch / times["ours_seconds"]["median"]
+        rows.append({"batch": batch, "segments/s": per_second, **times})
+        show(rows[-1])
+    return rows
 
 
 def main() -> None:
-    """Read the options, print the row, write it."""
+    """Read the options, print a row per size of a batch, write them all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--asteroid", type=Path, required=True, help="checkout of asteroid")
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--seconds", type=float, default=6.0, help="of a segment")
+    parser.add_argument("--hidden", type=int, default=512, help="size of the networks")
     add_arguments(parser)
+    parser.set_defaults(repeats=3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    row = run(options)
-    show(row)
-    save([row], options.json)
+    save(run(options), options.json)
 
 
 if __name__ == "__main__":

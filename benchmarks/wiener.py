@@ -7,21 +7,20 @@ with one EM iteration: the whole song as norbert does, or in openunmix's windows
 import argparse
 from typing import Any, Dict, List
 
-import norbert
 import numpy as np
 import torch
 
 from asteroid_xscheme.wiener import wiener
 
 from .pairing import add_arguments, compare, save, show
-from .peers import import_openunmix
+from .peers import import_norbert, import_openunmix
 
 BINS, FRAMES_PER_SECOND, SOURCES, CHANNELS, WINDOW = 2049, 44100 / 1024, 4, 2, 300
 
 
 def benchmark(seconds: float, repeats: int) -> List[Dict[str, Any]]:
     """One row per peer."""
-    filtering = import_openunmix().filtering
+    norbert, filtering = import_norbert(), import_openunmix().filtering
     n_frames = round(seconds * FRAMES_PER_SECOND)
     generator = torch.Generator().manual_seed(0)
     shape = (CHANNELS, n_frames, BINS)
