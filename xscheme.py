@@ -4,8 +4,16 @@ Nothing but argparse is imported until a command runs, so that --help answers at
 """
 
 import argparse
+import os
 import sys
 from typing import Optional, Sequence
+
+#: read by libraries when they start, here or in child processes; docs/choices.md says what it brings
+_ENVIRONMENT = {
+    "GOMP_SPINCOUNT": "2000",  # threads wait for each other without blocking the processor
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",  # freed memory is kept for the next step
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+}
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -19,6 +27,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if others and "options" not in arguments:  # where a command leaves options to a conf.yml
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     arguments.options = others
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         return arguments.run(arguments) or 0
     except KeyboardInterrupt:

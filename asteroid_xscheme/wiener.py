@@ -99,7 +99,8 @@ def _reference_power(mixture: torch.Tensor) -> torch.Tensor:
     """What scales the floors: norbert scales a loud mixture down to a peak of 10 instead."""
     if not mixture.numel():
         return torch.ones((), dtype=torch.float64)
-    return (mixture.abs().amax().double().square() / 100).clamp_min(1)
+    loudest = mixture.real.square().addcmul_(mixture.imag, mixture.imag).amax()
+    return (loudest.double() / 100).clamp_min(1)
 
 
 class _OfMagnitudes:
@@ -115,11 +116,11 @@ class _OfMagnitudes:
 
     def cross(self, frames: slice, c: int, d: int) -> Tuple[torch.Tensor, torch.Tensor]:
         """Real and imaginary part of y_c y_d*, (J, n, F)."""
-        x_c, x_d = (self.x[channel, frames].to(torch.complex128) for channel in (c, d))
-        turn = x_c * x_d.conj()
-        turn = turn / turn.abs().clamp_min(torch.finfo(torch.float64).tiny)
-        product = self.magnitudes[:, c, frames].double() * self.magnitudes[:, d, frames]
-        return product * turn.real.contiguous(), product.mul_(turn.imag.contiguous())
+        real, imag = _conjugate_product(self.x[c, frames], self.x[d, frames])
+        power = real.square().addcmul_(imag, imag)
+        scale = power.clamp_min_(torch.finfo(torch.float64).tiny).rsqrt_()
+        product = self.magnitudes[:, c, frames].double().mul_(self.magnitudes[:, d, frames])
+        return product * real.mul_(scale), product.mul_(imag.mul_(scale))
 
 
 class _OfSpectrograms:
@@ -133,9 +134,13 @@ class _OfSpectrograms:
         return re.mul_(re).addcmul_(im, im)
 
     def cross(self, frames: slice, c: int, d: int) -> Tuple[torch.Tensor, torch.Tensor]:
-        y_c, y_d = (self.y[:, channel, frames].to(torch.complex128) for channel in (c, d))
-        product = y_c * y_d.conj()
-        return product.real, product.imag
+        return _conjugate_product(self.y[:, c, frames], self.y[:, d, frames])
+
+
+def _conjugate_product(a: torch.Tensor, b: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Real and imaginary part of a b*, in planes: several times as fast as complex numbers."""
+    a_re, a_im, b_re, b_im = (part.double() for x in (a, b) for part in (x.real, x.imag))
+    return (a_re * b_re).addcmul_(a_im, b_im), (a_im * b_re).addcmul_(a_re, b_im, value=-1)
 
 
 def _separate(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asteroid_xscheme.stft import istft, stft
+from asteroid_xscheme.stft import istft, magnitude, stft
 
 WINDOW = torch.hann_window(64)
 
@@ -60,3 +60,14 @@ def test_gradient_reaches_the_waveform():
     waveform = noise(200).requires_grad_()
     istft(stft(waveform, WINDOW, 64, 16), WINDOW, 64, 16, length=200).sum().backward()
     torch.testing.assert_close(waveform.grad, torch.ones(200))
+
+
+def test_magnitude_is_the_absolute_value():
+    spectrogram = stft(noise(2, 500), WINDOW, 64, 16)
+    torch.testing.assert_close(magnitude(spectrogram), spectrogram.abs())
+
+
+def test_magnitude_of_silence_has_no_infinite_gradient():
+    waveform = torch.zeros(500, requires_grad=True)
+    magnitude(stft(waveform, WINDOW, 64, 16)).sum().backward()
+    assert waveform.grad.isfinite().all()

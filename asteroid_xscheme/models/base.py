@@ -17,7 +17,7 @@ from asteroid.utils.torch_utils import get_device
 
 from ..bridge import BridgeChoice, Bridges
 from ..checkpoint import load_package
-from ..stft import stft
+from ..stft import magnitude, stft
 from .synthesis import synthesize
 
 
@@ -182,9 +182,9 @@ class SpectrogramModel(BridgedModel):
         A mono model reads the mean over the channels: of the spectrograms, and of the magnitudes.
         """
         spectrogram = stft(wav, self.window, self.n_fft, self.hop)
-        magnitudes = (
-            spectrogram.abs() if self.spec_power == 1 else spectrogram.abs() ** self.spec_power
-        )
+        magnitudes = magnitude(spectrogram)
+        if self.spec_power != 1:
+            magnitudes = magnitudes**self.spec_power
         if self.nb_channels == 1:
             spectrogram, magnitudes = (x.mean(1, keepdim=True) for x in (spectrogram, magnitudes))
         return spectrogram, magnitudes.permute(3, 0, 1, 2)

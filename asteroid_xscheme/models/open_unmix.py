@@ -114,18 +114,20 @@ class FoldedEncoders(nn.Module):
 
 
 class FoldedDecoders(nn.Module):
-    """What `Decoders.fold` returns."""
+    """What `Decoders.fold` returns; the last layers of all sources are one batched product."""
 
     def __init__(self, first: Sequence[Affine], last: Sequence[Affine]):
         super().__init__()
-        self.networks = nn.ModuleList(
-            nn.Sequential(_make_linear(*one), nn.ReLU(), _make_linear(*other))
-            for one, other in zip(first, last)
-        )
+        self.first = nn.ModuleList(_make_linear(*layer) for layer in first)
+        weights, biases = (torch.stack(tensors).float() for tensors in zip(*last))
+        self.register_buffer("weight", weights.transpose(1, 2).contiguous())
+        self.register_buffer("bias", biases[:, None])
 
     def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Masks (J, N, B, C * F) >= 0, of the features (N, B, 2H) of every source."""
-        return torch.stack([net(x) for net, x in zip(self.networks, features)]).relu_()
+        hidden = [layer(x.flatten(0, 1)).relu_() for layer, x in zip(self.first, features)]
+        masks = torch.baddbmm(self.bias, torch.stack(hidden), self.weight).relu_()
+        return masks.unflatten(1, features[0].shape[:2])
 
 
 def _after_affine(weight: torch.Tensor, affine: Affine) -> Tuple[torch.Tensor, torch.Tensor]:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..bridge import BridgeChoice
-from ..stft import stft
+from ..stft import magnitude, stft
 from .base import BridgedModel, as_batch
 from .conv_tasnet import ConvTasNet
 
@@ -185,7 +185,7 @@ class XConvTasNet(BridgedModel):
 
     def _spectrograms(self, waveforms: torch.Tensor) -> torch.Tensor:
         """|S|^p (J, N, B, C, F) of waveforms (J, B, C, T)."""
-        magnitudes = stft(waveforms, self.window, self.in_chan, self.n_hop).abs()
+        magnitudes = magnitude(stft(waveforms, self.window, self.in_chan, self.n_hop))
         if self.spec_power != 1:
             magnitudes = magnitudes.clamp_min(_FLOOR).pow(self.spec_power)
         return magnitudes.permute(0, 4, 1, 2, 3)

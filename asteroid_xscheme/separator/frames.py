@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from ..stft import stft
 
 _SMALLEST_ENVELOPE = 1e-11
+_FRAMES_AT_ONCE = 64  # of a synthesis: what the processor's cache holds
 
 
 def analyze_stream(
@@ -80,8 +81,8 @@ def synthesize_stream(
     signal: Optional[torch.Tensor] = None
     envelope = window.new_zeros(n_fft - hop)
     n_before = n_fft // 2
-    for block in blocks:
-        frames = torch.fft.irfft(block.permute(1, 2, 0, 3), n_fft) * window
+    for block in (piece for block in blocks for piece in block.split(_FRAMES_AT_ONCE)):
+        frames = torch.fft.irfft(block.permute(1, 2, 0, 3), n_fft).mul_(window)
         squares = window.square().expand(frames.shape[-2], n_fft)
         signal, envelope = _overlap_add(frames, hop, signal), _overlap_add(squares, hop, envelope)
         n_ready = len(block) * hop

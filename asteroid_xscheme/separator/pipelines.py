@@ -13,6 +13,7 @@ from typing import ContextManager, Iterable, Iterator, Optional
 import torch
 
 from ..models.base import BridgedModel, SpectrogramModel
+from ..stft import magnitude
 from ..wiener import wiener
 from .chunks import Block, Chunk, cut_chunks, join_chunks
 from .frames import analyze_stream, synthesize_stream
@@ -91,18 +92,20 @@ def _estimate_chunks(
     """Of mixture (N, C, F): (mixture, magnitudes of the sources (N, J, C, F))."""
     while group := list(islice(chunks, batch)):
         mixtures = torch.stack([mixture for _, (mixture,) in group], dim=1)
-        magnitudes = mixtures.abs()
+        magnitudes = magnitude(mixtures)
         if model.spec_power != 1:
             magnitudes = magnitudes**model.spec_power
         with _precision(magnitudes.device, autocast):
             estimates = model.estimate_magnitudes(magnitudes).float()
         if model.spec_power != 1:
             estimates = estimates.clamp_min(0) ** (1 / model.spec_power)
-        del magnitudes, mixtures
+        del mixtures
         for k, (start, (mixture,)) in enumerate(group):
-            # a copy, lest what is held of one chunk keep all of the batch in memory
-            yield start, (mixture, estimates[:, :, k].transpose(0, 1).contiguous())
-        del estimates, group
+            magnitudes = estimates[:, :, k].transpose(0, 1)
+            if k == len(group) - 1:  # a copy, lest what is held of it keep the batch in memory
+                magnitudes = magnitudes.clone()
+            yield start, (mixture, magnitudes)
+        del estimates, magnitudes, group
 
 
 def _filter_windows(windows: Iterator[Chunk], options: WienerOptions) -> Iterator[Chunk]:

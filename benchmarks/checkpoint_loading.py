@@ -1,0 +1,96 @@
+"""Reading the weights of X-UMX at its official size: safely, beside torch.load without a guard.
+
+One file of asteroid's format, 142 MB, in the machine's file cache. The first row ends with the
+package in memory: `load_package`, which executes nothing of the file and checks what it holds,
+beside `torch.load(weights_only=False)`, which runs whatever the file asks for; that is what asteroid
+did before torch 2.6. The second ends with a model: `XUMX.from_pretrained` beside torch.load,
+asteroid's class of a checkout given by --asteroid, and load_state_dict. The third reads the same
+weights from a file of safetensors, beside torch.load. Memory is that of one reading in a process of
+its own.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+import torch
+
+from asteroid_xscheme import XUMX, load_package, save_package
+
+from .pairing import Work, add_arguments, compare, peak_memory, save, show
+from .peers import asteroid_xumx
+
+SOURCES, MAX_BIN = ["bass", "drums", "vocals", "other"], 1487
+LOAD, MODEL, SAFETENSORS = "load_package", "XUMX.from_pretrained", "load_package of safetensors"
+TORCH_LOAD = "torch.load(weights_only=False)"
+
+
+def write_files(folder: Path, hidden_size: int) -> Dict[str, Path]:
+    """The same weights as a file of asteroid's format and as one of safetensors."""
+    torch.manual_seed(0)
+    package = XUMX(SOURCES, max_bin=MAX_BIN, hidden_size=hidden_size).serialize()
+    names = {"torch": "x_umx.pth", "safetensors": "x_umx.safetensors"}
+    return {kind: save_package(package, folder / name) for kind, name in names.items()}
+
+
+def unguarded(path: Path) -> Dict[str, Any]:
+    """The package of a file, by a reader that does whatever the file says."""
+    return torch.load(path, map_location="cpu", weights_only=False)
+
+
+def prepare(name: str, files: Dict[str, Path], checkout: Optional[Path]) -> Work:
+    """The work of reading a file, as named in a row."""
+    works: Dict[str, Callable[[], Any]] = {
+        LOAD: lambda: load_package(files["torch"]),
+        SAFETENSORS: lambda: load_package(files["safetensors"]),
+        MODEL: lambda: XUMX.from_pretrained(files["torch"]),
+        TORCH_LOAD: lambda: unguarded(files["torch"]),
+    }
+    if name in works:
+        return works[name]
+    peer = asteroid_xumx(checkout)
+
+    def model() -> torch.nn.Module:
+        package = unguarded(files["torch"])
+        network = peer(**package["model_args"])
+        network.load_state_dict(package["state_dict"])
+        return network
+
+    return model
+
+
+def benchmark(
+    files: Dict[str, Path], checkout: Optional[Path], repeats: int
+) -> List[Dict[str, Any]]:
+    """One row per way to read."""
+    pairs = [(LOAD, TORCH_LOAD), (SAFETENSORS, TORCH_LOAD)]
+    if checkout is not None:
+        pairs.insert(1, (MODEL, "torch.load and asteroid's XUMX"))
+    rows = []
+    for ours, peer in pairs:
+        works = [prepare(name, files, checkout) for name in (ours, peer)]
+        row = {"reading": ours, "peer": peer, **compare(*works, repeats)}
+        for side, name in (("ours_mb", ours), ("peer_mb", peer)):
+            row[side] = peak_memory(prepare, name, files, checkout) / 2**20
+        rows.append(row)
+        show(row)
+    return rows
+
+
+def main() -> None:
+    """Read the options, print a row per way to read, write them all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--asteroid", type=Path, help="checkout of asteroid to compare with")
+    parser.add_argument("--hidden", type=int, default=512, help="size of the networks")
+    add_arguments(parser)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        files = write_files(Path(folder), options.hidden)
+        rows = benchmark(files, options.asteroid, options.repeats)
+    save(rows, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The official recipes of egs/musdb18 as training steps: options in, model and step out.
+
+Networks have random weights and the input is noise; sizes, loss and optimizer are the recipe's.
+"""
+
+from pathlib import Path
+from typing import Dict
+
+import torch
+from asteroid.engine.optimizers import make_optimizer
+
+from asteroid_xscheme.config import Config
+from asteroid_xscheme.models import ARCHITECTURES, BridgedModel
+from asteroid_xscheme.training import build_loss
+
+from .pairing import Work
+
+FOLDER = Path(__file__).parents[1] / "egs" / "musdb18"
+#: name -> folder of the recipe
+RECIPES = {"X-UMX": "X-UMX", "X-D3Net": "X-D3Net", "X-Conv-TasNet": "X-ConvTasNet"}
+#: name -> option that computes twice to save memory
+SAVING = {"X-D3Net": "recompute", "X-Conv-TasNet": "checkpointing"}
+
+
+def read_recipe(name: str, saving: bool = False) -> Config:
+    """The options of a recipe, with or without the option that saves memory."""
+    config = Config.from_yaml(FOLDER / RECIPES[name] / "local" / "conf.yml")
+    if saving:
+        setattr(config.model, SAVING[name], True)
+    return config
+
+
+def segment_samples(config: Config) -> int:
+    """Samples of a training segment."""
+    return int(config.data.seq_dur * config.data.sample_rate)
+
+
+def build_model(config: Config) -> BridgedModel:
+    """The recipe's model in training mode, returning what the multi-domain loss reads."""
+    rate = config.data.sample_rate
+    args: Dict = {**config.model.model_args(rate), "return_time_signals": True}
+    return ARCHITECTURES[config.architecture](config.data.sources, sample_rate=rate, **args).train()
+
+
+class TrainingStep:
+    """Forward pass, loss, backward pass and step of the optimizer, on one batch of noise.
+
+    Args:
+        config: The recipe's options.
+        batch: Segments.
+        n_samples: Of a segment.
+        device: Where it happens.
+        bf16: Whether the networks compute in bfloat16 where autocast does, as `bf16-mixed`.
+    """
+
+    def __init__(
+        self, config: Config, batch: int, n_samples: int, device: str = "cpu", bf16: bool = False
+    ):
+        torch.manual_seed(0)
+        self.model = build_model(config).to(device)
+        self.loss = build_loss(config, self.model).to(device)
+        self.optimizer = make_optimizer(
+            self.model.parameters(),
+            optimizer=config.optim.optimizer,
+            lr=config.optim.lr,
+            weight_decay=config.optim.weight_decay,
+        )
+        shape = (batch, len(config.data.sources), config.model.nb_channels, n_samples)
+        self.sources = 0.1 * torch.randn(shape, device=device)
+        self.mixture = self.sources.sum(1)
+        self.device_type, self.bf16 = torch.device(device).type, bf16
+
+    def forward(self) -> torch.Tensor:
+        """The loss of the batch."""
+        with torch.autocast(self.device_type, torch.bfloat16, enabled=self.bf16):
+            return self.loss(self.model(self.mixture), self.sources, self.mixture)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Gradients, and the step that they lead to."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def __call__(self) -> None:
+        self.backward(self.forward())
+
+
+def prepare_step(name: str, saving: bool, batch: int, n_samples: int) -> Work:
+    """The work of a step of a recipe, all memory that lasts being there already."""
+    step = TrainingStep(read_recipe(name, saving), batch, n_samples)
+    for parameter in step.model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    step.optimizer.step()
+    return step

@@ -1,0 +1,94 @@
+"""How long Python takes to import the package, and `xscheme --help` to answer.
+
+Each work is a fresh process, Python's own start included. Peers: `import asteroid.models` of the
+release beside `import asteroid_xscheme`, which imports it; `import torch`, without which no model
+comes; and asteroid's command `asteroid-infer --help`. The last row looks into the process of
+`xscheme --help`: it should have imported neither torch nor numpy and have answered in 0.3 s.
+"""
+
+import argparse
+import functools
+import json
+import os
+import subprocess
+import sys
+from typing import Any, Dict, List
+
+import torch
+
+from .pairing import Work, add_arguments, compare, save, show
+
+LIMIT = 0.3  # seconds for --help
+HEAVY = ("torch", "numpy", "asteroid_xscheme")
+COMMANDS = {
+    "import asteroid_xscheme": "import asteroid_xscheme",
+    "import asteroid.models": "import asteroid.models",
+    "import torch": "import torch",
+    "xscheme --help": "import xscheme; xscheme.main(['--help'])",
+    "asteroid-infer --help": "from asteroid.scripts.asteroid_cli import infer; infer(['--help'])",
+}
+PAIRS = (
+    ("import asteroid_xscheme", "import asteroid.models"),
+    ("import asteroid_xscheme", "import torch"),
+    ("xscheme --help", "asteroid-infer --help"),
+)
+_TELL_IMPORTS = """
+import json, sys, xscheme
+try:
+    xscheme.main(["--help"])
+except SystemExit:
+    print(json.dumps([name for name in {heavy} if name in sys.modules]))
+"""
+
+
+def start(code: str, threads: int) -> str:
+    """What a fresh Python prints that runs some code."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def prepare(name: str, threads: int) -> Work:
+    """The work of one of COMMANDS."""
+    return functools.partial(start, COMMANDS[name], threads)
+
+
+def compare_pairs(threads: int, repeats: int) -> List[Dict[str, Any]]:
+    """One row per pair of commands."""
+    rows = []
+    for ours, peer in PAIRS:
+        times = compare(prepare(ours, threads), prepare(peer, threads), repeats)
+        rows.append({"command": ours, "peer": peer, **times})
+        show(rows[-1])
+    return rows
+
+
+def look_into_help(threads: int, seconds: float) -> Dict[str, Any]:
+    """A row: what `xscheme --help` imported, and whether `seconds` are within the limit."""
+    imported = json.loads(start(_TELL_IMPORTS.format(heavy=HEAVY), threads).splitlines()[-1])
+    return {
+        "command": "xscheme --help",
+        "imports": ", ".join(imported) or "nothing heavy",
+        "seconds": seconds,
+        "limit": LIMIT,
+        "holds": not imported and seconds < LIMIT,
+    }
+
+
+def main() -> None:
+    """Read the options, print a row per pair of commands and one on --help, write them all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_arguments(parser)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rows = compare_pairs(options.threads, options.repeats)
+    seconds = next(row for row in rows if row["command"] == "xscheme --help")["ours_seconds"]
+    rows.append(look_into_help(options.threads, seconds["median"]))
+    show(rows[-1])
+    save(rows, options.json)
+
+
+if __name__ == "__main__":
+    main()
