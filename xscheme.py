@@ -114,7 +114,11 @@ def _add_separate_method(parser) -> None:
     group.add_argument("--segment", type=float, help="seconds of a chunk (default: the model's)")
     group.add_argument("--overlap", type=float, help="share of a chunk that overlaps the next")
     group.add_argument("--shifts", type=int, default=1, help="average over shifted songs")
+    group.add_argument("--flip-channels", action="store_true", help="average over both orders")
     group.add_argument("--batch-size", type=int, help="chunks at once (default: what fits)")
+    group.add_argument(
+        "--wiener", choices=["em", "one_pass"], default="em", help="one_pass: that of D3Net's code"
+    )
     group.add_argument("--niter", type=int, default=1, help="Wiener iterations (default: 1)")
     group.add_argument(
         "--wiener-win-len", type=int, default=300, help="frames of a Wiener window; 0: whole song"

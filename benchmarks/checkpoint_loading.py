@@ -2,11 +2,11 @@
 
 One file of asteroid's format, 142 MB, in the machine's file cache. The first row ends with the
 package in memory: `load_package`, which executes nothing of the file and checks what it holds,
-beside `torch.load(weights_only=False)`, which runs whatever the file asks for; that is what asteroid
-did before torch 2.6. The second ends with a model: `XUMX.from_pretrained` beside torch.load,
-asteroid's class of a checkout given by --asteroid, and load_state_dict. The third reads the same
-weights from a file of safetensors, beside torch.load. Memory is that of one reading in a process of
-its own.
+beside `torch.load(weights_only=False)`, which runs whatever the file asks for, as asteroid did
+before torch 2.6. The second ends with a model: `XUMX.from_pretrained` beside torch.load,
+asteroid's class of a checkout given by --asteroid, and load_state_dict. The third takes the same
+weights from a file of safetensors, beside torch.load; that file is only mapped, and read where the
+weights are used first. Memory is that of one reading in a process of its own.
 """
 
 import argparse

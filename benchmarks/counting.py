@@ -13,7 +13,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
 from asteroid_xscheme.config import Config
@@ -29,8 +29,8 @@ class StepCount(NamedTuple):
         forward_macs, backward_macs: Multiply-accumulates of products, convolutions and LSTMs;
             transforms, norms, depthwise convolutions and the loss are left out.
         recurrent_steps: Steps of LSTMs that wait for one another in a forward pass.
-        peak_bytes: The most memory held at once: weights, gradients, the optimizer's state, and
-            all that the step makes.
+        peak_bytes: The most memory held at once: weights, gradients, Adam's moments, and all that
+            the step makes.
     """
 
     parameters: int
@@ -40,40 +40,46 @@ class StepCount(NamedTuple):
     peak_bytes: int
 
 
-def count_step(config: Config, batch: int, n_samples: int, bf16: bool = False) -> StepCount:
-    """Count a step with so many segments of so many samples."""
-    memory = LiveMemory()
-    with FakeTensorMode(allow_non_fake_inputs=True), memory:
-        step = TrainingStep(config, batch, n_samples, bf16=bf16)
+def count_step(config: Config, batch: int, n_samples: int) -> StepCount:
+    """Count a step with so many segments of so many samples, and Adam's memory with it."""
+    counter = Counter()
+    with FakeTensorMode(allow_non_fake_inputs=True), counter:
+        step = TrainingStep(config, batch, n_samples)
+        parameters = list(step.model.parameters())
         recurrent = _count_recurrent_steps(step.model)
-        with _counter() as forward:
-            loss = step.forward()
-        with _counter() as backward:
-            step.backward(loss)
-    return StepCount(
-        sum(parameter.numel() for parameter in step.model.parameters()),
-        forward.get_total_flops() // 2,
-        backward.get_total_flops() // 2,
-        sum(recurrent),
-        memory.peak,
-    )
+        loss = step.forward()
+        forward_macs, forward_peak = counter.macs, counter.peak
+        loss.backward()
+    n_parameters = sum(parameter.numel() for parameter in parameters)
+    weights = sum(parameter.nbytes for parameter in parameters)
+    # the gradients of the step before are there until the forward pass ends; two moments always
+    peak = max(forward_peak + weights, counter.peak) + 2 * weights
+    return StepCount(n_parameters, forward_macs, counter.macs - forward_macs, sum(recurrent), peak)
 
 
-class LiveMemory(TorchDispatchMode):
-    """Bytes of the tensors that operations within this context make, as long as they live.
+class Counter(TorchDispatchMode):
+    """Counts what operations within this context compute and what their results occupy.
+
+    torch's own counter of operations keeps alive what checkpointing computes twice, so only its
+    formulas are taken.
 
     Attributes:
-        held: Bytes now.
-        peak: The most until now.
+        macs: Multiply-accumulates until now.
+        held: Bytes of the tensors that are alive.
+        peak: The most that `held` was.
     """
 
     def __init__(self):
         super().__init__()
-        self.held = self.peak = 0
+        self.macs = self.held = self.peak = 0
         self._known = WeakIdKeyDictionary()
+        self._formulas = {**flop_registry, **_LSTM_LAYERS}
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None) -> Any:
         result = func(*args, **(kwargs or {}))
+        if func.overloadpacket in self._formulas:
+            formula = self._formulas[func.overloadpacket]
+            self.macs += formula(*args, **(kwargs or {}), out_val=result) // 2
         tree_map_only(torch.Tensor, self._hold, result)
         return result
 
@@ -102,18 +108,17 @@ def _count_recurrent_steps(model: nn.Module) -> list:
     return steps
 
 
-def _counter() -> FlopCounterMode:
-    """torch's counter, taught the CPU's LSTM layer."""
-    layers = {
-        torch.ops.aten.mkldnn_rnn_layer: _lstm_layer_flops,
-        torch.ops.aten.mkldnn_rnn_layer_backward: lambda *shapes, **_: 2
-        * _lstm_layer_flops(*shapes),
-    }
-    return FlopCounterMode(display=False, custom_mapping=layers)
+def _lstm_layer_flops(inputs, input_weights, hidden_weights, *_, out_val) -> int:
+    """One direction of a layer, of (N, B, features), (4 hidden, features), (4 hidden, hidden)."""
+    n_frames, batch, _ = inputs.shape
+    return 2 * n_frames * batch * (input_weights.numel() + hidden_weights.numel())
 
 
-def _lstm_layer_flops(inputs, input_weights, hidden_weights, *_, **__) -> int:
-    """Of shapes (N, B, features), (4 hidden, features), (4 hidden, hidden): one direction."""
-    n_frames, batch, _ = inputs
-    weights = input_weights[0] * input_weights[1] + hidden_weights[0] * hidden_weights[1]
-    return 2 * n_frames * batch * weights
+def _lstm_layer_backward_flops(*args, out_val) -> int:
+    return 2 * _lstm_layer_flops(*args, out_val=out_val)
+
+
+_LSTM_LAYERS = {  # of the CPU; torch has no formula for them
+    torch.ops.aten.mkldnn_rnn_layer: _lstm_layer_flops,
+    torch.ops.aten.mkldnn_rnn_layer_backward: _lstm_layer_backward_flops,
+}

@@ -64,6 +64,13 @@ def compare(ours: Work, peer: Work, repeats: int = 5, warmup: int = 1) -> Dict[s
     return ratios([(_measure(ours), _measure(peer)) for _ in range(repeats)])
 
 
+def repeat(work: Work, repeats: int = 5, warmup: int = 1) -> Dict[str, float]:
+    """Seconds by the clock of a work without a peer: "median", "min" and "max"."""
+    for _ in range(warmup):
+        work()
+    return _summary(_measure(work).clock for _ in range(repeats))
+
+
 def ratios(pairs: List[Tuple[Union[Cost, Alone], Union[Cost, Alone]]]) -> Dict[str, Any]:
     """What :func:`compare` returns, of pairs (ours, peer) that are measured already."""
     return {

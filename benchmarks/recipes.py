@@ -57,8 +57,11 @@ class TrainingStep:
         self, config: Config, batch: int, n_samples: int, device: str = "cpu", bf16: bool = False
     ):
         torch.manual_seed(0)
-        self.model = build_model(config).to(device)
-        self.loss = build_loss(config, self.model).to(device)
+        self.model = build_model(config)
+        self.loss = build_loss(config, self.model)
+        if device != "cpu":  # fake tensors, for counting, do not stand `to` even where it is idle
+            self.model.to(device)
+            self.loss.to(device)
         self.optimizer = make_optimizer(
             self.model.parameters(),
             optimizer=config.optim.optimizer,
@@ -70,25 +73,26 @@ class TrainingStep:
         self.mixture = self.sources.sum(1)
         self.device_type, self.bf16 = torch.device(device).type, bf16
 
+    def begin(self) -> None:
+        """Make what lasts from step to step, gradients and the optimizer's state."""
+        for parameter in self.model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimizer.step()
+
     def forward(self) -> torch.Tensor:
         """The loss of the batch."""
         with torch.autocast(self.device_type, torch.bfloat16, enabled=self.bf16):
             return self.loss(self.model(self.mixture), self.sources, self.mixture)
 
-    def backward(self, loss: torch.Tensor) -> None:
-        """Gradients, and the step that they lead to."""
+    def __call__(self) -> None:
+        loss = self.forward()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-
-    def __call__(self) -> None:
-        self.backward(self.forward())
 
 
 def prepare_step(name: str, saving: bool, batch: int, n_samples: int) -> Work:
     """The work of a step of a recipe, all memory that lasts being there already."""
     step = TrainingStep(read_recipe(name, saving), batch, n_samples)
-    for parameter in step.model.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    step.optimizer.step()
+    step.begin()
     return step

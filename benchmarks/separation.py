@@ -11,7 +11,7 @@ length. Memory is the most that the process held, Python and network included.
 
 import argparse
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
 import torch
 
@@ -24,6 +24,7 @@ from .peers import asteroid_separate, asteroid_xumx, import_openunmix, openunmix
 SOURCES, RATE, MAX_BIN = ["bass", "drums", "vocals", "other"], 44100, 1487
 PEERS = ("asteroid", "openunmix")
 _BLOCK_SECONDS, _WARM_UP_SECONDS = 5, 5.0
+Separate = Callable[[float], Any]  # separates so many seconds
 
 
 class Case(NamedTuple):
@@ -44,25 +45,31 @@ def prepare(case: Case) -> Work:
     return lambda: separate(case.seconds)
 
 
-def _ours(case: Case):
-    model = XUMX(SOURCES, max_bin=MAX_BIN, hidden_size=case.hidden_size)
-    separator = Separator(model.eval(), "cpu")
+def noise_song(seconds: float) -> Song:
+    """A stereo song of noise that comes in blocks, one block again and again."""
+    n_samples = round(seconds * RATE)
     block = 0.1 * torch.randn(2, _BLOCK_SECONDS * RATE)
 
-    def blocks(n_samples: int):
-        while n_samples > 0:
-            yield block[:, :n_samples]
-            n_samples -= block.shape[-1]
+    def blocks() -> Iterator[torch.Tensor]:
+        for start in range(0, n_samples, block.shape[-1]):
+            yield block[:, : n_samples - start]
 
-    def separate(seconds: float) -> None:
-        n_samples = round(seconds * RATE)
-        for _ in separator.stream(Song("song", RATE, 2, n_samples, lambda: blocks(n_samples))):
-            pass
-
-    return separate
+    return Song("song", RATE, 2, n_samples, blocks)
 
 
-def _asteroids(case: Case):
+def drain(separator: Separator, song: Song) -> None:
+    """Separate a song and drop what comes out."""
+    for _ in separator.stream(song):
+        pass
+
+
+def _ours(case: Case) -> Separate:
+    model = XUMX(SOURCES, max_bin=MAX_BIN, hidden_size=case.hidden_size)
+    separator = Separator(model.eval(), "cpu")
+    return lambda seconds: drain(separator, noise_song(seconds))
+
+
+def _asteroids(case: Case) -> Separate:
     model = asteroid_xumx(case.checkout)(SOURCES, max_bin=MAX_BIN, hidden_size=case.hidden_size)
     separate = asteroid_separate(case.checkout)
     song = 0.1 * torch.randn(2, round(case.seconds * RATE))
@@ -70,7 +77,7 @@ def _asteroids(case: Case):
     return lambda seconds: separate(song[:, : round(seconds * RATE)].T.numpy(), model, SOURCES)
 
 
-def _openunmixs(case: Case):
+def _openunmixs(case: Case) -> Separate:
     openunmix = import_openunmix()
     separator = openunmix_separator(openunmix, SOURCES, MAX_BIN, case.hidden_size)
     song = 0.1 * torch.randn(1, 2, round(case.seconds * RATE))

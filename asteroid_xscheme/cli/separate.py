@@ -58,6 +58,8 @@ def _separator(arguments: Namespace) -> Separator:
         wiener_iterations=arguments.niter,
         wiener_window=arguments.wiener_win_len or None,
         softmask=arguments.softmask,
+        wiener=arguments.wiener,
+        flip_channels=arguments.flip_channels,
         shifts=arguments.shifts,
         normalize=arguments.normalize,
         precision=arguments.precision,

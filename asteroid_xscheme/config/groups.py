@@ -160,13 +160,16 @@ class SeparationConfig:
     overlap: Optional[float] = option(
         None, "share of a chunk that overlaps the next; none as above"
     )
-    niter: int = option(1, "iterations of the Wiener filter; 0 keeps the estimates")
+    flip_channels: bool = option(False, "average over the channels in both orders; twice the work")
+    wiener: str = option("em", "Wiener filter: em, or one_pass, that of D3Net's official code")
+    niter: int = option(1, "iterations of the Wiener filter em; 0 keeps the estimates")
     wiener_win_len: int = option(300, "frames that the Wiener filter takes together")
     softmask: bool = option(False, "begin the Wiener filter with a ratio mask")
 
     def __post_init__(self):
         if self.niter < 0:
             raise ConfigError(f"niter wants 0 or more, got {self.niter}.")
+        check_one_of("wiener", self.wiener, ("em", "one_pass"))
 
 
 @dataclass

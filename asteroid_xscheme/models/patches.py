@@ -1,23 +1,22 @@
 """A spectrogram of any length through a network that wants patches of a fixed number of frames.
 
 Patches overlap and their estimates are averaged with equal weights, the published inference of
-D3Net. A patch that reaches beyond the song is filled up with silence.
+D3Net. A patch that reaches beyond the song is filled up with silence. The spectrogram may come as
+a stream, of which only a few patches are held.
 """
 
-from typing import Callable
+from itertools import islice
+from typing import Callable, Iterable, Iterator, Tuple
 
 import torch
 import torch.nn.functional as F
 
 Estimator = Callable[[torch.Tensor], torch.Tensor]
+_Patch = Tuple[torch.Tensor, int]
 
 
 def overlap_add_patches(
-    estimate: Estimator,
-    magnitudes: torch.Tensor,
-    patch_frames: int,
-    patch_shift: int,
-    flip_channels: bool = False,
+    estimate: Estimator, magnitudes: torch.Tensor, patch_frames: int, patch_shift: int
 ) -> torch.Tensor:
     """Mean of the estimates of all patches that hold a frame, for every frame.
 
@@ -26,31 +25,80 @@ def overlap_add_patches(
         magnitudes: (N, B, C, F), any number of frames N >= 1.
         patch_frames: Frames of a patch, a multiple of `patch_shift`.
         patch_shift: Frames from one patch to the next.
-        flip_channels: Whether each patch is also estimated with its channels in reverse order,
-            and the mean of both taken; twice the work.
 
     Returns:
         (J, N, B, C, F)
     """
-    n_frames = len(magnitudes)
+    parts = stream_patches(estimate, [magnitudes], patch_frames, patch_shift)
+    return torch.cat(list(parts), dim=1)
+
+
+def stream_patches(
+    estimate: Estimator,
+    blocks: Iterable[torch.Tensor],
+    patch_frames: int,
+    patch_shift: int,
+    batch: int = 1,
+) -> Iterator[torch.Tensor]:
+    """The same for a stream of magnitudes.
+
+    Args:
+        estimate, patch_frames, patch_shift: As for :func:`overlap_add_patches`.
+        blocks: (n, B, C, F) of any n.
+        batch: Patches to estimate at once, side by side as more items of the batch B.
+
+    Yields:
+        (J, n, B, C, F), together as many frames as the blocks.
+    """
     n_overlapping = patch_frames // patch_shift
-    n_before = patch_frames - patch_shift
-    n_patches = -(-n_frames // patch_shift) + n_overlapping - 1
-    n_padded = (n_patches - 1) * patch_shift + patch_frames
-    n_after = n_padded - n_before - n_frames
-    padded = F.pad(magnitudes, (0, 0, 0, 0, 0, 0, n_before, n_after))
-    if flip_channels:
-        estimate = _averaged_over_flip(estimate)
-    total = None
-    for start in range(0, n_patches * patch_shift, patch_shift):
-        patch = estimate(padded[start : start + patch_frames])
-        if total is None:
-            total = patch.new_zeros(len(patch), *padded.shape)
-        total[:, start : start + patch_frames] += patch
-    return total[:, n_before : n_before + n_frames] / n_overlapping
+    patches = _cut_patches(blocks, patch_shift, n_overlapping)
+    rest = None
+    while group := list(islice(patches, batch)):
+        estimates = estimate(torch.cat([patch for patch, _ in group], dim=1))
+        for (_, n_frames), total in zip(group, estimates.chunk(len(group), dim=2)):
+            if rest is not None:
+                total = total + F.pad(rest, (*[0] * 6, 0, patch_shift))
+            if n_frames:
+                yield total[:, :n_frames] / n_overlapping
+            rest = total[:, patch_shift:]
 
 
-def _averaged_over_flip(estimate: Estimator) -> Estimator:
+def _cut_patches(
+    blocks: Iterable[torch.Tensor], shift: int, n_overlapping: int
+) -> Iterator[_Patch]:
+    """Patches of `n_overlapping` pieces of `shift` frames, one piece after each other.
+
+    Yields:
+        A patch, and how many frames of its first piece are the song's: none of the silence before
+        it, few of its last piece.
+    """
+    held = []
+    for piece, n_frames in _cut_pieces(blocks, shift):
+        if not held:
+            held = [(torch.zeros_like(piece), 0)] * (n_overlapping - 1)
+        held.append((piece, n_frames))
+        yield torch.cat([piece for piece, _ in held]), held[0][1]
+        held = held[1:]
+    for k in range(1, len(held) + 1):
+        pieces = [piece for piece, _ in held[k - 1 :]] + [torch.zeros_like(held[0][0])] * k
+        yield torch.cat(pieces), held[k - 1][1]
+
+
+def _cut_pieces(blocks: Iterable[torch.Tensor], size: int) -> Iterator[_Patch]:
+    """Pieces of `size` frames and how many of them are the song's; the last is filled up."""
+    held = None
+    for block in blocks:
+        held = block if held is None else torch.cat([held, block])
+        *full, held = held.split(size)
+        yield from ((piece, size) for piece in full)
+    if held is not None:
+        n_frames = len(held)
+        yield F.pad(held, (*[0] * 6, 0, size - n_frames)), n_frames
+
+
+def averaged_over_flip(estimate: Estimator) -> Estimator:
+    """The mean of what an estimator makes of the channels in their order and in the reverse."""
+
     def estimate_both(magnitudes: torch.Tensor) -> torch.Tensor:
         flipped = estimate(magnitudes.flip(2)).flip(3)
         return (estimate(magnitudes) + flipped) / 2

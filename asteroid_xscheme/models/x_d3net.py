@@ -20,7 +20,8 @@ References:
 """
 
 from functools import partial
-from typing import Any, List, Mapping, Optional, Sequence, Union
+from itertools import groupby
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -32,12 +33,26 @@ from .d3net import POINTS, D3Net, estimate_together
 from .d3net_blocks import D3Block
 from .d3net_config import D3NetConfig, configuration
 from .d3net_folding import fold_networks
-from .patches import overlap_add_patches
+from .patches import Estimator, averaged_over_flip, overlap_add_patches
 
 NetworkChoice = Union[str, Mapping[str, Any]]
 Statistic = Optional[Union[np.ndarray, torch.Tensor]]
 
 ABOVE_VALID = ("share", "mixture")
+
+
+class PatchGroup(NamedTuple):
+    """Networks that take the same patches of a song.
+
+    Attributes:
+        estimate: Their magnitudes of their sources, (N, B, C, F) -> (J, N, B, C, F).
+        frames: Frames of a patch.
+        shift: Frames from one patch to the next.
+    """
+
+    estimate: Estimator
+    frames: int
+    shift: int
 
 
 class XD3Net(SpectrogramModel):
@@ -131,18 +146,17 @@ class XD3Net(SpectrogramModel):
         return torch.cat([estimate, above.to(estimate.dtype)], dim=-1)
 
     @property
-    def patch_frames(self) -> int:
-        """Frames that bridged networks take at once: the most that one of them wants."""
-        return self._patch_config.patch_frames
+    def patch_groups(self) -> List[PatchGroup]:
+        """Who takes which patches of a song: networks of all sources in their order.
 
-    @property
-    def patch_shift(self) -> int:
-        """Frames from one patch to the next."""
-        return self._patch_config.patch_shift
-
-    @property
-    def _patch_config(self) -> D3NetConfig:
-        return max(self.configs, key=lambda config: config.patch_frames)
+        Bridged networks take the same, of the most frames that one of them wants; of independent
+        ones each takes its own.
+        """
+        if self.bridges.open:
+            longest = max(self.configs, key=lambda config: config.patch_frames)
+            return [PatchGroup(self.estimate_magnitudes, longest.patch_frames, longest.patch_shift)]
+        groups = groupby(self.networks, lambda n: (n.config.patch_frames, n.config.patch_shift))
+        return [PatchGroup(partial(self._estimate, list(of)), *patch) for patch, of in groups]
 
     def estimate_patches(
         self, magnitudes: torch.Tensor, flip_channels: bool = False
@@ -150,27 +164,24 @@ class XD3Net(SpectrogramModel):
         """The same as :meth:`estimate_magnitudes` for a song: the mean of overlapping patches.
 
         This is the published inference of D3Net, whose estimates depend on the length of the
-        patches. Independent networks each take patches of their own length.
+        patches.
 
         Args:
             magnitudes: (N, B, C, F), any number of frames.
-            flip_channels: Whether to average over the channels in both orders, as published.
+            flip_channels: Whether to average over the channels in both orders, as published; twice
+                the work.
         """
-        if self.bridges.open:
-            groups = [(self.networks, self._patch_config)]
-        else:
-            groups = [([network], network.config) for network in self.networks]
-        estimates = [
-            overlap_add_patches(
-                partial(self._estimate, networks),
-                magnitudes,
-                config.patch_frames,
-                config.patch_shift,
-                flip_channels,
-            )
-            for networks, config in groups
-        ]
-        return torch.cat(estimates)
+        return torch.cat(
+            [
+                overlap_add_patches(
+                    averaged_over_flip(group.estimate) if flip_channels else group.estimate,
+                    magnitudes,
+                    group.frames,
+                    group.shift,
+                )
+                for group in self.patch_groups
+            ]
+        )
 
     def fold(self) -> "XD3Net":
         """A copy for inference, about twice as fast on a CPU; it separates, but cannot be saved.

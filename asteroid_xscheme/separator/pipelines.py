@@ -7,18 +7,20 @@ together they are at least as long as the mixture. Memory does not depend on the
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
-from typing import ContextManager, Iterable, Iterator, Optional
+from itertools import islice, tee
+from typing import ContextManager, Iterable, Iterator, Optional, Sequence
 
 import torch
 
 from ..models.base import BridgedModel, SpectrogramModel
+from ..models.patches import Estimator, averaged_over_flip, stream_patches
+from ..models.x_d3net import PatchGroup
 from ..stft import magnitude
-from ..wiener import wiener
+from ..wiener import wiener, wiener_one_pass
 from .chunks import Block, Chunk, cut_chunks, join_chunks
 from .frames import analyze_stream, synthesize_stream
+from .streams import Stream, in_step
 
-Stream = Iterator[torch.Tensor]
 _WIENER_FADE = 0.05  # share of a window that overlaps the next
 
 
@@ -44,25 +46,92 @@ class Chunking:
 
 @dataclass(frozen=True)
 class WienerOptions:
-    """Arguments of :func:`asteroid_xscheme.wiener.wiener`; `window` None takes the whole song."""
+    """Which filter, "em" or "one_pass" (:mod:`asteroid_xscheme.wiener`), and its arguments.
+
+    Attributes:
+        iterations, softmask: Of the filter "em".
+        window: Frames that are filtered together; None for the whole song.
+    """
 
     iterations: int = 1
     window: Optional[int] = 300
     softmask: bool = False
+    method: str = "em"
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """How networks estimate.
+
+    Attributes:
+        autocast: Precision of the networks, None for that of their weights.
+        flip_channels: Whether to average over the channels in both orders.
+    """
+
+    autocast: Optional[torch.dtype] = None
+    flip_channels: bool = False
+
+    def of(self, estimate: Estimator, power: float = 1) -> Estimator:
+        """An estimator of magnitudes |X| made of one of |X|^power."""
+        if self.flip_channels:
+            estimate = averaged_over_flip(estimate)
+
+        def estimate_magnitudes(magnitudes: torch.Tensor) -> torch.Tensor:
+            if power != 1:
+                magnitudes = magnitudes**power
+            with _precision(magnitudes.device, self.autocast):
+                estimates = estimate(magnitudes).float()
+            return estimates if power == 1 else estimates.clamp_min(0) ** (1 / power)
+
+        return estimate_magnitudes
 
 
 def separate_spectrogram(
     blocks: Iterable[torch.Tensor],
     model: SpectrogramModel,
     chunking: Chunking,
+    estimation: Estimation,
     options: WienerOptions,
-    autocast: Optional[torch.dtype] = None,
 ) -> Stream:
     """STFT, networks on chunks of frames, Wiener filter on windows of frames, inverse STFT."""
     frames = analyze_stream(blocks, model.window, model.n_fft, model.hop)
     chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=0)
-    estimated = _estimate_chunks(chunks, model, chunking.batch, autocast)
+    estimate = estimation.of(model.estimate_magnitudes, model.spec_power)
+    estimated = _estimate_chunks(chunks, estimate, chunking.batch)
     joined = join_chunks(estimated, chunking.fade, axis=0)
+    return _filter_and_synthesize(joined, model, options)
+
+
+def separate_patches(
+    blocks: Iterable[torch.Tensor],
+    model: SpectrogramModel,
+    groups: Sequence[PatchGroup],
+    batch: int,
+    estimation: Estimation,
+    options: WienerOptions,
+) -> Stream:
+    """The same by networks that want patches, of which `batch` are estimated at once."""
+    frames = analyze_stream(blocks, model.window, model.n_fft, model.hop)
+    mixture, *copies = tee(frames, 1 + len(groups))
+    estimates = [
+        stream_patches(
+            estimation.of(group.estimate),
+            (magnitude(x)[:, None] for x in copy),
+            group.frames,
+            group.shift,
+            batch,
+        )
+        for group, copy in zip(groups, copies)
+    ]
+    estimated = in_step([mixture, *((x[:, :, 0].transpose(0, 1) for x in e) for e in estimates)])
+    joined = ((x, torch.cat(magnitudes, dim=1)) for x, *magnitudes in estimated)
+    return _filter_and_synthesize(joined, model, options)
+
+
+def _filter_and_synthesize(
+    joined: Iterable[Block], model: SpectrogramModel, options: WienerOptions
+) -> Stream:
+    """Of mixture (N, C, F) and magnitudes of the sources (N, J, C, F): waveforms (J, C, T)."""
     length = options.window or sys.maxsize
     overlap = int(_WIENER_FADE * length) if options.window else 0
     windows = cut_chunks(joined, length, length - overlap, axis=0)
@@ -75,30 +144,19 @@ def separate_waveform(
     blocks: Iterable[torch.Tensor],
     model: BridgedModel,
     chunking: Chunking,
-    autocast: Optional[torch.dtype] = None,
+    estimation: Estimation,
 ) -> Stream:
     """Networks on chunks of samples, which are cross-faded over all of their overlap."""
     chunks = cut_chunks(((x,) for x in blocks), chunking.length, chunking.hop, axis=-1)
-    estimated = _separate_chunks(chunks, model, chunking.batch, autocast)
+    estimated = _separate_chunks(chunks, model, chunking.batch, estimation)
     return (x for (x,) in join_chunks(estimated, chunking.fade, axis=-1))
 
 
-def _estimate_chunks(
-    chunks: Iterator[Chunk],
-    model: SpectrogramModel,
-    batch: int,
-    autocast: Optional[torch.dtype],
-) -> Iterator[Chunk]:
+def _estimate_chunks(chunks: Iterator[Chunk], estimate: Estimator, batch: int) -> Iterator[Chunk]:
     """Of mixture (N, C, F): (mixture, magnitudes of the sources (N, J, C, F))."""
     while group := list(islice(chunks, batch)):
         mixtures = torch.stack([mixture for _, (mixture,) in group], dim=1)
-        magnitudes = magnitude(mixtures)
-        if model.spec_power != 1:
-            magnitudes = magnitudes**model.spec_power
-        with _precision(magnitudes.device, autocast):
-            estimates = model.estimate_magnitudes(magnitudes).float()
-        if model.spec_power != 1:
-            estimates = estimates.clamp_min(0) ** (1 / model.spec_power)
+        estimates = estimate(magnitude(mixtures))
         del mixtures
         for k, (start, (mixture,)) in enumerate(group):
             magnitudes = estimates[:, :, k].transpose(0, 1)
@@ -114,18 +172,24 @@ def _filter_windows(windows: Iterator[Chunk], options: WienerOptions) -> Iterato
         estimates, mixture = magnitudes.permute(1, 2, 3, 0), mixture.permute(1, 2, 0)
         if mixture.device.type == "mps":  # has no float64
             estimates, mixture = estimates.cpu(), mixture.cpu()
-        separated = wiener(estimates, mixture, options.iterations, options.softmask)
+        if options.method == "one_pass":
+            separated = wiener_one_pass(estimates * torch.sgn(mixture), mixture)
+        else:
+            separated = wiener(estimates, mixture, options.iterations, options.softmask)
         yield start, (separated.permute(3, 0, 1, 2).to(magnitudes.device),)
 
 
 def _separate_chunks(
-    chunks: Iterator[Chunk], model: BridgedModel, batch: int, autocast: Optional[torch.dtype]
+    chunks: Iterator[Chunk], model: BridgedModel, batch: int, estimation: Estimation
 ) -> Iterator[Chunk]:
     """Of mixture (C, T): sources (J, C, T)."""
     while group := list(islice(chunks, batch)):
         mixtures = torch.stack([mixture for _, (mixture,) in group])
-        with _precision(mixtures.device, autocast):
+        with _precision(mixtures.device, estimation.autocast):
             estimates = model.forward_wav(mixtures).float()
+            if estimation.flip_channels:
+                flipped = model.forward_wav(mixtures.flip(1)).float().flip(2)
+                estimates = (estimates + flipped) / 2
         for (start, _), estimate in zip(group, estimates):
             block: Block = (estimate,)
             yield start, block

@@ -10,12 +10,20 @@ import torch
 from ..config import SeparationConfig
 from ..models import XD3Net
 from ..models.base import BridgedModel, SpectrogramModel
-from .pipelines import Chunking, Stream, WienerOptions, separate_spectrogram, separate_waveform
+from .pipelines import (
+    Chunking,
+    Estimation,
+    WienerOptions,
+    separate_patches,
+    separate_spectrogram,
+    separate_waveform,
+)
 from .songs import SeparationError, Song, song_of_file, song_of_waveform
-from .streams import Counter, averaged, checked, over_channels, resampled, trimmed
+from .streams import Counter, Stream, averaged, checked, over_channels, resampled, trimmed
 
 Progress = Callable[[float], None]
 
+WIENER_METHODS = ("em", "one_pass")
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SPECTROGRAM_CHUNK = 15.0, 0.1  # seconds, overlap
 _WAVEFORM_CHUNK = 8.0, 0.25
@@ -39,14 +47,18 @@ class Separator:
     Args:
         model: Any of the bridged models.
         device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for a GPU if there is one.
-        chunk_seconds: Length of a chunk. None for the model's: 15 s for a model of spectrograms
-            (D3Net: its patch), 8 s for one of waveforms.
-        overlap: Share of a chunk that overlaps the next, 0 to 0.5. None as above: 0.1 (D3Net
-            0.5), 0.25.
-        wiener_iterations: Of the multichannel Wiener filter, for models of spectrograms.
+        chunk_seconds: Length of a chunk. None for the model's: 15 s for a model of spectrograms,
+            8 s for one of waveforms.
+        overlap: Share of a chunk that overlaps the next, 0 to 0.5. None as above: 0.1, 0.25.
+            With neither given, D3Net averages overlapping patches as published.
+        wiener: Multichannel Wiener filter for models of spectrograms, see
+            :mod:`asteroid_xscheme.wiener`: "em", or "one_pass", that of D3Net's official code.
+        wiener_iterations: Of the filter "em".
         wiener_window: Frames that the filter takes together; None for the whole song, whose
             spectrograms are then held in memory.
-        softmask: Whether the filter starts from a ratio mask.
+        softmask: Whether the filter "em" starts from a ratio mask.
+        flip_channels: Whether the networks also see the channels in reverse order, and the mean
+            is taken: twice the work.
         shifts: Number of runs, each with the song shifted within half a second, to average.
         normalize: Whether a song is scaled to a root mean square of 1 for the networks, and the
             sources back.
@@ -73,15 +85,20 @@ class Separator:
         normalize: bool = False,
         precision: str = "float32",
         batch_size: Optional[int] = None,
+        wiener: str = "em",
+        flip_channels: bool = False,
     ):
         _check_options(chunk_seconds, overlap, wiener_iterations, shifts, precision, batch_size)
+        if wiener not in WIENER_METHODS:
+            raise SeparationError(f"Expected a filter of {WIENER_METHODS}, got {wiener!r}.")
         self.device = find_device(device)
         self.model = _on_device(model, self.device).fold()
         self.sources = list(model.sources)
         self.sample_rate = int(model.sample_rate)
-        self.options = WienerOptions(wiener_iterations, wiener_window, softmask)
+        self.options = WienerOptions(wiener_iterations, wiener_window, softmask, wiener)
         self.shifts, self.normalize = shifts, normalize
-        self.autocast = PRECISIONS[precision]
+        self.estimation = Estimation(PRECISIONS[precision], flip_channels)
+        self.by_patches = isinstance(model, XD3Net) and chunk_seconds is None and overlap is None
         self.chunking = _chunking(self.model, self.device, chunk_seconds, overlap, batch_size)
 
     @classmethod
@@ -97,6 +114,8 @@ class Separator:
             wiener_iterations=config.niter,
             wiener_window=config.wiener_win_len or None,
             softmask=config.softmask,
+            wiener=config.wiener,
+            flip_channels=config.flip_channels,
         )
 
     def separate(
@@ -153,7 +172,11 @@ class Separator:
         return trimmed(sources, offset, counter)
 
     def _pipeline(self) -> Callable[[Stream], Stream]:
-        settings = dict(model=self.model, chunking=self.chunking, autocast=self.autocast)
+        settings = dict(model=self.model, estimation=self.estimation)
+        if self.by_patches:
+            settings.update(groups=self.model.patch_groups, batch=self.chunking.batch)
+            return partial(separate_patches, options=self.options, **settings)
+        settings.update(chunking=self.chunking)
         if isinstance(self.model, SpectrogramModel):
             return partial(separate_spectrogram, options=self.options, **settings)
         return partial(separate_waveform, **settings)
@@ -198,15 +221,15 @@ def _chunking(
         n_bytes = length * len(model.sources) * model.nb_channels * _BYTES_PER_SAMPLE
         return Chunking(length, share, share, batch or _batch(1, n_bytes, device))
     rate = model.sample_rate / model.hop
+    length, shared = _lengths(rate, seconds, overlap, *_SPECTROGRAM_CHUNK)
+    frames_at_once = _CPU_FRAMES
     if isinstance(model, XD3Net):
-        defaults = model.patch_frames / rate, 1 - model.patch_shift / model.patch_frames
-    else:
-        defaults = _SPECTROGRAM_CHUNK
-    length, shared = _lengths(rate, seconds, overlap, *defaults)
-    fade = shared if isinstance(model, XD3Net) else shared // 2
+        if seconds is None and overlap is None:
+            length = max(group.frames for group in model.patch_groups)
+        frames_at_once = 1  # its feature maps are many times as large as its estimates
     n_values = length * len(model.sources) * model.nb_channels * (model.n_fft // 2 + 1)
-    fitting = _batch(max(1, _CPU_FRAMES // length), n_values * _BYTES_PER_VALUE, device)
-    return Chunking(length, shared, fade, batch or fitting)
+    fitting = _batch(max(1, frames_at_once // length), n_values * _BYTES_PER_VALUE, device)
+    return Chunking(length, shared, shared // 2, batch or fitting)
 
 
 def _lengths(

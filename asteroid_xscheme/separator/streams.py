@@ -1,7 +1,7 @@
 """Small steps between a song and a pipeline: check, resample, spread over channels, trim."""
 
 from itertools import tee
-from typing import Callable, Iterable, Iterator, List
+from typing import Callable, Iterable, Iterator, List, Sequence, Tuple
 
 import torch
 
@@ -120,6 +120,26 @@ def reblocked(blocks: Iterable[torch.Tensor], size: int) -> Stream:
         yield from full
     if held is not None:
         yield held
+
+
+def in_step(streams: Sequence[Iterable[torch.Tensor]]) -> Iterator[Tuple[torch.Tensor, ...]]:
+    """Streams of the same number of frames, cut into blocks that begin and end together.
+
+    Args:
+        streams: Each of blocks (n, ...) of any n.
+
+    Yields:
+        A block of each stream, all of as many frames.
+    """
+    iterators = [iter(stream) for stream in streams]
+    held = [next(iterator, None) for iterator in iterators]
+    while held[0] is not None:
+        n_frames = min(len(block) for block in held)
+        yield tuple(block[:n_frames] for block in held)
+        held = [
+            block[n_frames:] if len(block) > n_frames else next(iterator, None)
+            for block, iterator in zip(held, iterators)
+        ]
 
 
 def averaged(streams: List[Stream], size: int) -> Stream:

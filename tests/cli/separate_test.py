@@ -85,6 +85,7 @@ def test_formats(run, tmp_path, option, name, subtype):
     [
         ["--niter", "0"],
         ["--niter", "2", "--softmask", "--wiener-win-len", "0"],
+        ["--wiener", "one_pass", "--flip-channels"],
         ["--segment", "0.5", "--overlap", "0.3", "--batch-size", "2"],
         ["--shifts", "2", "--normalize", "-j", "1"],
         ["--precision", "bf16"],

@@ -18,7 +18,11 @@ from asteroid_xscheme.models.d3net_config import OFFICIAL, D3NetConfig, PathConf
 from asteroid_xscheme.models.d3net_cost import macs_per_second, patch_macs
 from asteroid_xscheme.models.d3net_folding import fold_networks
 from asteroid_xscheme.models.d3net_tiles import TiledD2Block, Workspace
-from asteroid_xscheme.models.patches import overlap_add_patches
+from asteroid_xscheme.models.patches import (
+    averaged_over_flip,
+    overlap_add_patches,
+    stream_patches,
+)
 
 TINY = D3NetConfig(
     valid_bins=24,
@@ -246,16 +250,34 @@ def test_unknown_name_and_too_many_bins_are_errors():
         configuration(TINY, 32)
 
 
-@pytest.mark.parametrize("flip", (False, True))
+def double(x):
+    return torch.stack([x, 2 * x])
+
+
+@pytest.mark.parametrize("n_overlapping", (1, 2, 4))
 @pytest.mark.parametrize("n_frames", (1, 4, 7, 8, 9, 15, 16, 17, 32, 37))
-def test_patches_of_a_pointwise_estimator_are_the_whole(n_frames, flip):
+def test_patches_of_a_pointwise_estimator_are_the_whole(n_frames, n_overlapping):
     magnitudes = torch.rand(n_frames, 2, 2, 5)
-    estimates = overlap_add_patches(lambda x: torch.stack([x, 2 * x]), magnitudes, 8, 4, flip)
+    estimates = overlap_add_patches(double, magnitudes, 8, 8 // n_overlapping)
     torch.testing.assert_close(estimates, torch.stack([magnitudes, 2 * magnitudes]))
+
+
+@pytest.mark.parametrize("batch", (1, 3, 100))
+@pytest.mark.parametrize("size", (1, 5, 37))
+def test_patches_of_a_stream_are_those_of_the_whole(size, batch):
+    weights = torch.rand(8, 1, 1, 1)  # an estimate depends on where in a patch a frame is
+    magnitudes = torch.rand(37, 2, 2, 5)
+    whole = overlap_add_patches(lambda x: (weights * x)[None], magnitudes, 8, 4)
+    parts = stream_patches(lambda x: (weights * x)[None], magnitudes.split(size), 8, 4, batch=batch)
+    torch.testing.assert_close(torch.cat(list(parts), dim=1), whole)
+
+
+def test_no_frames_have_no_estimates():
+    assert list(stream_patches(double, [], 8, 4)) == []
 
 
 def test_flip_average_is_symmetric_in_the_channels():
     weights = torch.tensor([1.0, 3.0])[:, None]
     magnitudes = torch.rand(9, 1, 2, 5)
-    estimates = overlap_add_patches(lambda x: (x * weights)[None], magnitudes, 8, 8, True)
-    torch.testing.assert_close(estimates[0], 2 * magnitudes)
+    both = averaged_over_flip(lambda x: (x * weights)[None])
+    torch.testing.assert_close(both(magnitudes)[0], 2 * magnitudes)

@@ -99,7 +99,7 @@ def test_bridge_between_different_shapes_is_an_error_that_gives_both(points, sha
 def test_different_networks_are_bridged_where_their_shapes_agree():
     mixed = model(network=[TINY, OTHER_SPLIT, TINY], bridge=["concat", "final"])
     assert mixed.estimate_magnitudes(magnitudes()).isfinite().all()
-    assert (mixed.patch_frames, mixed.patch_shift) == (16, 8)
+    assert [(group.frames, group.shift) for group in mixed.patch_groups] == [(16, 8)]
 
 
 @pytest.mark.parametrize("points, refused", ((["init"], True), (["bands", "final"], False)))
@@ -109,7 +109,7 @@ def test_official_networks_are_bridged_where_their_shapes_agree(points, refused)
         with pytest.raises(ValueError, match=r"\(32, 192\).*\(32, 128\)"):
             model(bridge=points, **names)
     else:
-        assert model(bridge=points, **names).patch_frames == 384
+        assert [group.frames for group in model(bridge=points, **names).patch_groups] == [384]
 
 
 def test_shares_above_the_valid_bins_add_up_to_the_mixture():

@@ -45,6 +45,18 @@ def d3net():
 
 
 @pytest.fixture(scope="session")
+def d3nets_of_two_patches():
+    """Independent networks, the second of which takes longer patches, as the published bass."""
+    part = {"init_channels": 2, "growth": [2], "layers": [1], "blocks": [1]}
+    network = {"valid_bins": 48, "splits": [16], "bands": [part, part], "full": part}
+    network.update(final_growth=2, final_layers=1)
+    short = {**network, "patch_frames": 16, "patch_shift": 8}
+    long = {**network, "patch_frames": 24, "patch_shift": 12}
+    networks = [short, long, short]
+    return seeded(XD3Net, SOURCES, networks, window_length=256, in_chan=256, n_hop=64, bridge=False)
+
+
+@pytest.fixture(scope="session")
 def music():
     """Six seconds of a real stereo song at 44.1 kHz."""
     package = importlib.util.find_spec("stempeg")

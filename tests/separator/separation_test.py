@@ -14,6 +14,9 @@ from asteroid_xscheme.separator import (
     song_of_file,
     song_of_waveform,
 )
+from asteroid_xscheme.separator.streams import in_step
+from asteroid_xscheme.stft import istft
+from asteroid_xscheme.wiener import wiener_one_pass
 
 SOURCES = ["bass", "drums", "vocals"]
 
@@ -59,11 +62,49 @@ def test_sources_sum_to_the_mixture(xumx, music, error_db):
     assert error_db(total(separator.separate(loud)), loud) < -80
 
 
-def test_d3net_is_given_its_own_patches(d3net, music, error_db):
-    separator = Separator(d3net)
-    assert (separator.chunking.length, separator.chunking.overlap) == (16, 8)
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("fixture", ["d3net", "d3nets_of_two_patches"])
+def test_d3net_separates_by_its_official_patches(request, fixture, music, error_db, batch, flip):
+    """The whole song's patches, of each network's own length, in a stream."""
+    model, song = request.getfixturevalue(fixture), music[:, :30000]
+    options = dict(wiener_iterations=0, batch_size=batch, flip_channels=flip)
+    sources = Separator(model, **options).separate(song)
+    with torch.no_grad():
+        mixture, magnitudes = model.analyze(song[None])
+        estimates = model.estimate_patches(magnitudes, flip)
+        expected = model.synthesize(estimates, mixture, song.shape[-1])[:, 0]
+    for estimate, reference in zip(sources.values(), expected):
+        assert error_db(estimate, reference) < -90
+
+
+def test_d3net_takes_other_chunks_when_asked(d3net, music, error_db):
+    assert Separator(d3net).by_patches
+    separator = Separator(d3net, chunk_seconds=0.2)
+    assert not separator.by_patches
+    assert error_db(total(separator.separate(music[:, :30000])), music[:, :30000]) < -60
+
+
+def test_one_pass_filter_is_the_official_one(d3net, music, error_db):
     song = music[:, :30000]
-    assert error_db(total(separator.separate(song)), song) < -60
+    options = dict(wiener="one_pass", wiener_window=None)
+    sources = Separator(d3net, **options).separate(song)
+    with torch.no_grad():
+        mixture, magnitudes = d3net.analyze(song[None])
+        estimates = d3net.estimate_patches(magnitudes)[:, :, 0].permute(0, 2, 3, 1)
+    filtered = wiener_one_pass(estimates * torch.sgn(mixture[0]), mixture[0])
+    expected = istft(filtered, d3net.window, d3net.n_fft, d3net.hop, song.shape[-1])
+    for estimate, reference in zip(sources.values(), expected):
+        assert error_db(estimate, reference) < -90
+
+
+def test_channels_in_both_orders_give_symmetric_sources(tasnet, xumx, music):
+    song = music[:, :20000]
+    for model in (tasnet, xumx):
+        separator = Separator(model, flip_channels=True, wiener_iterations=0)
+        one, other = separator.separate(song), separator.separate(song.flip(0))
+        for source in SOURCES:
+            torch.testing.assert_close(one[source], other[source].flip(0), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("rate", [22050, 48000, 96000])
@@ -184,11 +225,30 @@ def test_memory_does_not_grow_with_the_song(xumx):
     assert most < 20
 
 
+def test_streams_in_step_hold_the_same_frames_in_blocks_of_one_length():
+    frames = torch.arange(12.0)[:, None]
+    streams = [frames.split([5, 7]), iter((2 * frames).split(4)), (3 * frames).split(1)]
+    blocks = list(in_step(streams))
+    assert all(len({len(block) for block in together}) == 1 for together in blocks)
+    for factor, parts in zip((1, 2, 3), zip(*blocks)):
+        assert torch.equal(torch.cat(parts), factor * frames)
+    assert list(in_step([[], []])) == []
+
+
 def test_options_of_a_recipe_reach_the_separator(xumx):
-    config = SeparationConfig(segment=3.0, overlap=0.2, niter=2, wiener_win_len=100, softmask=True)
+    config = SeparationConfig(
+        segment=3.0,
+        overlap=0.2,
+        niter=2,
+        wiener_win_len=100,
+        softmask=True,
+        wiener="one_pass",
+        flip_channels=True,
+    )
     separator = Separator.from_config(xumx, config, "cpu")
     assert separator.options.iterations == 2
     assert (separator.options.window, separator.options.softmask) == (100, True)
+    assert (separator.options.method, separator.estimation.flip_channels) == ("one_pass", True)
     assert separator.chunking.length == round(3.0 * 44100 / 256)
     assert separator.chunking.overlap == int(0.2 * separator.chunking.length)
 
@@ -214,6 +274,7 @@ def test_shapes_that_are_no_song_are_refused(xumx, shape):
         (dict(overlap=0.6), "overlap of 0 to 0.5"),
         (dict(wiener_iterations=-1), "iterations of 0 or more"),
         (dict(shifts=0), "1 shift or more"),
+        (dict(wiener="two_pass"), "filter of .*'em', 'one_pass'.*, got 'two_pass'"),
         (dict(batch_size=0), "a batch of 1"),
         (dict(precision="int8"), "a precision of"),
         (dict(device="cuda:99"), "There is no device 'cuda:99'"),
