@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
-#: read by libraries when they start, here or in child processes; docs/choices.md says what it brings
+#: read by libraries as they start, here or in child processes; see docs/choices.md
 _ENVIRONMENT = {
     "GOMP_SPINCOUNT": "2000",  # threads wait for each other without blocking the processor
     "MALLOC_MMAP_THRESHOLD_": "1073741824",  # freed memory is kept for the next step
