@@ -1,81 +1,75 @@
 """All benchmarks, one after the other, into docs/benchmarks.md: `make bench`.
 
-Each runs as a process of its own and leaves its rows as JSON. Those that compare with asteroid's
-own code want a checkout of it; without one they are named as not run.
+Each runs as a process of its own and leaves its rows as JSON in docs/benchmarks/, from which the
+page and its pictures are made; with --only, sections of earlier runs stay. Those that compare with
+asteroid's own code want a checkout of it. Options that are not of this command go to every
+benchmark.
 """
 
 import argparse
-import json
 import subprocess
 import sys
-import tempfile
+import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import List
 
-from .pairing import short
+from .page import BENCHMARKS, write_page
+from .peers import PeerError, check_installed
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-
-#: module -> what it claims, and whether it needs a checkout of asteroid
-BENCHMARKS = {
-    "combination_loss": ("MDL with CL costs one pass, whatever the number of sums", False),
-    "training_step": ("A training step of X-UMX", True),
-    "data_loader": ("Segments per second of the training data", True),
-    "wiener": ("The multichannel Wiener filter", False),
-    "separation": ("Separation of a song, and its memory", True),
-    "evaluation": ("BSSEval v4", False),
-    "conv_tasnet": ("A training step of X-Conv-TasNet", False),
-}
-_WITHOUT_CHECKOUT = {"wiener", "evaluation", "conv_tasnet"}
-INTRODUCTION = """# Benchmarks
-
-Written by `make bench`. A ratio says how many times as fast ours is as the peer: the median of
-pairs that ran in turn, with the smallest and the largest. Machines differ: read the ratios.
-"""
+DOCS = Path(__file__).parents[1] / "docs"
 
 
-def run(module: str, asteroid: str, arguments: List[str]) -> Dict[str, Any]:
-    """What a benchmark left: its environment and its rows."""
-    checkout = ["--asteroid", asteroid] if asteroid and module not in _WITHOUT_CHECKOUT else []
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "rows.json"
-        command = [sys.executable, "-m", f"benchmarks.{module}", "--json", str(result)]
-        subprocess.run([*command, *checkout, *arguments], check=True)
-        return json.loads(result.read_text(encoding="utf-8"))
+def run(module: str, asteroid: str, others: List[str], results: Path) -> bool:
+    """Run a benchmark, which leaves its result in a folder; whether it did.
+
+    A result of an earlier run is replaced by a complete one only.
+    """
+    benchmark = BENCHMARKS[module]
+    checkout = ["--asteroid", asteroid] if asteroid and benchmark.checkout != "no" else []
+    part, start = results / f"{module}.part", time.perf_counter()
+    command = [sys.executable, "-m", f"benchmarks.{module}", *benchmark.arguments, *checkout]
+    print(f"== {module}", flush=True)
+    done = subprocess.run([*command, "--json", str(part), *others])
+    print(f"== {module}: {time.perf_counter() - start:.0f} s", flush=True)
+    if done.returncode == 0:
+        part.replace(results / f"{module}.json")
+    part.unlink(missing_ok=True)
+    return done.returncode == 0
 
 
-def section(module: str, claim: str, result: Dict[str, Any]) -> str:
-    """A benchmark's rows as a table, under what it claims."""
-    where = result["environment"]
-    rows = [{name: short(value) for name, value in row.items()} for row in result["rows"]]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [
-        f"## {claim}\n",
-        f"`python -m benchmarks.{module}`: {where['threads']} of {where['cores']} cores, load "
-        f"{where['load']:.1f}, {', '.join(f'{n} {v}' for n, v in where['versions'].items())}.\n",
-        f"| {' | '.join(columns)} |",
-        f"|{'---|' * len(columns)}",
-        *(f"| {' | '.join(row.get(name, '') for name in columns)} |" for row in rows),
-    ]
-    return "\n".join(lines) + "\n"
+def main() -> int:
+    """Run the benchmarks and write the page after each, so that a stopped run keeps its rows.
 
-
-def main() -> None:
-    """Run the benchmarks and write the page after each, so that a stopped run keeps its rows."""
+    Returns:
+        1 where a benchmark could not run, else 0.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--asteroid", default="", help="checkout of asteroid to compare with")
-    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
-    parser.add_argument("--page", type=Path, default=PAGE, help="file to write")
+    parser.add_argument(
+        "--only", nargs="*", choices=BENCHMARKS, default=list(BENCHMARKS), help="all by default"
+    )
+    parser.add_argument("--page", type=Path, default=DOCS / "benchmarks.md", help="file to write")
+    parser.add_argument(
+        "--results", type=Path, default=DOCS / "benchmarks", help="folder of JSON and pictures"
+    )
     options, others = parser.parse_known_args()
-    sections = [INTRODUCTION]
+    try:
+        check_installed()
+    except PeerError as error:
+        parser.error(str(error))
+    options.results.mkdir(parents=True, exist_ok=True)
+    failed = []
     for module in options.only:
-        claim, needs_checkout = BENCHMARKS[module]
-        if needs_checkout and not options.asteroid:
-            sections.append(f"## {claim}\n\nNot run: it wants `--asteroid CHECKOUT`.\n")
-        else:
-            sections.append(section(module, claim, run(module, options.asteroid, others)))
-        options.page.write_text("\n".join(sections), encoding="utf-8")
+        if BENCHMARKS[module].checkout == "must" and not options.asteroid:
+            print(f"{module}: not run, it wants --asteroid CHECKOUT", flush=True)
+        elif not run(module, options.asteroid, others, options.results):
+            failed.append(module)
+        write_page(options.page, options.results)
+    write_page(options.page, options.results)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,7 +9,6 @@ Without checkpointing the official size needs 12 GB; `--samples 8000` fits any m
 """
 
 import argparse
-import os
 from typing import Any, Dict, List
 
 import torch
@@ -158,14 +157,12 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="official")
     parser.add_argument("--sources", type=int, default=4)
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--samples", type=int, default=80000)
+    parser.add_argument("--samples", type=int, default=80000, help="of a segment")
     parser.add_argument("--kinds", nargs="*", choices=kinds, default=["bridged", "checkpointing"])
     parser.add_argument("--batched", action="store_true", help="measure batched products as well")
     parser.add_argument("--memory", action="store_true", help="measure the peak memory as well")
     add_arguments(parser)
     options = parser.parse_args()
-    # glibc keeps freed blocks of changing size for itself; a peak should count what is used.
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "65536")
     torch.set_num_threads(options.threads)
     save([], options.json)  # fails now rather than after the work where it cannot be written
     rows = run(options)

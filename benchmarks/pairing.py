@@ -96,8 +96,20 @@ def run_alone(prepare: Callable[..., Work], *args: Any) -> Alone:
 
 
 def peak_memory(prepare: Callable[..., Work], *args: Any) -> int:
-    """Bytes by which a child process grows at most while it does a work; see `run_alone`."""
-    return run_alone(prepare, *args).growth
+    """Bytes by which a child process grows at most while it does a work; see `run_alone`.
+
+    The child gives freed blocks back at once, which takes time, so that what counts is what is
+    used and not what glibc keeps for later.
+    """
+    name = "MALLOC_MMAP_THRESHOLD_"  # read by a process when it starts
+    before = os.environ.get(name)
+    os.environ[name] = "65536"
+    try:
+        return run_alone(prepare, *args).growth
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def environment() -> Dict[str, Any]:
@@ -138,7 +150,9 @@ def save(rows: List[Dict[str, Any]], path: Optional[Path], note: str = "") -> No
 
 
 def short(value: Any) -> str:
-    """A figure of a row as text: median (smallest to largest), or four digits."""
+    """A figure of a row as text: median (smallest to largest), four digits, yes or no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         return f"{value['median']:.3g} ({value['min']:.3g} to {value['max']:.3g})"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -91,8 +91,11 @@ class TrainingStep:
         self.optimizer.step()
 
 
-def prepare_step(name: str, saving: bool, batch: int, n_samples: int) -> Work:
-    """The work of a step of a recipe, all memory that lasts being there already."""
-    step = TrainingStep(read_recipe(name, saving), batch, n_samples)
-    step.begin()
+def prepare_step(name: str, batch: int, n_samples: int, warm: bool) -> Work:
+    """The work of a step of a recipe: the second one, or the first with all that lasts in place."""
+    step = TrainingStep(read_recipe(name), batch, n_samples)
+    if warm:
+        step()
+    else:
+        step.begin()
     return step
