@@ -1,9 +1,9 @@
 """All benchmarks, one after the other, into docs/benchmarks.md: `make bench`.
 
 Each runs as a process of its own and leaves its rows as JSON in docs/benchmarks/, from which the
-page and its pictures are made; with --only, sections of earlier runs stay. Those that compare with
-asteroid's own code want a checkout of it. Options that are not of this command go to every
-benchmark.
+page and its pictures are made, and the tables of docs/scaling.md; with --only, sections of earlier
+runs stay. Those that compare with asteroid's own code want a checkout of it. Options that are not
+of this command go to every benchmark.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import List
 
+from . import scaling_page
 from .page import BENCHMARKS, write_page
 from .peers import PeerError, check_installed
 
@@ -52,6 +53,9 @@ def main() -> int:
     parser.add_argument(
         "--results", type=Path, default=DOCS / "benchmarks", help="folder of JSON and pictures"
     )
+    parser.add_argument(
+        "--scaling", type=Path, default=DOCS / "scaling.md", help="page of tables to write anew"
+    )
     options, others = parser.parse_known_args()
     try:
         check_installed()
@@ -66,6 +70,8 @@ def main() -> int:
             failed.append(module)
         write_page(options.page, options.results)
     write_page(options.page, options.results)
+    if (costs := options.results / "step_cost.json").exists():
+        scaling_page.write(options.scaling, costs)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -45,7 +45,7 @@ def count_step(config: Config, batch: int, n_samples: int) -> StepCount:
     counter = Counter()
     with FakeTensorMode(allow_non_fake_inputs=True), counter:
         step = TrainingStep(config, batch, n_samples)
-        parameters = list(step.model.parameters())
+        parameters = [x for x in step.model.parameters() if x.requires_grad]
         recurrent = _count_recurrent_steps(step.model)
         loss = step.forward()
         forward_macs, forward_peak = counter.macs, counter.peak
