@@ -1,13 +1,15 @@
 """From options to a trained model: `train(config, exp_dir)` runs, resumes and finishes a training.
 
 `exp_dir` receives conf.yml, checkpoints/ (the best ones and last.ckpt, written once per epoch under
-a temporary name), logs for TensorBoard and as CSV, best_k_models.json and, at the end,
-best_model.pth, which any asteroid can read, and finished.json.
+a temporary name), logs for TensorBoard and as CSV, seconds.json (of each epoch),
+best_k_models.json and, at the end, best_model.pth, which any asteroid can read, and finished.json.
 """
 
 import json
 import logging
+import os
 import sys
+import time
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
@@ -140,6 +142,27 @@ def build_trainer(config: Config, exp_dir: Path, callbacks: Sequence[Callback] =
     )
 
 
+class EpochClock(Callback):
+    """Keeps the seconds of every epoch in a file, so that a resumed training knows them all."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.start = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    @rank_zero_only
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note down the epoch, validation included; one that is repeated replaces the first."""
+        seconds = json.loads(self.path.read_text("utf-8")) if self.path.is_file() else {}
+        seconds[str(trainer.current_epoch)] = time.perf_counter() - self.start
+        partial = self.path.with_name(f".{self.path.name}.part")
+        partial.write_text(json.dumps(seconds, indent=2), encoding="utf-8")
+        os.replace(partial, self.path)
+
+
 class EpochReport(Callback):
     """One line per finished epoch, for terminals and log files alike."""
 
@@ -169,7 +192,7 @@ def _callbacks(config: Config, exp_dir: Path) -> List[Callback]:
         checkpoints, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
     stop = EarlyStopping("val_loss", patience=config.optim.patience, check_on_train_epoch_end=True)
-    callbacks = [stop, EpochReport(), best, last]
+    callbacks = [stop, EpochClock(exp_dir / "seconds.json"), EpochReport(), best, last]
     if config.training.ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=config.training.ema_decay))
     if sys.stderr.isatty():

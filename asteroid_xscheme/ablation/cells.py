@@ -17,19 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, Sequence
 
-import pytorch_lightning as pl
 import torch
 from filelock import FileLock, Timeout
 
 from ..audio import read_audio
 from ..config import Config, ConfigError
 from ..data import find_tracks
-from ..evaluation import Scoring, evaluate_baselines, write_csv
+from ..evaluation import Scoring, evaluate_baselines, find_commit, write_csv
 from ..models import BridgedModel
 from ..recipe import best_model, evaluate_run
 from ..separator import Separator
 from ..training import train
-from .conditions import commit
 
 OPTIONS = "options.yml"
 CELL = "cell.json"
@@ -47,25 +45,6 @@ _REPETITIONS = 3
 
 class AblationError(ValueError):
     """A grid could not be finished."""
-
-
-class EpochClock(pl.Callback):
-    """Keeps the seconds of every epoch in a file, so that a resumed training knows them all."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.start = 0.0
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
-        self.start = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note down the epoch, validation included; one that is repeated replaces the first."""
-        if trainer.is_global_zero:
-            seconds = read_json(self.path) if self.path.is_file() else {}
-            seconds[str(trainer.current_epoch)] = time.perf_counter() - self.start
-            write_json(self.path, seconds)
 
 
 def claim(folder: Path, config: Config) -> None:
@@ -96,7 +75,7 @@ def run_cell(folder: Path) -> None:
     """Train and evaluate a cell, or do what is missing of it."""
     config = Config.from_yaml(folder / OPTIONS)
     with _alone(folder):
-        train(config, folder, [EpochClock(folder / "seconds.json")])
+        train(config, folder)
         evaluate_run(config, folder)
         seconds = read_json(folder / "seconds.json")
         write_json(
@@ -104,7 +83,7 @@ def run_cell(folder: Path) -> None:
             {
                 "training_seconds": sum(seconds.values()),
                 "epochs": len(seconds),
-                "commit": commit(),
+                "commit": find_commit(),
                 "threads": torch.get_num_threads(),
             },
         )

@@ -1,27 +1,15 @@
-"""Where a figure was made, for tables that are believed: commit, versions, machine."""
+"""Where a figure was made, for tables that are believed: versions, machine."""
 
 import os
 import platform
-import shutil
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict
 
 import torch
 
 from ..version import __version__
-
-_PACKAGE = Path(__file__).parents[1]
-
-
-def commit() -> Optional[str]:
-    """Commit of this package's checkout, "abc1234 (changed)" with changes; None outside of one."""
-    if shutil.which("git") is None or _git("ls-files", "--error-unmatch", "version.py") is None:
-        return None
-    changed = _git("status", "--porcelain", "--", ".")
-    return f"{_git('rev-parse', '--short', 'HEAD')}{' (changed)' if changed else ''}"
 
 
 def software() -> Dict[str, str]:
@@ -51,11 +39,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _git(*arguments: str) -> Optional[str]:
-    """Output of git in the package's folder, None where it fails."""
-    done = subprocess.run(
-        ["git", *arguments], cwd=_PACKAGE, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else None

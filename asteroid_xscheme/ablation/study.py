@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
 
 from ..config import Config
+from ..evaluation import find_commit
 from .cells import CELL, INFERENCE, SCORES, claim, write_json
-from .conditions import commit, machine, software
+from .conditions import machine, software
 from .grid import Cell, Row, cells_of
 from .picture import draw
 from .processes import ChildProcesses, Job, Run, default_jobs, run_jobs
@@ -93,7 +94,7 @@ def _conditions(
     data, training = config.data, config.training
     model = ", ".join(f"{k} {v}" for k, v in config.to_dict()["model"].items() if k != "bridge")
     return {
-        "commit of the table": commit() or "unknown",
+        "commit of the table": find_commit() or "unknown",
         "model": model,
         "data": f"{data.dataset}, segments of {data.seq_dur} s, {data.samples_per_track} per track",
         "training": f"{training.epochs} epochs, batches of {training.batch_size}, "

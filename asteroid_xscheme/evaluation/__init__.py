@@ -1,7 +1,7 @@
 """How good are separated sources? Scores, tables, and runs over test tracks."""
 
 from .bss_eval import fast_bss_eval
-from .record import describe_machine, subset_record, write_record
+from .record import describe_machine, find_commit, subset_record, write_record
 from .run import Scoring, ScoringError, evaluate_baselines, evaluate_separation
 from .scores import BSS_EVAL, METRICS, TrackScores, score_track
 from .table import (
@@ -28,6 +28,7 @@ __all__ = [
     "evaluate_baselines",
     "evaluate_separation",
     "fast_bss_eval",
+    "find_commit",
     "flat",
     "metrics_table",
     "of_track",

@@ -46,7 +46,7 @@ def write_record(
         "dataset": dataset,
         "sources": list(sources),
         "conditions": conditions,
-        "information": describe_machine(),
+        "information": {**describe_machine(), **describe_training(run_folder)},
         "subsets": subsets,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +93,15 @@ def describe_machine() -> Dict[str, str]:
     if torch.cuda.is_available():
         facts["GPU"] = torch.cuda.get_device_name()
     return facts
+
+
+def describe_training(run_folder: Path) -> Dict[str, str]:
+    """How long a run was trained, where it knows: label -> value."""
+    clock = Path(run_folder) / "seconds.json"
+    if not clock.is_file():
+        return {}
+    seconds = json.loads(clock.read_text(encoding="utf-8")).values()
+    return {"training": f"{sum(seconds) / 3600:.2f} hours, {len(seconds)} epochs"}
 
 
 def find_commit() -> Optional[str]:

@@ -34,6 +34,7 @@ def record(track, tmp_path):
     bass = {metric: np.array([1.0, np.nan, 3.0]) for metric in METRICS}
     vocals = {metric: np.full(3, np.nan) for metric in METRICS}
     scores = {"X-UMX": [TrackScores("a", {"bass": bass, "vocals": vocals})]}
+    (run / "seconds.json").write_text('{"0": 3600, "1": 1800}')
     subset = subset_record("1 song", run, [track], SOURCES, scores)
     write_record(run, "X-UMX", "demo", SOURCES, "seed 42", {"test": subset})
     return read_record(run)
@@ -62,3 +63,12 @@ def test_machine_is_described_with_version_and_commit():
     facts = describe_machine()
     assert facts["asteroid_xscheme"] == __version__
     assert facts["commit"] and "torch" in facts["packages"]
+
+
+def test_record_says_how_long_the_run_was_trained(record):
+    assert record.information["training"] == "1.50 hours, 2 epochs"
+
+
+def test_run_without_a_clock_says_nothing_of_its_training(tmp_path):
+    write_record(tmp_path, "X-UMX", "demo", SOURCES, "seed 42", {})
+    assert "training" not in read_record(tmp_path).information

@@ -44,6 +44,8 @@ def test_run_leaves_model_configuration_checkpoints_and_logs(
     assert type(model).__name__ == architecture and model.sources == ["vocals", "other"]
     assert (tmp_path / "conf.yml").read_text(encoding="utf-8") == config.to_yaml()
     assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
+    seconds = json.loads((tmp_path / "seconds.json").read_text())
+    assert list(seconds) == ["0", "1"] and all(value > 0 for value in seconds.values())
     scores = json.loads((tmp_path / "best_k_models.json").read_text())
     assert len(scores) == 2
     assert list((tmp_path / "logs" / "tensorboard").glob("events*"))

@@ -1,0 +1,105 @@
+"""The benchmarks without a peer from elsewhere, at tiny size, and how all of them compare."""
+
+import argparse
+import importlib.util
+import json
+import time
+
+import pytest
+import torch
+
+from asteroid_xscheme.config import Config
+from benchmarks import checkpoint_loading, gpu, peers, separation, startup
+from benchmarks.pairing import Alone, compare, ratios, repeat, save
+
+
+def test_ratio_says_how_many_times_as_fast_ours_is():
+    found = compare(lambda: time.sleep(0.01), lambda: time.sleep(0.05), repeats=2, warmup=0)
+    assert 2 < found["ratio"]["median"] <= 6
+    assert found["ours_seconds"]["min"] >= 0.01
+
+
+def test_ratios_are_of_pairs():
+    ours, peer = Alone(1.0, 2.0, 0, 0), Alone(4.0, 4.0, 0, 0)
+    found = ratios([(ours, peer), (ours, ours)])
+    assert found["ratio"] == {"median": 2.5, "min": 1.0, "max": 4.0}
+    assert found["cpu_ratio"]["max"] == 2.0
+
+
+def test_repeated_work_is_done_as_often_as_asked_for():
+    done = []
+    repeat(lambda: done.append(1), repeats=3, warmup=2)
+    assert len(done) == 5
+
+
+def test_result_names_where_it_was_measured_and_why_there_are_no_rows(tmp_path):
+    save([], tmp_path / "result.json", "no GPU")
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["rows"] == [] and result["note"] == "no GPU"
+    assert {"threads", "cores", "load", "date", "versions"} <= set(result["environment"])
+
+
+def test_missing_peers_are_named_with_the_way_to_install_them(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(peers.PeerError, match=r"norbert, openunmix.*\.\[bench\]"):
+        peers.check_installed(["norbert", "openunmix"])
+    with pytest.raises(peers.PeerError, match="need openunmix"):
+        peers.import_openunmix()
+
+
+def test_help_of_the_command_imports_nothing_heavy_and_holds_its_limit():
+    seconds = repeat(startup.prepare("xscheme --help", 1), repeats=3)["min"]
+    row = startup.look_into_help(1, seconds)
+    assert row["imports"] == "nothing heavy"
+    assert row["holds"], f"xscheme --help took {seconds} s"
+
+
+def test_every_reading_of_weights_finds_the_same(tmp_path):
+    files = checkpoint_loading.write_files(tmp_path, hidden_size=8)
+    readings = (
+        checkpoint_loading.LOAD,
+        checkpoint_loading.SAFETENSORS,
+        checkpoint_loading.TORCH_LOAD,
+    )
+    first, *others = [checkpoint_loading.prepare(name, files, None)() for name in readings]
+    for other in others:
+        torch.testing.assert_close(dict(other["state_dict"]), dict(first["state_dict"]))
+    model = checkpoint_loading.prepare(checkpoint_loading.MODEL, files, None)()
+    assert model.get_model_args()["hidden_size"] == 8
+
+
+def test_song_of_noise_is_as_long_as_it_says():
+    song = separation.noise_song(12.5)
+    assert sum(block.shape[-1] for block in song.open()) == song.n_samples == 551250
+
+
+def test_separation_is_prepared_and_can_be_repeated(tmp_path):
+    case = separation.Case("ours", 0.5, tmp_path, hidden_size=8)
+    work = separation.prepare(case)
+    work()
+    work()
+
+
+def test_rows_of_a_gpu_are_the_same_on_another_device(monkeypatch):
+    config = Config.from_dict({"model": {"architecture": "XUMX", "hidden_size": 8}})
+    monkeypatch.setattr(gpu, "read_recipe", lambda name, saving: config)
+    options = argparse.Namespace(
+        device="cpu", recipes=["X-UMX"], batch=1, seconds=0.2, song=0.01, hidden=8, repeats=1
+    )
+    rows = gpu.run(options)
+    assert [row["precision"] for row in rows] == ["32-true", "bf16-mixed", "float32", "bf16"]
+    assert all(row["segments/s"] > 0 for row in rows[:2])
+    assert all(row["song seconds/s"] > 0 for row in rows[2:])
+    assert not any("peak_gigabytes" in row for row in rows)
+
+
+def test_without_a_gpu_there_are_no_rows_and_a_line_that_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "find_gpu", lambda: None)
+    path = tmp_path / "gpu.json"
+    monkeypatch.setattr("sys.argv", ["gpu", "--json", str(path), "--threads", "1"])
+    threads = torch.get_num_threads()
+    gpu.main()
+    torch.set_num_threads(threads)
+    result = json.loads(path.read_text())
+    assert result["rows"] == [] and result["note"] == gpu.NO_GPU
+    assert gpu.NO_GPU in capsys.readouterr().out

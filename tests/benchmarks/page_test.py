@@ -1,0 +1,95 @@
+"""Results of benchmarks become a page with a table each, and pictures."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.page import BENCHMARKS, table, write_page
+from benchmarks.pairing import environment
+from benchmarks.pictures import PICTURES, panels_of_lengths, panels_of_sources
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def summary(value):
+    return {"median": value, "min": value / 2, "max": 2 * value}
+
+
+TIMES = {"ratio": summary(2.0), "ours_seconds": summary(1.0), "peer_seconds": summary(3.0)}
+ROWS = {
+    "combination_loss": [
+        {"sources": n, "stft": stft, "peer": peer, **TIMES}
+        for n in (2, 4)
+        for stft in (False, True)
+        for peer in ("enumeration", "ours, 4 sources")
+    ],
+    "training_step": [{"batch": n, **TIMES} for n in (1, 2)],
+    "separation": [
+        {"peer": "asteroid", "minutes": 3.0, **TIMES, "ours_gigabytes": 1.0, "peer_gigabytes": 9.0},
+        {"program": "ours", "minutes": 60.0, "seconds": 20.0, "peak_gigabytes": 1.0},
+    ],
+}
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A folder with results of three benchmarks and the note of one that could not run."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for module, rows in {**ROWS, "gpu": []}.items():
+        note = "" if rows else "There was no GPU."
+        result = {"environment": environment(), "rows": rows, "note": note}
+        (folder / f"{module}.json").write_text(json.dumps(result))
+    return folder
+
+
+def test_page_has_a_section_for_every_benchmark(results, tmp_path):
+    write_page(tmp_path / "page.md", results)
+    text = (tmp_path / "page.md").read_text()
+    assert re.findall("^## (.*)", text, re.MULTILINE) == [b.claim for b in BENCHMARKS.values()]
+    assert "There was no GPU." in text
+    assert text.count("Not run yet") == len(BENCHMARKS) - 4
+
+
+def test_every_benchmark_of_the_page_is_a_module_that_takes_its_options():
+    for module, benchmark in BENCHMARKS.items():
+        source = (FOLDER / f"{module}.py").read_text()
+        for option in (o for o in benchmark.arguments if o.startswith("--")):
+            assert f'"{option}"' in source or option == "--repeats", (module, option)
+        assert ('"--asteroid"' in source) == (benchmark.checkout != "no"), module
+
+
+def test_pictures_lie_where_the_page_looks_for_them(results, tmp_path):
+    write_page(tmp_path / "page.md", results)
+    targets = re.findall(r"!\[.+\]\((.+)\)", (tmp_path / "page.md").read_text())
+    assert targets == [f"results/{module}.svg" for module in BENCHMARKS if module in PICTURES]
+    assert all("<svg" in (tmp_path / target).read_text() for target in targets)
+
+
+def test_same_results_give_the_same_picture(results, tmp_path):
+    pictures = []
+    for _ in range(2):
+        write_page(tmp_path / "page.md", results)
+        pictures.append((results / "separation.svg").read_bytes())
+    assert pictures[0] == pictures[1]
+
+
+def test_table_has_a_column_for_every_name_and_gaps_where_a_row_has_none():
+    lines = table([{"a_b": 1.0, "holds": True}, {"c": summary(2.0)}]).splitlines()
+    assert lines == [
+        "| a b | holds | c |",
+        "|---|---|---|",
+        "| 1 | yes |  |",
+        "|  |  | 2 (1 to 4) |",
+    ]
+
+
+def test_lines_of_a_picture_hold_a_point_for_each_size_of_the_work():
+    alone, with_stft = panels_of_sources(ROWS["combination_loss"])
+    assert alone.lines["ours"] == with_stft.lines["ours"] == [(2, 1.0), (4, 1.0)]
+    assert alone.lines["asteroid"] == []
+    time, memory = panels_of_lengths(ROWS["separation"])
+    assert time.lines == {"ours": [(3.0, 1.0), (60.0, 20.0)], "asteroid": [(3.0, 3.0)]}
+    assert memory.lines["asteroid"] == [(3.0, 9.0)]
