@@ -14,8 +14,8 @@ from benchmarks.pairing import Alone, compare, ratios, repeat, save
 
 
 def test_ratio_says_how_many_times_as_fast_ours_is():
-    found = compare(lambda: time.sleep(0.01), lambda: time.sleep(0.05), repeats=2, warmup=0)
-    assert 2 < found["ratio"]["median"] <= 6
+    found = compare(lambda: time.sleep(0.01), lambda: time.sleep(0.1), repeats=2, warmup=0)
+    assert 1 < found["ratio"]["median"] < 11
     assert found["ours_seconds"]["min"] >= 0.01
 
 
