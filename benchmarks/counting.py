@@ -27,7 +27,7 @@ class StepCount(NamedTuple):
     Attributes:
         parameters: Numbers that are learnt.
         forward_macs, backward_macs: Multiply-accumulates of products, convolutions and LSTMs;
-            transforms, norms, depthwise convolutions and the loss are left out.
+            transforms, norms and depthwise convolutions are left out.
         recurrent_steps: Steps of LSTMs that wait for one another in a forward pass.
         peak_bytes: The most memory held at once: weights, gradients, Adam's moments, and all that
             the step makes.

@@ -72,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument(
-        "--gmac", type=float, default=60.0, help="largest forward pass to measure; 0 for none"
+        "--gmac", type=float, default=30.0, help="largest forward pass to measure; 0 for none"
     )
     add_arguments(parser)
     options = parser.parse_args()
