@@ -33,7 +33,8 @@ lint: $(READY)  ## check format and style
 format: $(READY)  ## format the code
 	$(BIN)/black -q $(wildcard $(SOURCES))
 
-bench: $(READY)  ## measure speed and memory into docs/benchmarks.md [ASTEROID=path]
+bench: $(READY)  ## measure speed and memory into docs/benchmarks.md, half an hour [ASTEROID=path]
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m benchmarks --asteroid "$(ASTEROID)"
 
 ablation: $(READY)  ## train and score the paper's grid on built-in songs (hours)
