@@ -33,7 +33,7 @@ lint: $(READY)  ## check format and style
 format: $(READY)  ## format the code
 	$(BIN)/black -q $(wildcard $(SOURCES))
 
-bench: $(READY)  ## measure speed and memory into docs/benchmarks.md, half an hour [ASTEROID=path]
+bench: $(READY)  ## measure speed and memory into docs/benchmarks.md, 45 minutes [ASTEROID=path]
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m benchmarks --asteroid "$(ASTEROID)"
 

@@ -138,14 +138,18 @@ class XUMX(SpectrogramModel):
 
     def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources; see [1]."""
+        masks = self.layer_dec(self._features(magnitudes), *self._affines("output"))
+        masks = masks.unflatten(-1, (self.nb_channels, self.nb_output_bins))
+        return masks * magnitudes if masks.requires_grad else masks.mul_(magnitudes)
+
+    def _features(self, magnitudes: torch.Tensor) -> List[torch.Tensor]:
+        """What the decoders of the sources read, (N, B, 2H) each."""
         mixture = magnitudes[..., : self.max_bin].flatten(2)
         encoded = self.layer_enc(mixture, *self._affines("input"))
         shared = self.bridges("encoder", encoded)
         recurrent = [lstm(x)[0] for lstm, x in zip(self.layer_lstm.values(), shared)]
         joined = [torch.cat(pair, dim=-1) for pair in zip(encoded, recurrent)]
-        features = self.bridges("recurrent", joined)
-        masks = self.layer_dec(features, *self._affines("output"))
-        return masks.unflatten(-1, (self.nb_channels, self.nb_output_bins)) * magnitudes
+        return self.bridges("recurrent", joined)
 
     def fold(self) -> "XUMX":
         """A copy for inference: affine maps and normalisations joined with the linear layers.

@@ -59,9 +59,11 @@ def join_chunks(chunks: Iterable[Chunk], fade: int, axis: int) -> Iterator[Block
         width = min(fade, held_to - start)
         begin = max(held_from, start + (held_to - start - width) // 2)
         yield _narrow(held, axis, 0, begin - held_from)
-        old = _narrow(held, axis, begin - held_from, width)
-        new = _narrow(chunk, axis, begin - start, width)
-        yield tuple(_cross_fade(a, b, axis) for a, b in zip(old, new))
+        yield _cross_fade(
+            _narrow(held, axis, begin - held_from, width),
+            _narrow(chunk, axis, begin - start, width),
+            axis,
+        )
         held_from = begin + width
         held = _narrow(chunk, axis, held_from - start, start + chunk[0].shape[axis] - held_from)
     if held is not None:
@@ -72,9 +74,11 @@ def _narrow(tensors: Iterable[torch.Tensor], axis: int, start: int, length: int)
     return tuple(tensor.narrow(axis, start, length) for tensor in tensors)
 
 
-def _cross_fade(old: torch.Tensor, new: torch.Tensor, axis: int) -> torch.Tensor:
+def _cross_fade(old: Block, new: Block, axis: int) -> Block:
     """From `old` to `new` along an axis; at no point all of one and none of the other."""
-    width = old.shape[axis]
-    weight = torch.arange(1, width + 1, device=old.device, dtype=torch.float32) / (width + 1)
-    weight = weight.reshape([width if i == axis % old.ndim else 1 for i in range(old.ndim)])
-    return old + weight * (new - old)
+    width = old[0].shape[axis]
+    weight = torch.arange(1, width + 1, device=old[0].device, dtype=torch.float32) / (width + 1)
+    weights = [
+        weight.reshape([width if i == axis % x.ndim else 1 for i in range(x.ndim)]) for x in old
+    ]
+    return tuple(a + weight * (b - a) for a, b, weight in zip(old, new, weights))

@@ -155,9 +155,7 @@ def separate_waveform(
 def _estimate_chunks(chunks: Iterator[Chunk], estimate: Estimator, batch: int) -> Iterator[Chunk]:
     """Of mixture (N, C, F): (mixture, magnitudes of the sources (N, J, C, F))."""
     while group := list(islice(chunks, batch)):
-        mixtures = torch.stack([mixture for _, (mixture,) in group], dim=1)
-        estimates = estimate(magnitude(mixtures))
-        del mixtures
+        estimates = estimate(torch.stack([magnitude(mixture) for _, (mixture,) in group], dim=1))
         for k, (start, (mixture,)) in enumerate(group):
             magnitudes = estimates[:, :, k].transpose(0, 1)
             if k == len(group) - 1:  # a copy, lest what is held of it keep the batch in memory

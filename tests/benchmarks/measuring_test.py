@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from asteroid_xscheme.config import Config
-from benchmarks import checkpoint_loading, gpu, peers, separation, startup
+from benchmarks import checkpoint_loading, d3net, gpu, peers, separation, startup
 from benchmarks.pairing import Alone, compare, ratios, repeat, save
 
 
@@ -66,6 +66,14 @@ def test_every_reading_of_weights_finds_the_same(tmp_path):
         torch.testing.assert_close(dict(other["state_dict"]), dict(first["state_dict"]))
     model = checkpoint_loading.prepare(checkpoint_loading.MODEL, files, None)()
     assert model.get_model_args()["hidden_size"] == 8
+
+
+def test_work_of_d3net_is_a_share_of_what_the_machine_can_do():
+    (row,) = d3net.benchmark("small", repeats=1)
+    assert 0 < row["share_of_peak"] < 1
+    per_patch = row["gflop_per_second"] * row["ours_seconds"]["median"] / 2
+    seconds = row["frames"] / 2 * d3net.HOP / d3net.RATE  # of new music in a patch
+    assert row["gmac_per_second_of_audio"] == pytest.approx(per_patch / seconds)
 
 
 def test_song_of_noise_is_as_long_as_it_says():
