@@ -17,13 +17,13 @@ $(READY): setup.cfg pyproject.toml constraints.txt tools/setup.sh
 	@bash tools/setup.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-demo: $(READY)  ## train, evaluate and publish X-UMX on built-in songs (13 minutes)
+demo: $(READY)  ## train, evaluate and publish X-UMX on built-in songs (15 minutes)
 	@bash egs/musdb18/X-UMX/run.sh --dataset demo --tag demo --python_path "$(BIN)/python"
 
 test: $(READY)  ## run the tests (3 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
 
-test-slow: $(READY)  ## run the end-to-end checks (14 minutes)
+test-slow: $(READY)  ## run the end-to-end checks (17 minutes)
 	$(BIN)/python -m pytest -q -m slow
 
 lint: $(READY)  ## check format and style
