@@ -19,7 +19,7 @@ from ..stft import magnitude
 from ..wiener import wiener, wiener_one_pass
 from .chunks import Block, Chunk, cut_chunks, join_chunks
 from .frames import analyze_stream, synthesize_stream
-from .streams import Stream, in_step
+from .streams import Stream, followed_by_silence, in_step
 
 _WIENER_FADE = 0.05  # share of a window that overlaps the next
 
@@ -94,7 +94,7 @@ def separate_spectrogram(
     options: WienerOptions,
 ) -> Stream:
     """STFT, networks on chunks of frames, Wiener filter on windows of frames, inverse STFT."""
-    frames = analyze_stream(blocks, model.window, model.n_fft, model.hop)
+    frames = _analyze(blocks, model)
     chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=0)
     estimate = estimation.of(model.estimate_magnitudes, model.spec_power)
     estimated = _estimate_chunks(chunks, estimate, chunking.batch)
@@ -111,7 +111,7 @@ def separate_patches(
     options: WienerOptions,
 ) -> Stream:
     """The same by networks that want patches, of which `batch` are estimated at once."""
-    frames = analyze_stream(blocks, model.window, model.n_fft, model.hop)
+    frames = _analyze(blocks, model)
     mixture, *copies = tee(frames, 1 + len(groups))
     estimates = [
         stream_patches(
@@ -126,6 +126,11 @@ def separate_patches(
     estimated = in_step([mixture, *((x[:, :, 0].transpose(0, 1) for x in e) for e in estimates)])
     joined = ((x, torch.cat(magnitudes, dim=1)) for x, *magnitudes in estimated)
     return _filter_and_synthesize(joined, model, options)
+
+
+def _analyze(blocks: Iterable[torch.Tensor], model: SpectrogramModel) -> Stream:
+    blocks = followed_by_silence(blocks, model.tail)
+    return analyze_stream(blocks, model.window, model.n_fft, model.hop)
 
 
 def _filter_and_synthesize(

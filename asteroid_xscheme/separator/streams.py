@@ -87,6 +87,15 @@ def _channel_group(blocks: Stream, start: int, n_channels: int) -> Stream:
         yield torch.cat([group, group[-1:].expand(missing, -1)]) if missing else group
 
 
+def followed_by_silence(blocks: Iterable[torch.Tensor], n_samples: int) -> Stream:
+    """The blocks (C, T) of a stream, and a last one of silence unless there were none."""
+    block = None
+    for block in blocks:
+        yield block
+    if block is not None and n_samples:
+        yield block.new_zeros(len(block), n_samples)
+
+
 class Counter:
     """Passes blocks on and counts their samples."""
 
