@@ -25,11 +25,13 @@ class Benchmark(NamedTuple):
         claim: Heading of its section.
         checkout: Whether it takes a checkout of asteroid: "no", "may", or "must".
         arguments: Options that keep all benchmarks together within 45 minutes.
+        peers: Whether it compares with packages of the extra `bench`.
     """
 
     claim: str
     checkout: str = "no"
     arguments: tuple = ()
+    peers: bool = False
 
 
 BENCHMARKS = {
@@ -42,10 +44,10 @@ BENCHMARKS = {
         arguments=("--repeats", "2", "--memory"),
     ),
     "data_loader": Benchmark("Segments per second of the training data", "must"),
-    "separation": Benchmark("Separation of a song, and its memory", "must"),
+    "separation": Benchmark("Separation of a song, and its memory", "must", peers=True),
     "d3net": Benchmark("X-D3Net's inference", arguments=("--repeats", "3")),
-    "wiener": Benchmark("The multichannel Wiener filter"),
-    "evaluation": Benchmark("BSSEval v4", arguments=("--seconds", "30", "120")),
+    "wiener": Benchmark("The multichannel Wiener filter", peers=True),
+    "evaluation": Benchmark("BSSEval v4", arguments=("--seconds", "30", "120"), peers=True),
     "startup": Benchmark("Import of the package, and `xscheme --help`"),
     "checkpoint_loading": Benchmark("Safe reading of weights", "may"),
     "step_cost": Benchmark("What training steps of the recipes take"),
