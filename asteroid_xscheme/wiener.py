@@ -3,7 +3,7 @@
 The networks estimate how loud each source is; the mixture knows the phases and, between its
 channels, where each source sits. The filter models source j by a power v_j per bin and a spatial
 covariance R_j per frequency, and returns the part y_j = v_j R_j (sum_k v_k R_k)^-1 x of the
-mixture x that they explain [1], so that the estimates add up to the mixture.
+mixture x that they explain [1]. What no source explains is lost, or shared on request.
 
 `wiener` gives norbert's numbers, `wiener_one_pass` those of D3Net's official code. Both work in
 float64 (covariances of panned music are nearly singular) on blocks of frames that stay in the
@@ -29,6 +29,7 @@ def wiener(
     softmask: bool = False,
     window: Optional[int] = None,
     eps: Optional[float] = None,
+    lossless: bool = False,
 ) -> torch.Tensor:
     """Complex spectrograms of the sources, as norbert's function of this name.
 
@@ -41,6 +42,8 @@ def wiener(
             None for all frames. openunmix takes 300.
         eps: Floor of energies; its root regularises covariances. None for that of float64, as
             norbert for complex128.
+        lossless: Share alike among the sources what the regularization takes from the mixture.
+            norbert drops it, which is all of the mixture where no source was found.
 
     Returns:
         (J, C, F, N) complex. Bins where the mixture is exactly 0 are 0. The inputs stay as they
@@ -65,9 +68,11 @@ def wiener(
         if not iterations:
             torch.mul(v, torch.sgn(x), out=y)
         power = _reference_power(x)
+        regularization = eps**0.5 * power
+        returned = regularization / n_sources if lossless else 0.0
         for iteration in range(iterations):
             products = _OfMagnitudes(v, x) if iteration == 0 else _OfSpectrograms(y)
-            _separate(products, x, y, 0.0, eps * power, regularization=eps**0.5 * power)
+            _separate(products, x, y, 0.0, eps * power, regularization, returned)
     return separated.transpose(-1, -2)
 
 
@@ -150,6 +155,7 @@ def _separate(
     floor: Union[float, torch.Tensor],
     eps: torch.Tensor,
     regularization: Optional[torch.Tensor],
+    returned: Union[float, torch.Tensor] = 0.0,
 ) -> None:
     """Filter x by the model of the sources that the products of the estimates' channels give.
 
@@ -160,13 +166,14 @@ def _separate(
         eps: Power added to the sum of v_j over frames.
         regularization: Power added to the mixture's covariance before it is inverted; None for
             the pseudo-inverse where it is singular.
+        returned: Each source's part of that power; `regularization / J` loses nothing of x.
     """
     covariances = _spatial_covariances(products, separated, floor, eps)
     filter_block = _filter_stereo if x.shape[0] == 2 else _filter_any
     for frames in _blocks(separated):
         powers = products.powers(frames).mean(1) + floor
         block = separated[:, :, frames]
-        filter_block(block, x[:, frames], powers, covariances, regularization)
+        filter_block(block, x[:, frames], powers, covariances, regularization, returned)
 
 
 def _spatial_covariances(
@@ -198,8 +205,9 @@ def _filter_stereo(
     powers: torch.Tensor,
     covariances: torch.Tensor,
     regularization: Optional[torch.Tensor],
+    returned: Union[float, torch.Tensor],
 ) -> None:
-    """y_j = v_j R_j z with z = (sum_k v_k R_k)^-1 x for two channels, in real arithmetic.
+    """y_j = (v_j R_j + r) z, z = (sum_k v_k R_k)^-1 x, of two channels in real arithmetic.
 
     Args:
         separated: Receives y, (J, 2, n, F) complex.
@@ -213,10 +221,14 @@ def _filter_stereo(
     planes = (_weighted_sum(powers, part) for part in (left, right, re, im))
     z0r, z0i, z1r, z1i = _solve_stereo(*planes, x, regularization)
     parts = torch.view_as_real(separated)
-    parts[:, 0, ..., 0] = (left * z0r).addcmul_(re, z1r).addcmul_(im, z1i, value=-1).mul_(powers)
-    parts[:, 0, ..., 1] = (left * z0i).addcmul_(re, z1i).addcmul_(im, z1r).mul_(powers)
-    parts[:, 1, ..., 0] = (right * z1r).addcmul_(re, z0r).addcmul_(im, z0i).mul_(powers)
-    parts[:, 1, ..., 1] = (right * z1i).addcmul_(re, z0i).addcmul_(im, z0r, value=-1).mul_(powers)
+    y = (left * z0r).addcmul_(re, z1r).addcmul_(im, z1i, value=-1)
+    parts[:, 0, ..., 0] = torch.addcmul(returned * z0r, powers, y)
+    y = (left * z0i).addcmul_(re, z1i).addcmul_(im, z1r)
+    parts[:, 0, ..., 1] = torch.addcmul(returned * z0i, powers, y)
+    y = (right * z1r).addcmul_(re, z0r).addcmul_(im, z0i)
+    parts[:, 1, ..., 0] = torch.addcmul(returned * z1r, powers, y)
+    y = (right * z1i).addcmul_(re, z0i).addcmul_(im, z0r, value=-1)
+    parts[:, 1, ..., 1] = torch.addcmul(returned * z1i, powers, y)
 
 
 def _weighted_sum(powers: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
@@ -267,6 +279,7 @@ def _filter_any(
     powers: torch.Tensor,
     covariances: torch.Tensor,
     regularization: Optional[torch.Tensor],
+    returned: Union[float, torch.Tensor],
 ) -> None:
     """The same as :func:`_filter_stereo` for any number of channels."""
     mixture = torch.einsum("jnf,jcdf->nfcd", powers.to(covariances.dtype), covariances)
@@ -278,7 +291,8 @@ def _filter_any(
     else:
         identity = torch.eye(x.shape[0], dtype=mixture.dtype, device=mixture.device)
         z = torch.linalg.solve(mixture + regularization * identity, columns)
-    separated.copy_(powers[:, None] * torch.einsum("jcdf,nfd->jcnf", covariances, z))
+    explained = powers[:, None] * torch.einsum("jcdf,nfd->jcnf", covariances, z)
+    separated.copy_(explained + returned * z.permute(2, 0, 1))
 
 
 def _blocks(y: torch.Tensor) -> Iterator[slice]:

@@ -10,6 +10,7 @@ from .architectures import ARCHITECTURES, XConvTasNetConfig, XD3NetConfig, XUMXC
 from .groups import (
     GROUPS,
     SOURCES,
+    WIENER_METHODS,
     DataConfig,
     EvaluationConfig,
     LossConfig,
@@ -32,6 +33,7 @@ __all__ = [
     "SOURCES",
     "SeparationConfig",
     "TrainingConfig",
+    "WIENER_METHODS",
     "XConvTasNetConfig",
     "XD3NetConfig",
     "XUMXConfig",

@@ -152,6 +152,9 @@ class TrainingConfig:
             raise ConfigError(f"ema_decay wants a number between 0 and 1, got {self.ema_decay}.")
 
 
+WIENER_METHODS = ("em", "one_pass")
+
+
 @dataclass
 class SeparationConfig:
     """How whole songs are separated; the names are those of open-unmix and demucs."""
@@ -169,7 +172,7 @@ class SeparationConfig:
     def __post_init__(self):
         if self.niter < 0:
             raise ConfigError(f"niter wants 0 or more, got {self.niter}.")
-        check_one_of("wiener", self.wiener, ("em", "one_pass"))
+        check_one_of("wiener", self.wiener, WIENER_METHODS)
 
 
 @dataclass

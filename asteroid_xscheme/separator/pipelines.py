@@ -178,7 +178,9 @@ def _filter_windows(windows: Iterator[Chunk], options: WienerOptions) -> Iterato
         if options.method == "one_pass":
             separated = wiener_one_pass(estimates * torch.sgn(mixture), mixture)
         else:
-            separated = wiener(estimates, mixture, options.iterations, options.softmask)
+            separated = wiener(
+                estimates, mixture, options.iterations, options.softmask, lossless=True
+            )
         yield start, (separated.permute(3, 0, 1, 2).to(magnitudes.device),)
 
 

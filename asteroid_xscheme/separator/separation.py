@@ -7,7 +7,7 @@ from typing import Callable, Dict, Iterator, Optional, Union
 
 import torch
 
-from ..config import SeparationConfig
+from ..config import WIENER_METHODS, SeparationConfig
 from ..models import XD3Net
 from ..models.base import BridgedModel, SpectrogramModel
 from .pipelines import (
@@ -23,7 +23,6 @@ from .streams import Counter, Stream, averaged, checked, over_channels, resample
 
 Progress = Callable[[float], None]
 
-WIENER_METHODS = ("em", "one_pass")
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SPECTROGRAM_CHUNK = 15.0, 0.1  # seconds, overlap
 _WAVEFORM_CHUNK = 8.0, 0.25
@@ -222,13 +221,13 @@ def _chunking(
         return Chunking(length, share, share, batch or _batch(1, n_bytes, device))
     rate = model.sample_rate / model.hop
     length, shared = _lengths(rate, seconds, overlap, *_SPECTROGRAM_CHUNK)
-    frames_at_once = _CPU_FRAMES
+    on_cpu = max(1, _CPU_FRAMES // length)
     if isinstance(model, XD3Net):
         if seconds is None and overlap is None:
             length = max(group.frames for group in model.patch_groups)
-        frames_at_once = 1  # its feature maps are many times as large as its estimates
+        on_cpu = 1  # its feature maps are many times as large as its estimates
     n_values = length * len(model.sources) * model.nb_channels * (model.n_fft // 2 + 1)
-    fitting = _batch(max(1, frames_at_once // length), n_values * _BYTES_PER_VALUE, device)
+    fitting = _batch(on_cpu, n_values * _BYTES_PER_VALUE, device)
     return Chunking(length, shared, shared // 2, batch or fitting)
 
 

@@ -54,6 +54,19 @@ def test_estimates_sum_to_the_mixture(n_channels, scale, iterations):
     assert energy_db(separated.sum(0) - mixture, mixture) < -60
 
 
+@pytest.mark.parametrize("n_channels", [1, 2, 3])
+@pytest.mark.parametrize("iterations", [1, 2])
+def test_bins_without_any_source_are_lost_or_shared_alike(n_channels, iterations):
+    estimates, mixture = spectrograms(n_channels)
+    estimates[:, :, 10:20] = 0
+    lost = wiener(estimates, mixture, iterations)
+    shared = wiener(estimates, mixture, iterations, lossless=True)
+    assert lost[:, :, 10:20].abs().max() == 0
+    assert torch.allclose(shared[:, :, 10:20], (mixture[:, 10:20] / 3).expand(3, -1, -1, -1))
+    assert energy_db(shared.sum(0) - mixture, mixture) < -120
+    assert energy_db(shared[:, :, :10] - lost[:, :, :10], lost) < -100
+
+
 @pytest.mark.parametrize("iterations", [0, 1])
 def test_inputs_stay_as_they_were_even_when_loud(iterations):
     estimates, mixture = spectrograms(scale=1000.0)
@@ -79,13 +92,16 @@ def test_two_equal_channels_stay_equal():
     assert energy_db(stereo[:, :1] - mono, mono) < -60
 
 
-def test_the_closed_form_of_two_channels_equals_the_general_solution():
+@pytest.mark.parametrize("lossless", [False, True])
+def test_the_closed_form_of_two_channels_equals_the_general_solution(lossless):
     estimates, mixture = spectrograms(2)
     silent = torch.zeros_like(mixture[:1])
     padded = wiener(
-        torch.nn.functional.pad(estimates, (0, 0, 0, 0, 0, 1)), torch.cat([mixture, silent])
+        torch.nn.functional.pad(estimates, (0, 0, 0, 0, 0, 1)),
+        torch.cat([mixture, silent]),
+        lossless=lossless,
     )
-    scaled = wiener(estimates, mixture)
+    scaled = wiener(estimates, mixture, lossless=lossless)
     assert energy_db(padded[:, :2] - scaled, scaled) < -100
 
 
