@@ -4,7 +4,6 @@ The file is the core alone, from magnitudes to magnitudes. The STFT, the phase a
 filter stay with the program that runs it, as they are a few lines in any language.
 """
 
-import os
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Union
 import torch
 from torch import nn
 
+from .atomic import replacing
 from .models import BridgedModel, SpectrogramModel
 
 _OPSET = 17
@@ -49,12 +49,8 @@ def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
     core = _Core(model.fold().cpu()).eval()
     magnitudes = torch.rand(_EXAMPLE_FRAMES, 1, model.nb_channels, model.n_fft // 2 + 1)
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        _write_graph(core, magnitudes, unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as part:
+        _write_graph(core, magnitudes, part)
     return path
 
 

@@ -7,7 +7,6 @@ best_k_models.json and, at the end, best_model.pth, which any asteroid can read,
 
 import json
 import logging
-import os
 import sys
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from .atomic import write_json
 from .checkpoint import save_package
 from .config import Config, ConfigError, LossConfig
 from .data import MusicDataModule, dataset_infos, magnitude_statistics
@@ -158,9 +158,7 @@ class EpochClock(Callback):
         """Note down the epoch, validation included; one that is repeated replaces the first."""
         seconds = json.loads(self.path.read_text("utf-8")) if self.path.is_file() else {}
         seconds[str(trainer.current_epoch)] = time.perf_counter() - self.start
-        partial = self.path.with_name(f".{self.path.name}.part")
-        partial.write_text(json.dumps(seconds, indent=2), encoding="utf-8")
-        os.replace(partial, self.path)
+        write_json(self.path, seconds)
 
 
 class EpochReport(Callback):
@@ -296,12 +294,11 @@ def _export_best(
     """Write best_k_models.json and best_model.pth from the best epoch's checkpoint."""
     best = next(c for c in trainer.checkpoint_callbacks if c.monitor == "val_loss")
     scores = {Path(path).name: float(loss) for path, loss in best.best_k_models.items()}
-    (exp_dir / "best_k_models.json").write_text(json.dumps(scores, indent=2), encoding="utf-8")
+    write_json(exp_dir / "best_k_models.json", scores)
     checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     system.load_state_dict(checkpoint["state_dict"])
     package = system.model.cpu().serialize()
     package.update(dataset_infos(config.data.dataset))
     save_package(package, exp_dir / "best_model.pth")
-    epochs = json.dumps({"epochs": config.training.epochs})
-    (exp_dir / "finished.json").write_text(epochs, encoding="utf-8")
+    write_json(exp_dir / "finished.json", {"epochs": config.training.epochs})
     log.info("The best model is %s.", exp_dir / "best_model.pth")

@@ -9,8 +9,9 @@ import asteroid_xscheme
 
 PACKAGE = Path(asteroid_xscheme.__file__).parent
 ROOMS = (
-    "version options config download audio stft data bridge checkpoint models export losses system "
-    "training wiener separator baselines evaluation report recipe ablation registration cli"
+    "version atomic options config download audio stft data bridge checkpoint models export "
+    "losses system training wiener separator baselines evaluation report recipe ablation "
+    "registration cli"
 ).split()
 FORBIDDEN = {
     "separator": {"data", "losses", "system", "training"},

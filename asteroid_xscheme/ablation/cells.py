@@ -11,7 +11,6 @@ A child that is stopped at any moment continues when the grid is started again.
 
 import csv
 import json
-import os
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Dict, Iterator, Sequence
 import torch
 from filelock import FileLock, Timeout
 
+from ..atomic import write_json
 from ..audio import read_audio
 from ..config import Config, ConfigError
 from ..data import find_tracks
@@ -143,13 +143,6 @@ def read_scores(path: Path) -> Dict[str, Dict[str, Dict[str, float]]]:
 def read_json(path: Path) -> Any:
     """Content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    os.replace(partial, path)
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
 
+from ..atomic import write_json
 from ..config import Config
 from ..evaluation import find_commit
-from .cells import CELL, INFERENCE, SCORES, claim, write_json
+from .cells import CELL, INFERENCE, SCORES, claim
 from .conditions import machine, software
 from .grid import Cell, Row, cells_of
 from .picture import draw

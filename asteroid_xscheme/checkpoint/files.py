@@ -6,7 +6,6 @@ here it is of plain types only, so that every asteroid and every torch can read 
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable, Dict, Union
@@ -14,6 +13,7 @@ from typing import Any, Callable, Dict, Union
 import numpy as np
 import torch
 
+from ..atomic import replacing
 from . import nnabla
 from .diagnosis import CheckpointError, DamagedFileError, Kind, detect_kind
 from .pickles import read_pickle
@@ -70,13 +70,9 @@ def save_package(package: Mapping, path: Union[str, Path]) -> Path:
     state_dict = package["state_dict"]
     package["state_dict"] = {key: _own_memory(value) for key, value in state_dict.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     write = _write_safetensors if path.suffix == ".safetensors" else torch.save
-    try:
+    with replacing(path) as part:
         write(package, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

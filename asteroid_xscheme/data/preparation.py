@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 from filelock import FileLock
 from tqdm import tqdm
 
+from ..atomic import write_json
 from ..audio import AudioError
 from ..config import DataConfig
 from ..download import download
@@ -109,9 +110,7 @@ def _description(config: DataConfig) -> Dict[str, Any]:
 
 
 def _write_marker(root: Path, config: DataConfig) -> None:
-    part = root / f".{MARKER}{_PART}"
-    part.write_text(json.dumps(_description(config)))
-    os.replace(part, root / MARKER)
+    write_json(root / MARKER, _description(config))
 
 
 def _is_complete(root: Path, dataset: str) -> bool:

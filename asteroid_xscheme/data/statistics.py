@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
+from ..atomic import replacing
 from ..stft import stft
 from .errors import DataError
 from .segments import FileReader, read_sources
@@ -96,10 +97,8 @@ def _key(tracks: Sequence[Track], settings: dict) -> str:
 
 
 def _save(path: Path, mean: np.ndarray, std: np.ndarray) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(temporary, "wb") as file:
+    with replacing(path) as part, open(part, "wb") as file:
         np.savez(file, mean=mean, std=std)
-    os.replace(temporary, path)
 
 
 def _compute(

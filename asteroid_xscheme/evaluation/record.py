@@ -12,6 +12,7 @@ from typing import Dict, Mapping, Optional, Sequence
 import numpy as np
 import torch
 
+from ..atomic import write_json
 from ..data import Track
 from ..version import __version__
 from .run import estimate_file
@@ -50,9 +51,7 @@ def write_record(
         "subsets": subsets,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    working = path.with_name(f".{path.name}")
-    working.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
-    os.replace(working, path)
+    write_json(path, content, indent=None, allow_nan=False)
     return path
 
 

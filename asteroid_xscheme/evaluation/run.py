@@ -20,6 +20,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from ..atomic import write_json
 from ..audio import read_audio, write_audio
 from ..baselines import StaticFilter, mixture_as_estimate, ratio_mask_oracle
 from ..data import Track
@@ -219,7 +220,7 @@ def _forget_others(folder: Path, scoring: Scoring, made_of: Mapping[str, str]) -
         for scores in sorted(folder.rglob("scores")):
             shutil.rmtree(scores)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(made_of, indent=2), encoding="utf-8")
+    write_json(path, made_of)
 
 
 def _scores_file(folder: Path, track: Track) -> Path:

@@ -11,14 +11,13 @@ LVA/ICA 2018, https://arxiv.org/abs/1804.06267.
 """
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping
 
 import numpy as np
 
+from ..atomic import write_json
 from .bss_eval import fast_bss_eval
 from .waveforms import Waveforms
 
@@ -40,11 +39,7 @@ class TrackScores:
         """Write museval's JSON, whole or not at all; infinite scores become NaN, as there."""
         targets = [_target(source, metrics) for source, metrics in self.frames.items()]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=".", suffix=".json", delete=False, encoding="utf-8"
-        ) as file:
-            json.dump({"track": self.track, "targets": targets}, file)
-        os.replace(file.name, path)
+        write_json(path, {"track": self.track, "targets": targets}, indent=None)
 
     @classmethod
     def load(cls, path: Path) -> "TrackScores":
