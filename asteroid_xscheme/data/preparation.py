@@ -63,13 +63,12 @@ def prepare(
     root = Path(root).expanduser()
     _check_root(root, config)
     root.mkdir(parents=True, exist_ok=True)
-    if config.dataset == "demo":
-        _write_marker(root, config)
-        render_demo(root, jobs=jobs or 2, progress=progress)
-        unpack_real_track(root)
-        return root
     with FileLock(root / ".prepare.lock"):
-        if not _is_complete(root, config.dataset):
+        if config.dataset == "demo":
+            _write_marker(root, config)
+            render_demo(root, jobs=jobs or 2, progress=progress)
+            unpack_real_track(root)
+        elif not _is_complete(root, config.dataset):
             originals = open_originals(config.source_dir or _fetch_archive(root, config, progress))
             songs = list_songs(originals, config.dataset)
             _write_marker(root, config)

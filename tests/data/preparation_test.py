@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -295,6 +296,20 @@ def test_demo_songs_are_rendered_at_their_own_rate_only(prepared, monkeypatch):
         run(prepared, "demo")
     run(prepared, "demo", sample_rate=44100)
     assert rendered == [prepared]
+
+
+def test_of_two_recipes_at_once_one_makes_the_demo_songs(prepared, monkeypatch):
+    calls = []
+
+    def render(root, **options):
+        calls.append("begin")
+        time.sleep(0.1)
+
+    monkeypatch.setattr(preparation, "render_demo", render)
+    monkeypatch.setattr(preparation, "unpack_real_track", lambda root: calls.append("end"))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: run(prepared, "demo", sample_rate=44100), range(2)))
+    assert calls == ["begin", "end", "begin", "end"]
 
 
 def test_missing_set_is_downloaded_checked_and_prepared(root, prepared, tmp_path, monkeypatch):
