@@ -9,7 +9,9 @@ Reference: F.-R. Stoeter, S. Uhlich, A. Liutkus and Y. Mitsufuji, "Open-Unmix - 
 implementation for music source separation", Journal of Open Source Software, 2019.
 """
 
-from typing import List, Sequence, Tuple
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Callable, Iterator, List, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -99,6 +101,18 @@ class Decoders(nn.ModuleDict):
         return FoldedDecoders(first, last)
 
 
+class RecurrentLayers(nn.ModuleDict):
+    """The recurrent layers of all sources."""
+
+    def forward(self, features: Sequence[torch.Tensor]) -> List[torch.Tensor]:
+        """Features (N, B, H) of every source, of such features."""
+        return [layer(x)[0] for layer, x in zip(self.values(), features)]
+
+    def fold(self) -> "FoldedRecurrentLayers":
+        """The same, for inference."""
+        return FoldedRecurrentLayers(self.items())
+
+
 class FoldedEncoders(nn.Module):
     """What `Encoders.fold` returns: one product for all sources."""
 
@@ -111,6 +125,46 @@ class FoldedEncoders(nn.Module):
     def forward(self, mixture: torch.Tensor) -> List[torch.Tensor]:
         """Features (N, B, H) of every source, of magnitudes (N, B, C * bins)."""
         return list(torch.tanh(self.linear(mixture)).chunk(self.n_sources, dim=-1))
+
+
+class FoldedRecurrentLayers(RecurrentLayers):
+    """What `RecurrentLayers.fold` returns: on a CPU, sources are computed at the same time.
+
+    Threads that share one layer meet at every frame, for a product too small to share.
+    """
+
+    def forward(self, features: Sequence[torch.Tensor]) -> List[torch.Tensor]:
+        """Features (N, B, H) of every source, of such features; the numbers are the same."""
+        n_threads = torch.get_num_threads()
+        in_turn = torch.is_grad_enabled() or torch.jit.is_tracing()
+        if in_turn or n_threads == 1 or features[0].device.type != "cpu":
+            return super().forward(features)
+        threads_each = max(1, n_threads // len(self))
+        with _thread_pool(n_threads // threads_each, threads_each) as pool:
+            return list(pool.map(_infer(torch.is_autocast_enabled("cpu")), self.values(), features))
+
+
+@contextmanager
+def _thread_pool(n_workers: int, threads_each: int) -> Iterator[ThreadPoolExecutor]:
+    """Workers of so many threads of torch each; until they end, so many are its own, too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads_each)  # that of the matrix library is one for all workers
+    try:
+        with ThreadPoolExecutor(n_workers, "", torch.set_num_threads, (threads_each,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
+
+
+def _infer(autocast: bool) -> Callable[[nn.LSTM, torch.Tensor], torch.Tensor]:
+    """A layer's output in a thread, which knows nothing of its caller's modes."""
+    precision = torch.get_autocast_dtype("cpu")
+
+    def infer(layer: nn.LSTM, features: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad(), torch.autocast("cpu", precision, enabled=autocast):
+            return layer(features)[0]
+
+    return infer
 
 
 class FoldedDecoders(nn.Module):

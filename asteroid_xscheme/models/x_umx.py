@@ -22,7 +22,7 @@ from torch import nn
 
 from ..bridge import BridgeChoice
 from .base import SpectrogramModel
-from .open_unmix import Affine, DecoderLayers, Decoders, EncoderLayers, Encoders
+from .open_unmix import Affine, DecoderLayers, Decoders, EncoderLayers, Encoders, RecurrentLayers
 
 _DROPOUT = 0.4  # between the layers of a recurrent network, as in [2]
 
@@ -92,7 +92,7 @@ class XUMX(SpectrogramModel):
         networks = [self._make_network() for _ in self.sources]
         encoders, recurrent, decoders = zip(*networks)
         self.layer_enc = Encoders(zip(self._keys, encoders))
-        self.layer_lstm = nn.ModuleDict(zip(self._keys, recurrent))
+        self.layer_lstm = RecurrentLayers(zip(self._keys, recurrent))
         self.layer_dec = Decoders(zip(self._keys, decoders))
         self.mean_scale = self._make_mean_scale(input_mean, input_scale)
         self.decoder = _Window(window)
@@ -147,20 +147,21 @@ class XUMX(SpectrogramModel):
         mixture = magnitudes[..., : self.max_bin].flatten(2)
         encoded = self.layer_enc(mixture, *self._affines("input"))
         shared = self.bridges("encoder", encoded)
-        recurrent = [lstm(x)[0] for lstm, x in zip(self.layer_lstm.values(), shared)]
-        joined = [torch.cat(pair, dim=-1) for pair in zip(encoded, recurrent)]
+        joined = [torch.cat(pair, dim=-1) for pair in zip(encoded, self.layer_lstm(shared))]
         return self.bridges("recurrent", joined)
 
     def fold(self) -> "XUMX":
         """A copy for inference: affine maps and normalisations joined with the linear layers.
 
-        All encoders become one product. The copy separates and is exported; it cannot be saved.
+        All encoders become one product, and sources that do not wait for each other are computed
+        side by side. The copy separates and is exported; it cannot be saved.
         """
         folded = super().fold()
         if folded.mean_scale:
             with torch.no_grad():
                 folded.layer_enc = folded.layer_enc.fold(*folded._affines("input"))
                 folded.layer_dec = folded.layer_dec.fold(*folded._affines("output"))
+            folded.layer_lstm = folded.layer_lstm.fold()
             folded.mean_scale = nn.ParameterDict()
         return folded.eval()
 
