@@ -150,12 +150,17 @@ def save(rows: List[Dict[str, Any]], path: Optional[Path], note: str = "") -> No
 
 
 def short(value: Any) -> str:
-    """A figure of a row as text: median (smallest to largest), four digits, yes or no."""
+    """A figure of a row as text: median (smallest to largest), a number, yes or no."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return f"{value['median']:.3g} ({value['min']:.3g} to {value['max']:.3g})"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        median, smallest, largest = (_rounded(value[key], 3) for key in ("median", "min", "max"))
+        return f"{median} ({smallest} to {largest})"
+    return _rounded(value, 4) if isinstance(value, float) else str(value)
+
+
+def _rounded(value: float, digits: int) -> str:
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def _measure(work: Work) -> Cost:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.page import BENCHMARKS, table, write_page
+from benchmarks.page import BENCHMARKS, of_one_kind, table, write_page
 from benchmarks.pairing import environment
 from benchmarks.pictures import PICTURES, panels_of_lengths, panels_of_sources
 
@@ -77,13 +77,18 @@ def test_same_results_give_the_same_picture(results, tmp_path):
 
 
 def test_table_has_a_column_for_every_name_and_gaps_where_a_row_has_none():
-    lines = table([{"a_b": 1.0, "holds": True}, {"c": summary(2.0)}]).splitlines()
+    lines = table([{"a_b": 1.0, "holds": True, "c": summary(2.0)}, {"c": 11480.0}]).splitlines()
     assert lines == [
         "| a b | holds | c |",
         "|---|---|---|",
-        "| 1 | yes |  |",
-        "|  |  | 2 (1 to 4) |",
+        "| 1 | yes | 2 (1 to 4) |",
+        "|  |  | 11480 |",
     ]
+
+
+def test_rows_of_another_kind_have_a_table_of_their_own():
+    speed, memory = [{"peer": "a", "ratio": 2.0}, {"peer": "b"}], [{"megabytes": 3.0}]
+    assert of_one_kind(speed + memory) == [speed, memory]
 
 
 def test_lines_of_a_picture_hold_a_point_for_each_size_of_the_work():
