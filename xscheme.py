@@ -119,7 +119,9 @@ def _add_separate_method(parser) -> None:
     group.add_argument(
         "--wiener", choices=["em", "one_pass"], default="em", help="one_pass: that of D3Net's code"
     )
-    group.add_argument("--niter", type=int, default=1, help="Wiener iterations (default: 1)")
+    group.add_argument(
+        "--niter", type=int, help="Wiener iterations (default: 1, of models of waveforms 0)"
+    )
     group.add_argument(
         "--wiener-win-len", type=int, default=300, help="frames of a Wiener window; 0: whole song"
     )

@@ -22,6 +22,7 @@ from .frames import analyze_stream, synthesize_stream
 from .streams import Stream, followed_by_silence, in_step
 
 _WIENER_FADE = 0.05  # share of a window that overlaps the next
+_WAVEFORM_N_FFT, _WAVEFORM_HOP = 4096, 1024  # of the filter behind models of waveforms
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class WienerOptions:
     window: Optional[int] = 300
     softmask: bool = False
     method: str = "em"
+
+    @property
+    def leaves_estimates(self) -> bool:
+        """Whether there is nothing to filter."""
+        return self.method == "em" and not self.iterations
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def separate_spectrogram(
     estimate = estimation.of(model.estimate_magnitudes, model.spec_power)
     estimated = _estimate_chunks(chunks, estimate, chunking.batch)
     joined = join_chunks(estimated, chunking.fade, axis=0)
-    return _filter_and_synthesize(joined, model, options)
+    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options)
 
 
 def separate_patches(
@@ -125,7 +131,7 @@ def separate_patches(
     ]
     estimated = in_step([mixture, *((x[:, :, 0].transpose(0, 1) for x in e) for e in estimates)])
     joined = ((x, torch.cat(magnitudes, dim=1)) for x, *magnitudes in estimated)
-    return _filter_and_synthesize(joined, model, options)
+    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options)
 
 
 def _analyze(blocks: Iterable[torch.Tensor], model: SpectrogramModel) -> Stream:
@@ -134,7 +140,7 @@ def _analyze(blocks: Iterable[torch.Tensor], model: SpectrogramModel) -> Stream:
 
 
 def _filter_and_synthesize(
-    joined: Iterable[Block], model: SpectrogramModel, options: WienerOptions
+    joined: Iterable[Block], window: torch.Tensor, n_fft: int, hop: int, options: WienerOptions
 ) -> Stream:
     """Of mixture (N, C, F) and magnitudes of the sources (N, J, C, F): waveforms (J, C, T)."""
     length = options.window or sys.maxsize
@@ -142,7 +148,7 @@ def _filter_and_synthesize(
     windows = cut_chunks(joined, length, length - overlap, axis=0)
     filtered = join_chunks(_filter_windows(windows, options), overlap, axis=0)
     frames = (x for (x,) in filtered if len(x))
-    return synthesize_stream(frames, model.window, model.n_fft, model.hop)
+    return synthesize_stream(frames, window, n_fft, hop)
 
 
 def separate_waveform(
@@ -150,8 +156,29 @@ def separate_waveform(
     model: BridgedModel,
     chunking: Chunking,
     estimation: Estimation,
+    options: WienerOptions,
 ) -> Stream:
-    """Networks on chunks of samples, which are cross-faded over all of their overlap."""
+    """Networks on chunks of samples, then, if wanted, the Wiener filter of their magnitudes."""
+    if options.leaves_estimates:
+        return _estimate_waveforms(blocks, model, chunking, estimation)
+    mixture, copy = tee(blocks)
+    estimates = _estimate_waveforms(copy, model, chunking, estimation)
+    window = torch.hann_window(_WAVEFORM_N_FFT, device=next(model.parameters()).device)
+    settings = window, _WAVEFORM_N_FFT, _WAVEFORM_HOP
+    frames = analyze_stream(mixture, *settings)
+    of_sources = analyze_stream((block.flatten(0, 1) for block in estimates), *settings)
+    shape = len(model.sources), model.nb_channels
+    joined = ((x, magnitude(y.unflatten(1, shape))) for x, y in in_step([frames, of_sources]))
+    return _filter_and_synthesize(joined, *settings, options)
+
+
+def _estimate_waveforms(
+    blocks: Iterable[torch.Tensor],
+    model: BridgedModel,
+    chunking: Chunking,
+    estimation: Estimation,
+) -> Stream:
+    """The sources of a song, of chunks that are cross-faded over all of their overlap."""
     chunks = cut_chunks(((x,) for x in blocks), chunking.length, chunking.hop, axis=-1)
     estimated = _separate_chunks(chunks, model, chunking.batch, estimation)
     return (x for (x,) in join_chunks(estimated, chunking.fade, axis=-1))

@@ -50,9 +50,10 @@ class Separator:
             8 s for one of waveforms.
         overlap: Share of a chunk that overlaps the next, 0 to 0.5. None as above: 0.1, 0.25.
             With neither given, D3Net averages overlapping patches as published.
-        wiener: Multichannel Wiener filter for models of spectrograms, see
-            :mod:`asteroid_xscheme.wiener`: "em", or "one_pass", that of D3Net's official code.
-        wiener_iterations: Of the filter "em".
+        wiener: Multichannel Wiener filter, see :mod:`asteroid_xscheme.wiener`: "em", or
+            "one_pass", that of D3Net's official code.
+        wiener_iterations: Of the filter "em". By default 1, which the magnitudes of spectrogram
+            models want, and 0 for models of waveforms, whose estimates have phases of their own.
         wiener_window: Frames that the filter takes together; None for the whole song, whose
             spectrograms are then held in memory.
         softmask: Whether the filter "em" starts from a ratio mask.
@@ -77,7 +78,7 @@ class Separator:
         device: Optional[str] = None,
         chunk_seconds: Optional[float] = None,
         overlap: Optional[float] = None,
-        wiener_iterations: int = 1,
+        wiener_iterations: Optional[int] = None,
         wiener_window: Optional[int] = 300,
         softmask: bool = False,
         shifts: int = 1,
@@ -87,6 +88,8 @@ class Separator:
         wiener: str = "em",
         flip_channels: bool = False,
     ):
+        if wiener_iterations is None:
+            wiener_iterations = 1 if isinstance(model, SpectrogramModel) else 0
         _check_options(chunk_seconds, overlap, wiener_iterations, shifts, precision, batch_size)
         if wiener not in WIENER_METHODS:
             raise SeparationError(f"Expected a filter of {WIENER_METHODS}, got {wiener!r}.")
@@ -171,13 +174,13 @@ class Separator:
         return trimmed(sources, offset, counter)
 
     def _pipeline(self) -> Callable[[Stream], Stream]:
-        settings = dict(model=self.model, estimation=self.estimation)
+        settings = dict(model=self.model, estimation=self.estimation, options=self.options)
         if self.by_patches:
             settings.update(groups=self.model.patch_groups, batch=self.chunking.batch)
-            return partial(separate_patches, options=self.options, **settings)
+            return partial(separate_patches, **settings)
         settings.update(chunking=self.chunking)
         if isinstance(self.model, SpectrogramModel):
-            return partial(separate_spectrogram, options=self.options, **settings)
+            return partial(separate_spectrogram, **settings)
         return partial(separate_waveform, **settings)
 
 

@@ -15,8 +15,8 @@ from asteroid_xscheme.separator import (
     song_of_waveform,
 )
 from asteroid_xscheme.separator.streams import in_step
-from asteroid_xscheme.stft import istft
-from asteroid_xscheme.wiener import wiener_one_pass
+from asteroid_xscheme.stft import istft, stft
+from asteroid_xscheme.wiener import wiener, wiener_one_pass
 
 SOURCES = ["bass", "drums", "vocals"]
 
@@ -191,6 +191,34 @@ def test_normalising_makes_a_model_of_waveforms_indifferent_to_level(tasnet, mus
     soft, loud = separator.separate(music / 100), separator.separate(music)
     for source in SOURCES:
         assert error_db(100 * soft[source], loud[source]) < -60
+
+
+@pytest.mark.parametrize("method, iterations", [("em", 1), ("em", 2), ("one_pass", 0)])
+def test_estimates_of_a_model_of_waveforms_can_be_filtered(
+    tasnet, music, error_db, method, iterations
+):
+    song = music[:, :150000]
+    plain = Separator(tasnet).separate(song)
+    options = dict(wiener=method, wiener_iterations=iterations, wiener_window=None)
+    filtered = Separator(tasnet, **options).separate(song)
+
+    stft_options = torch.hann_window(4096), 4096, 1024
+    mixture = stft(song, *stft_options)
+    magnitudes = stft(torch.stack(list(plain.values())), *stft_options).abs()
+    if method == "em":
+        expected = wiener(magnitudes, mixture, iterations, lossless=True)
+    else:
+        expected = wiener_one_pass(magnitudes * torch.sgn(mixture), mixture)
+    expected = istft(expected, *stft_options, song.shape[-1])
+    for estimate, reference in zip(filtered.values(), expected):
+        assert error_db(estimate, reference) < -80
+    assert error_db(total(filtered), song) < -80
+
+
+def test_estimates_of_a_model_of_waveforms_are_left_alone_by_default(tasnet, music):
+    default = Separator(tasnet).separate(music[:, :30000])
+    unfiltered = Separator(tasnet, wiener_iterations=0).separate(music[:, :30000])
+    assert all(torch.equal(default[source], unfiltered[source]) for source in SOURCES)
 
 
 def test_shifted_runs_are_averaged(xumx, music, error_db):
