@@ -326,7 +326,8 @@ def _add_ablate(commands) -> None:
         "--points",
         nargs="*",
         metavar="POINT",
-        help="compare bridging points instead: none, each alone, all (default: the model's own)",
+        help="compare bridging points: none, each alone, all (default: the model's own); "
+        "with --rows, both in one table",
     )
     parser.add_argument(
         "-j", "--jobs", type=int, help="cells at a time (default: GPUs, else up to 4 cores)"

@@ -5,7 +5,7 @@ and evaluations that run side by side in processes of their own and are never re
 """
 
 from .cells import AblationError
-from .grid import PAPER_ROWS, Cell, Row, cells_of, configure, paper_rows, point_rows
+from .grid import PAPER_ROWS, Cell, Row, cells_of, configure, distinct, paper_rows, point_rows
 from .processes import ChildProcesses, Job
 from .statistics import Comparison, compare, holm, interval, over_seeds, signed_rank_p
 from .study import Study, ablate
@@ -23,6 +23,7 @@ __all__ = [
     "cells_of",
     "compare",
     "configure",
+    "distinct",
     "holm",
     "interval",
     "over_seeds",

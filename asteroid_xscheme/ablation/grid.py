@@ -11,7 +11,7 @@ table 1.
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from ..config import Config, ConfigError
 from ..models import ARCHITECTURES
@@ -97,6 +97,14 @@ def point_rows(config: Config, points: Sequence[str] = ()) -> List[Row]:
     return rows
 
 
+def distinct(config: Config, rows: Sequence[Row]) -> List[Row]:
+    """Rows without those that train what an earlier row trains under another name."""
+    kept: Dict[Tuple[object, ...], Row] = {}
+    for row in rows:
+        kept.setdefault(_settings(config, row), row)
+    return list(kept.values())
+
+
 def cells_of(config: Config, rows: Sequence[Row], seeds: Sequence[int], folder: Path) -> List[Cell]:
     """All cells of a grid, seed by seed, so that a stopped grid has whole tables of some seeds.
 
@@ -141,6 +149,13 @@ def configure(config: Config, row: Row, seed: int) -> Config:
     else:
         model["bridge"] = list(row.bridge) if row.bridge else False
     return Config.from_dict(groups)
+
+
+def _settings(config: Config, row: Row) -> Tuple[object, ...]:
+    """What a row's network and loss are, in the same words whoever names them."""
+    chosen = configure(config, row, seed=0)
+    points = _open_points(chosen, chosen.model.bridge) if chosen.model.bridge else ()
+    return (points, *chosen.to_dict()["loss"].values())
 
 
 def _open_points(config: Config, bridge: Union[bool, List[str]]) -> Tuple[str, ...]:

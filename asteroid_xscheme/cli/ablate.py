@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from ..ablation import Row, ablate, paper_rows, point_rows
+from ..ablation import Row, ablate, distinct, paper_rows, point_rows
 from ..config import Config, ConfigError
 from ..data import prepare
 
@@ -27,26 +27,32 @@ def run_ablation(
         conf: A conf.yml.
         exp_dir: Folder of the grid.
         seeds: Seeds of every row.
-        rows: Names of rows of the paper's grid; none for all.
-        points: Compare these bridging points instead; none named for the default points.
+        rows: Names of rows of the paper's grid; without any, all of them or, where points are
+            compared, none.
+        points: Compare these bridging points; none named for the default points.
         jobs: Cells at a time.
         options: Options of the conf.yml, as a command line has them.
 
     Returns:
         The table and where the files are, in words.
     """
-    if points is not None and rows:
-        raise ConfigError("Choose --rows of the paper's grid or --points, not both.")
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs wants 1 or more, got {jobs}.")
     config = read_config(conf, options)
-    chosen: List[Row] = paper_rows(rows) if points is None else point_rows(config, points)
+    chosen = choose_rows(config, rows, points)
     root = config.data.roots[0]
     if config.data.dataset == "demo" or not root.is_dir():
         prepare(config.data, root)
     ablate(config, chosen, seeds, Path(exp_dir), jobs)
     page = Path(exp_dir) / "ablation.md"
     return f"{page.read_text(encoding='utf-8')}\nThe table and the picture are in {exp_dir}"
+
+
+def choose_rows(config: Config, rows: Sequence[str], points: Optional[Sequence[str]]) -> List[Row]:
+    """Rows of the paper's grid, rows that compare bridging points, or both in one table."""
+    if points is None:
+        return paper_rows(rows)
+    return distinct(config, [*(paper_rows(rows) if rows else []), *point_rows(config, points)])
 
 
 def read_config(conf: str, options: Sequence[str]) -> Config:

@@ -70,6 +70,11 @@ def test_points_alone_mean_those_of_the_model(conf, grid):
     assert grid["config"].optim.lr == 0.1
 
 
+def test_rows_and_points_share_a_table_in_which_nothing_is_trained_twice(conf, grid):
+    run(conf, "--rows", "none", "MDL+CL", "all", "--points")
+    assert grid["rows"] == ["none", "MDL+CL", "all", "bridge encoder", "bridge recurrent"]
+
+
 def test_estimates_are_kept_only_if_asked_for(conf, grid):
     run(conf)
     assert grid["config"].evaluation.save_estimates is False
@@ -81,7 +86,6 @@ def test_estimates_are_kept_only_if_asked_for(conf, grid):
     [
         (["--seed", "3"], "give them as --seeds"),
         (["--rows", "everything"], "There is no row 'everything'"),
-        (["--rows", "none", "--points"], "not both"),
         (["--jobs", "0"], "--jobs wants 1 or more"),
     ],
 )

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from asteroid_xscheme.ablation import PAPER_ROWS, cells_of, configure, paper_rows, point_rows
+from asteroid_xscheme.ablation import (
+    PAPER_ROWS,
+    cells_of,
+    configure,
+    distinct,
+    paper_rows,
+    point_rows,
+)
 from asteroid_xscheme.config import Config, ConfigError
 
 SMALL = {
@@ -99,6 +106,19 @@ def test_named_points_are_compared_in_the_order_of_the_network():
     rows = point_rows(make(), ["recurrent", "encoder"])
     assert [row.bridge for row in rows[1:3]] == [("encoder",), ("recurrent",)]
     assert [row.bridge for row in point_rows(make(), ["recurrent"])] == [False, ("recurrent",)]
+
+
+def test_rows_that_train_the_same_are_one_row():
+    config = make("XD3Net")
+    rows = [*paper_rows(), *point_rows(config)]
+    added = ["bridge first_block", "bridge concat"]
+    assert [row.name for row in distinct(config, rows)] == [row.name for row in rows[:8]] + added
+
+
+def test_rows_that_differ_in_the_loss_alone_are_two():
+    config = make(loss={"loss_combine_sources": False})
+    rows = [*paper_rows(["MDL+CL", "all"]), *point_rows(config)]
+    assert distinct(config, rows) == rows
 
 
 def test_unknown_point_is_refused():
