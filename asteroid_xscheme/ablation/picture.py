@@ -49,9 +49,10 @@ def _draw_figures(axes, study: Study) -> None:
         axes.plot(averages, np.full(len(averages), y), "o", color=_UNCERTAIN, markersize=5)
         axes.plot([row.mean[-1]] * 2, [y - 0.25, y + 0.25], color="black")
     static = study.references[STATIC_FILTER][-1]
-    axes.axvline(static, color=_REFERENCE, linestyle="--", label=STATIC_FILTER)
+    axes.axvline(static, color=_REFERENCE, linestyle="--")
+    beside = axes.get_xaxis_transform()
+    axes.text(static, 0.02, f" {STATIC_FILTER}", color=_REFERENCE, fontsize=8, transform=beside)
     axes.set_xlabel("average SDR in dB, a dot for each seed")
-    axes.legend(loc="best", fontsize=8)
     axes.grid(axis="x", alpha=0.3)
 
 
