@@ -5,9 +5,27 @@ and evaluations that run side by side in processes of their own and are never re
 """
 
 from .cells import AblationError
-from .grid import PAPER_ROWS, Cell, Row, cells_of, configure, distinct, paper_rows, point_rows
+from .grid import (
+    PAPER_ROWS,
+    Cell,
+    Row,
+    cells_of,
+    configure,
+    distinct,
+    effect_pairs,
+    paper_rows,
+    point_rows,
+)
 from .processes import ChildProcesses, Job
-from .statistics import Comparison, compare, holm, interval, over_seeds, signed_rank_p
+from .statistics import (
+    Comparison,
+    compare,
+    compare_pairs,
+    holm,
+    interval,
+    over_seeds,
+    signed_rank_p,
+)
 from .study import Study, ablate
 
 __all__ = [
@@ -22,8 +40,10 @@ __all__ = [
     "ablate",
     "cells_of",
     "compare",
+    "compare_pairs",
     "configure",
     "distinct",
+    "effect_pairs",
     "holm",
     "interval",
     "over_seeds",

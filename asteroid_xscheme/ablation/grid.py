@@ -105,6 +105,30 @@ def distinct(config: Config, rows: Sequence[Row]) -> List[Row]:
     return list(kept.values())
 
 
+def effect_pairs(rows: Sequence[Row]) -> Dict[str, List[Tuple[str, str]]]:
+    """Pairs of rows that differ in one thing only, by that thing: bridge, MDL or CL.
+
+    Args:
+        rows: Those of the paper's grid, or some of them. Others, that leave a loss as the options
+            have it or open single points, make no pairs.
+
+    Returns:
+        Names of the rows without and with it; four pairs of each thing in the whole grid.
+    """
+    by_switches = {
+        (row.bridge, row.mdl, row.cl): row.name
+        for row in rows
+        if isinstance(row.bridge, bool) and None not in (row.mdl, row.cl)
+    }
+    pairs: Dict[str, List[Tuple[str, str]]] = {}
+    for place, thing in enumerate(("bridge", "MDL", "CL")):
+        for switches, name in by_switches.items():
+            switched_on = (*switches[:place], True, *switches[place + 1 :])
+            if not switches[place] and switched_on in by_switches:
+                pairs.setdefault(thing, []).append((name, by_switches[switched_on]))
+    return pairs
+
+
 def cells_of(config: Config, rows: Sequence[Row], seeds: Sequence[int], folder: Path) -> List[Cell]:
     """All cells of a grid, seed by seed, so that a stopped grid has whole tables of some seeds.
 

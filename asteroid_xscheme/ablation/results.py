@@ -2,13 +2,13 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from .cells import CELL, INFERENCE, SCORES, AblationError, read_json, read_scores
-from .grid import Cell
-from .statistics import Comparison, compare, model_figures, over_seeds
+from .grid import Cell, effect_pairs
+from .statistics import Comparison, compare, compare_pairs, model_figures, over_seeds
 
 #: asteroid_xscheme.evaluation's names of what every model is compared with
 STATIC_FILTER = "static filter"
@@ -38,6 +38,19 @@ class RowResult:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """What bridges, MDL or CL bring, whatever the others are.
+
+    Attributes:
+        pairs: Names of the rows without and with it.
+        comparison: With it to without it, over all pairs.
+    """
+
+    pairs: List[Tuple[str, str]]
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
 class Study:
     """A finished grid.
 
@@ -49,6 +62,7 @@ class Study:
         seeds: The seeds.
         references: Figures (J + 1,) of mixture, static filter and oracle.
         rows: By name, in the order of the grid.
+        effects: Of bridge, MDL and CL, as far as there are pairs of rows.
         conditions: What else a reader has to know, in words.
     """
 
@@ -59,6 +73,7 @@ class Study:
     seeds: List[int]
     references: Dict[str, np.ndarray]
     rows: Dict[str, RowResult]
+    effects: Dict[str, Effect]
     conditions: Dict[str, str]
 
     @property
@@ -80,20 +95,20 @@ class Study:
                 name: _named(names, figures) for name, figures in self.references.items()
             },
             "rows": {name: self._row_to_dict(names, row) for name, row in self.rows.items()},
+            "effects": {
+                name: {"pairs": effect.pairs, "difference": _comparison_to_dict(effect.comparison)}
+                for name, effect in self.effects.items()
+            },
         }
 
     def _row_to_dict(self, names: List[str], row: RowResult) -> Dict[str, Any]:
-        comparison = None
-        if row.comparison is not None:
-            values = {name: _plain(value) for name, value in asdict(row.comparison).items()}
-            comparison = {**values, "verdict": row.comparison.verdict}
         return {
             "sdr_mean": _named(names, row.mean),
             "sdr_deviation": _named(names, row.deviation),
             "sdr_by_seed": {
                 str(seed): _named(names, figures) for seed, figures in zip(self.seeds, row.figures)
             },
-            "difference": comparison,
+            "difference": row.comparison and _comparison_to_dict(row.comparison),
             "parameters": row.parameters,
             "training_seconds": row.training_seconds,
             "inference_seconds_per_minute": row.seconds_per_minute,
@@ -126,6 +141,8 @@ def read_study(
         for name, of_row in by_row.items()
     }
     comparisons = compare(scores, names[0])
+    pairs = effect_pairs([of_row[0].row for of_row in by_row.values()])
+    effects = compare_pairs(scores, pairs)
     commits = {str(read_json(cell.folder / CELL)["commit"]) for cell in cells}
     return Study(
         title,
@@ -138,6 +155,7 @@ def read_study(
             for name, of_system in references.items()
         },
         {name: _row(by_row[name], scores[name], comparisons.get(name)) for name in names},
+        {name: Effect(pairs[name], comparison) for name, comparison in effects.items()},
         {"commit of the cells": ", ".join(sorted(commits)), **conditions},
     )
 
@@ -170,6 +188,11 @@ def _array(
 ) -> np.ndarray:
     """Scores (K, J) of one system."""
     return np.array([[scores[track][source] for source in sources] for track in tracks])
+
+
+def _comparison_to_dict(comparison: Comparison) -> Dict[str, Any]:
+    values = {name: _plain(value) for name, value in asdict(comparison).items()}
+    return {**values, "verdict": comparison.verdict}
 
 
 def _named(names: Sequence[str], figures: np.ndarray) -> Dict[str, Optional[float]]:

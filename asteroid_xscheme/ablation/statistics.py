@@ -22,12 +22,13 @@ _RESAMPLES = 5000
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference of a row to the baseline.
+    """The difference between rows: of one to the baseline, or of several pairs.
 
     Attributes:
         mean: Mean difference over tracks and seeds in dB, of the mean over sources.
         low, high: 95 % interval of that mean.
-        p: Two-sided p of Wilcoxon's signed-rank test, corrected for the number of rows.
+        p: Two-sided p of Wilcoxon's signed-rank test, corrected for the number of
+            comparisons made together.
     """
 
     mean: float
@@ -160,15 +161,39 @@ def compare(scores: Mapping[str, np.ndarray], baseline: str) -> Dict[str, Compar
         scores: (S, K, J) by row.
         baseline: Name of one of them.
     """
+    return _tested(
+        {
+            name: paired_differences(of_row, scores[baseline])
+            for name, of_row in scores.items()
+            if name != baseline
+        }
+    )
+
+
+def compare_pairs(
+    scores: Mapping[str, np.ndarray], pairs: Mapping[str, Sequence[Tuple[str, str]]]
+) -> Dict[str, Comparison]:
+    """What one thing brings, averaged over pairs of rows without and with it (its main effect).
+
+    Four pairs tell it from the luck of training better than one does.
+
+    Args:
+        scores: (S, K, J) by row.
+        pairs: Names of rows without and with it, by its name.
+    """
     differences = {
-        name: paired_differences(of_row, scores[baseline])
-        for name, of_row in scores.items()
-        if name != baseline
+        thing: np.stack([paired_differences(scores[on], scores[off]) for off, on in of_thing])
+        for thing, of_thing in pairs.items()
     }
-    p_values = holm([signed_rank_p(of_row) for of_row in differences.values()])
+    return _tested({thing: _mean_of_defined(d, axis=(0,)) for thing, d in differences.items()})
+
+
+def _tested(differences: Mapping[str, np.ndarray]) -> Dict[str, Comparison]:
+    """Comparisons made of differences (S, K), whose p are corrected together."""
+    p_values = holm([signed_rank_p(of_name) for of_name in differences.values()])
     return {
-        name: Comparison(_of_defined(np.mean, of_row.ravel()), *interval(of_row), p)
-        for (name, of_row), p in zip(differences.items(), p_values)
+        name: Comparison(_of_defined(np.mean, of_name.ravel()), *interval(of_name), p)
+        for (name, of_name), p in zip(differences.items(), p_values)
     }
 
 

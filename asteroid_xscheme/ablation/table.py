@@ -1,14 +1,18 @@
 """A finished grid -> its table and what has to be read with it, as Markdown."""
 
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import numpy as np
 
 from .results import RowResult, Study
-from .statistics import LEVEL
+from .statistics import LEVEL, Comparison
 
 _BLANK = "-"
 _ENOUGH_SEEDS = 3
+_EFFECTS = (
+    "What each of the three brings, averaged over all pairs of rows that differ in it alone; the "
+    "same test:"
+)
 
 
 def to_markdown(study: Study, picture: str) -> str:
@@ -30,7 +34,10 @@ def to_markdown(study: Study, picture: str) -> str:
             f"**{len(study.seeds)} of at least {_ENOUGH_SEEDS} seeds.** Differences hold for these "
             "trained models; whether they come from the rows or from the luck of the seeds is open."
         )
-    parts += [summary(study), _reading(study), f"![{study.title}]({picture})", _conditions(study)]
+    parts.append(summary(study))
+    if _has_more_than_the_rows(study):
+        parts += [_EFFECTS, _effects_table(study)]
+    parts += [_reading(study), f"![{study.title}]({picture})", _conditions(study)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -53,6 +60,21 @@ def summary(study: Study) -> str:
     )
 
 
+def _has_more_than_the_rows(study: Study) -> bool:
+    """Whether effects tell more than the comparisons of rows with the baseline do."""
+    pairs = [pair for effect in study.effects.values() for pair in effect.pairs]
+    return any(without != study.baseline for without, _ in pairs)
+
+
+def _effects_table(study: Study) -> str:
+    header = ["SDR in dB", "difference", "95 % interval", "p", "verdict", "pairs of rows"]
+    rows = [
+        [name, *_comparison(effect.comparison), str(len(effect.pairs))]
+        for name, effect in study.effects.items()
+    ]
+    return _markdown(header, rows)
+
+
 def _table(study: Study) -> str:
     against = study.baseline
     header = ["SDR in dB", *study.sources, "average", f"difference to {against}"]
@@ -62,6 +84,10 @@ def _table(study: Study) -> str:
         for name, figures in study.references.items()
     ]
     rows += [_cells(name, row) for name, row in study.rows.items()]
+    return _markdown(header, rows)
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *rows])
 
@@ -71,15 +97,14 @@ def _cells(name: str, row: RowResult) -> List[str]:
     return [
         name,
         *figures,
-        *_comparison(row),
+        *_comparison(row.comparison),
         f"{row.parameters / 1e6:.2f} M",
         f"{row.training_seconds:.0f} s",
         f"{row.seconds_per_minute:.2f} s",
     ]
 
 
-def _comparison(row: RowResult) -> Sequence[str]:
-    found = row.comparison
+def _comparison(found: Optional[Comparison]) -> Sequence[str]:
     if found is None:
         return [_BLANK] * 4
     interval = _BLANK if np.isnan(found.low) else f"{found.low:+.2f} to {found.high:+.2f}"
@@ -96,10 +121,10 @@ def _reading(study: Study) -> str:
         "seeds of the same track and seed in both rows. Interval: bootstrap that draws seeds and "
         "tracks anew, for the tracks of one model share the luck of its training; of few seeds it "
         "is too narrow rather than too wide. p: Wilcoxon's signed-rank test over tracks and seeds, "
-        f"corrected for the number of rows (Holm). Where p is {LEVEL} or more, or the interval "
-        "holds 0, a difference is not significant, which does not mean that there is none. "
-        "Training: mean seconds of a training with its validation, cells side by side as stated "
-        "below. Inference: seconds for a minute of music, of one model at a time."
+        f"corrected for the comparisons in a table (Holm). Where p is {LEVEL} or more, or the "
+        "interval holds 0, a difference is not significant, which does not mean that there is "
+        "none. Training: mean seconds of a training with its validation, cells side by side as "
+        "stated below. Inference: seconds for a minute of music, of one model at a time."
     )
 
 

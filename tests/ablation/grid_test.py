@@ -9,6 +9,7 @@ from asteroid_xscheme.ablation import (
     cells_of,
     configure,
     distinct,
+    effect_pairs,
     paper_rows,
     point_rows,
 )
@@ -54,6 +55,29 @@ def test_grid_of_the_paper_has_eight_rows_and_the_baseline_first():
 
 def test_rows_keep_the_order_of_the_grid():
     assert [row.name for row in paper_rows(["all", "none", "CL"])] == ["none", "CL", "all"]
+
+
+def test_everything_makes_four_pairs_in_the_whole_grid():
+    pairs = effect_pairs(PAPER_ROWS)
+    assert pairs["bridge"] == [
+        ("none", "bridge"),
+        ("MDL", "MDL+bridge"),
+        ("CL", "CL+bridge"),
+        ("MDL+CL", "all"),
+    ]
+    assert pairs["CL"][-1] == ("MDL+bridge", "all")
+    assert {thing: len(of_thing) for thing, of_thing in pairs.items()} == {
+        "bridge": 4,
+        "MDL": 4,
+        "CL": 4,
+    }
+
+
+def test_rows_that_differ_in_two_things_or_in_points_make_no_pair():
+    assert effect_pairs(paper_rows(["none", "MDL+bridge"])) == {}
+    assert effect_pairs([*paper_rows(["none", "MDL"]), *point_rows(make("XUMX"))]) == {
+        "MDL": [("none", "MDL")]
+    }
 
 
 def test_unknown_row_is_refused_with_those_there_are():

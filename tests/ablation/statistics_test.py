@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from asteroid_xscheme.ablation import Comparison, compare, holm, interval, over_seeds, signed_rank_p
+from asteroid_xscheme.ablation import (
+    Comparison,
+    compare,
+    compare_pairs,
+    holm,
+    interval,
+    over_seeds,
+    signed_rank_p,
+)
 from asteroid_xscheme.ablation.statistics import paired_differences
 
 NAN = float("nan")
@@ -117,6 +125,29 @@ def test_rows_get_the_verdict_that_their_construction_has():
     }
     assert found["more"].mean == pytest.approx(0.5, abs=0.05)
     assert found["lucky"].p < 0.001 and found["lucky"].low < 0
+
+
+def test_four_pairs_know_an_effect_better_than_any_one_of_them():
+    """A thing brings 0.2 dB, the luck of a training 0.3 dB."""
+    pairs = [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D")]
+    bring = {name: 0.2 * name.isupper() for pair in pairs for name in pair}
+    scores = {
+        name: 5 + gain + 0.3 * noise(seed, 3, 1, 1) + 0.1 * noise(20 + seed, 3, 12, 4)
+        for seed, (name, gain) in enumerate(bring.items())
+    }
+    found = compare_pairs(scores, {"it": pairs})["it"]
+    alone = [compare({n: scores[n] for n in pair}, pair[0])[pair[1]] for pair in pairs]
+    assert found.mean == pytest.approx(np.mean([one.mean for one in alone]))
+    assert found.high - found.low < min(one.high - one.low for one in alone)
+
+
+def test_pair_without_a_score_leaves_the_effect_to_the_others():
+    off, on = np.ones((2, 3, 4)), np.full((2, 3, 4), 1.5)
+    lost = off.copy()
+    lost[0, 1] = NAN
+    scores = {"none": lost, "MDL": on, "CL": off, "MDL+CL": on}
+    found = compare_pairs(scores, {"MDL": [("none", "MDL"), ("CL", "MDL+CL")]})["MDL"]
+    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
 
 
 @pytest.mark.parametrize(

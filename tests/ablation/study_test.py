@@ -104,6 +104,21 @@ def test_json_holds_the_same_with_every_seed(finished):
     assert content["rows"]["none"]["difference"] is None
 
 
+def test_whole_grid_says_what_each_of_the_three_brings(stand_in, make, tmp_path):
+    study = ablate(make(), paper_rows(), [1, 2], tmp_path, 1, stand_in)
+    text = to_markdown(study, "p.png")
+    assert "| bridge | +1.00 | +1.00 to +1.01 | 0.001 | better | 4 |" in text
+    assert "| MDL | +0.00 | +0.00 to +0.00 | 1.000 | not significant | 4 |" in text
+    effects = json.loads((tmp_path / "ablation.json").read_text())["effects"]
+    assert effects["bridge"]["difference"]["verdict"] == "better"
+    assert ["MDL+CL", "all"] in effects["bridge"]["pairs"]
+
+
+def test_effects_that_repeat_the_rows_are_not_told_twice(finished):
+    assert set(finished[1].effects) == {"CL", "bridge"}
+    assert "pairs of rows" not in to_markdown(finished[1], "p.png")
+
+
 def test_picture_is_drawn(finished):
     assert (finished[0] / "ablation.png").read_bytes()[:4] == b"\x89PNG"
 
