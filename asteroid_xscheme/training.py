@@ -30,7 +30,7 @@ from .checkpoint import save_package
 from .config import Config, ConfigError, LossConfig
 from .data import MusicDataModule, dataset_infos, magnitude_statistics
 from .losses import MultiDomainLoss, WaveformL1Loss
-from .models import ARCHITECTURES, BridgedModel, SpectrogramModel
+from .models import ARCHITECTURES, BridgedModel, SpectrogramModel, XD3Net
 from .system import Loss, SeparationSystem
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def train(config: Config, exp_dir: Path, callbacks: Sequence[Callback] = ()) -> 
     data = MusicDataModule(
         config.data,
         batch_size=config.training.batch_size,
-        val_dur=config.training.val_dur,
+        val_dur=config.training.val_dur or config.data.seq_dur,
         nb_channels=config.model.nb_channels,
     )
     model = build_model(config, data)
@@ -81,16 +81,18 @@ def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
     """The model that the options describe: new, or with the weights of `pretrained`.
 
     A new spectrogram model gets the statistics of the training mixtures, which one process
-    computes and the others, and later runs, read.
+    computes and the others, and later runs, read. D3Nets separate songs in patches as long as the
+    segments that they are trained on.
     """
     architecture = ARCHITECTURES[config.architecture]
     args = config.model.model_args(config.data.sample_rate)
     if config.training.pretrained is not None:
-        model = _pretrained_model(architecture, args, config)
+        model = _pretrained_model(architecture, args, config, data)
     else:
         if issubclass(architecture, SpectrogramModel):
             args["input_mean"], args["input_scale"] = _input_statistics(config, data)
         model = architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
+        _fit_patches(model, data)
     return _with_outputs_for(config.loss, model)
 
 
@@ -268,10 +270,20 @@ def _with_outputs_for(loss: LossConfig, model: BridgedModel) -> BridgedModel:
     return model
 
 
-def _pretrained_model(architecture, args: dict, config: Config) -> BridgedModel:
+def _fit_patches(model: BridgedModel, data: MusicDataModule) -> None:
+    """Let a D3Net separate songs in patches as long as training segments."""
+    if isinstance(model, XD3Net):
+        model.separate_in_patches(1 + data.segment // model.hop)
+
+
+def _pretrained_model(
+    architecture, args: dict, config: Config, data: MusicDataModule
+) -> BridgedModel:
     """The model that the options describe, with the weights of `pretrained`, which must fit it."""
     model = architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
     found = BridgedModel.from_pretrained(config.training.pretrained)
+    _fit_patches(model, data)
+    _fit_patches(found, data)
     has, wanted = found.get_model_args(), model.get_model_args()
     differing = [
         f"{name} is {has.get(name, 'default')}, the options say {wanted.get(name, 'default')}"

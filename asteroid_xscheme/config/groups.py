@@ -126,7 +126,9 @@ class TrainingConfig:
 
     epochs: int = option(1000, "epochs")
     batch_size: int = option(14, "segments per step on each device")
-    val_dur: float = option(80.0, "longest chunk of a validation track in seconds")
+    val_dur: Optional[float] = option(
+        80.0, "longest chunk of a validation track in seconds; none is that of a training segment"
+    )
     accelerator: str = option("auto", "auto, cpu, gpu or another name that Lightning knows")
     devices: str = option("auto", "number of devices of this node, their indices as 0,1, or auto")
     num_nodes: int = option(1, "number of nodes, under torchrun or SLURM")
@@ -145,9 +147,9 @@ class TrainingConfig:
     )
 
     def __post_init__(self):
-        check_positive(
-            self, "epochs", "batch_size", "val_dur", "num_nodes", "accumulate_grad_batches"
-        )
+        check_positive(self, "epochs", "batch_size", "num_nodes", "accumulate_grad_batches")
+        if self.val_dur is not None:
+            check_positive(self, "val_dur")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise ConfigError(f"ema_decay wants a number between 0 and 1, got {self.ema_decay}.")
 

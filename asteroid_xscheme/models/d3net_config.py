@@ -101,6 +101,11 @@ class D3NetConfig:
         values["full"] = PathConfig(**values["full"])
         return cls(**values)
 
+    def with_patches(self, n_frames: int) -> "D3NetConfig":
+        """The same network, for songs in patches of `n_frames` or one less, shifted by half."""
+        shift = max(1, n_frames // 2)
+        return dataclasses.replace(self, patch_frames=2 * shift, patch_shift=shift)
+
     def to_dict(self) -> Dict[str, Any]:
         """The same as dictionaries, lists and integers, as it is saved in a file."""
         return _plain(dataclasses.asdict(self))

@@ -183,6 +183,16 @@ class XD3Net(SpectrogramModel):
             ]
         )
 
+    def separate_in_patches(self, n_frames: int) -> None:
+        """Take songs in patches of so many frames from now on, those of a training segment.
+
+        Networks see the ends of a patch; they estimate badly in patches far longer than those that
+        they were trained on.
+        """
+        self.configs = [config.with_patches(n_frames) for config in self.configs]
+        for network, config in zip(self.networks, self.configs):
+            network.config = config
+
     def fold(self) -> "XD3Net":
         """A copy for inference, about twice as fast on a CPU; it separates, but cannot be saved.
 

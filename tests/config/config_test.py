@@ -68,6 +68,7 @@ def test_official_d3net_settings_are_its_papers():
     assert (config.data.gain_min, config.data.gain_max) == (0.75, 1.25)
     n_samples = int(config.data.seq_dur * config.data.sample_rate)
     assert 1 + n_samples // config.model.nhop == 256
+    assert config.training.val_dur is None  # patches are validated as they are trained
 
 
 def test_dictionary_and_yaml_round_trip():

@@ -187,6 +187,17 @@ def test_recomputing_changes_no_gradient(bridge):
     torch.testing.assert_close(*gradients)
 
 
+@pytest.mark.parametrize("bridge", [True, False])
+def test_songs_are_separated_in_the_patches_that_were_asked_for(bridge):
+    asked = model(bridge=bridge)
+    asked.separate_in_patches(13)  # an odd frame is left out, so that patches overlap by half
+    built = model(bridge=bridge, network={**TINY, "patch_frames": 12, "patch_shift": 6})
+    assert {(group.frames, group.shift) for group in asked.patch_groups} == {(12, 6)}
+    assert asked.get_model_args() == built.get_model_args()
+    expected = built.estimate_patches(magnitudes(40))
+    assert torch.equal(asked.estimate_patches(magnitudes(40)), expected)
+
+
 @pytest.mark.parametrize("bridge", (True, False))
 @pytest.mark.parametrize("flip", (True, False))
 def test_folded_model_estimates_the_same_patches(bridge, flip):

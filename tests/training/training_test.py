@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from pytorch_lightning import Callback
 
 from asteroid_xscheme.checkpoint import load_package
 from asteroid_xscheme.config import ConfigError
@@ -154,6 +155,33 @@ def test_fine_tuning_takes_a_model_of_the_same_options(architecture, make_config
     first = train(make_config(architecture, training={"epochs": 1}), tmp_path / "first")
     options = {"epochs": 1, "pretrained": str(first)}
     assert train(make_config(architecture, training=options), tmp_path / "tuned").is_file()
+
+
+def test_d3net_separates_songs_in_patches_as_long_as_its_training_segments(make_config, tmp_path):
+    """Also a fine-tuned one, whatever the segments before."""
+    pretrained = None
+    for n_frames in (20, 12):
+        data = {"seq_dur": 16 * (n_frames - 1) / 8000}
+        training = {"epochs": 1, "pretrained": pretrained}
+        config = make_config("XD3Net", data=data, training=training)
+        pretrained = str(train(config, tmp_path / str(n_frames)))
+        groups = BridgedModel.from_pretrained(pretrained).patch_groups
+        assert [group.frames for group in groups] == [n_frames]
+
+
+@pytest.mark.parametrize("val_dur, longest", [(None, 0.25), (0.5, 0.5)])
+def test_validation_chunks_are_as_long_as_asked_or_as_segments(
+    val_dur, longest, make_config, tmp_path
+):
+    class Lengths(Callback):
+        seen = set()
+
+        def on_validation_batch_start(self, trainer, module, batch, *_):
+            self.seen.add(batch[0].shape[-1])
+
+    config = make_config(training={"epochs": 1, "val_dur": val_dur})
+    train(config, tmp_path, [Lengths()])
+    assert 0.8 * longest < max(Lengths.seen) / config.data.sample_rate <= longest
 
 
 def test_fine_tuning_with_other_bridges_is_refused(make_config, tmp_path):
