@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from ..config import Config, ConfigError
-from ..models import ARCHITECTURES
+from ..models import ARCHITECTURES, SpectrogramModel
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,9 @@ def cells_of(config: Config, rows: Sequence[Row], seeds: Sequence[int], folder: 
 def configure(config: Config, row: Row, seed: int) -> Config:
     """The options of one cell.
 
-    Where the options say `loss: WaveformL1Loss`, that is the loss of the rows without MDL; rows
-    with MDL take `MultiDomainLoss`, which has both domains.
+    Rows with MDL take `MultiDomainLoss`, which has both domains. Without it a model has the loss of
+    its own domain: one of spectrograms that of magnitudes, unless the options say
+    `loss: WaveformL1Loss`; one of waveforms always that, for magnitudes leave its phases free.
 
     Args:
         config: The options that all cells share.
@@ -161,18 +162,27 @@ def configure(config: Config, row: Row, seed: int) -> Config:
     groups["data"]["seed"] = seed
     groups["training"]["resume"] = "auto"
     groups["evaluation"]["baselines"] = False  # scored once for the grid
-    loss, model = groups["loss"], groups["model"]
-    if row.mdl is not None:
-        loss["loss_use_multidomain"] = row.mdl
-    if row.mdl:
-        loss["loss"] = "MultiDomainLoss"
-    if row.cl is not None:
-        loss["loss_combine_sources"] = row.cl
+    groups["loss"].update(_loss_switches(config, row))
+    model = groups["model"]
     if row.bridge is True:
         model["bridge"] = model["bridge"] or True
     else:
         model["bridge"] = list(row.bridge) if row.bridge else False
     return Config.from_dict(groups)
+
+
+def _loss_switches(config: Config, row: Row) -> Dict[str, object]:
+    """The options of the loss that a row sets."""
+    switches: Dict[str, object] = {}
+    if row.cl is not None:
+        switches["loss_combine_sources"] = row.cl
+    if row.mdl is not None:
+        switches["loss_use_multidomain"] = row.mdl
+        if row.mdl:
+            switches["loss"] = "MultiDomainLoss"
+        elif not issubclass(ARCHITECTURES[config.architecture], SpectrogramModel):
+            switches["loss"] = "WaveformL1Loss"
+    return switches
 
 
 def _settings(config: Config, row: Row) -> Tuple[object, ...]:

@@ -109,6 +109,15 @@ def test_loss_of_waveforms_gives_way_where_mdl_is_on():
     assert losses["MDL"].loss == "MultiDomainLoss" and losses["MDL"].loss_use_multidomain
 
 
+def test_models_of_waveforms_have_the_loss_of_waveforms_where_mdl_is_off():
+    """Magnitudes alone leave the phases of their estimates free: -2 dB."""
+    config = make("XConvTasNet")
+    losses = {row.name: configure(config, row, 1).loss for row in paper_rows(["none", "CL", "all"])}
+    assert losses["none"].loss == losses["CL"].loss == "WaveformL1Loss"
+    assert losses["CL"].loss_combine_sources and not losses["none"].loss_combine_sources
+    assert losses["all"].loss == "MultiDomainLoss"
+
+
 @pytest.mark.parametrize(
     "architecture, first, second",
     [
