@@ -70,7 +70,8 @@ class XD3Net(SpectrogramModel):
         sample_rate: Rate of the waveforms in Hz.
         input_mean: Mean magnitude of each bin over the training mixtures, (F,) array or tensor;
             it starts the input normalisation of every source, which is then trained.
-        input_scale: Standard deviation of each bin, likewise, all positive.
+        input_scale: Standard deviation of each bin, likewise, all positive. With both, what every
+            source begins with is its share 1/J of such a mixture instead of a magnitude of 1.
         above_valid: What the estimates are in the bins above those that the networks estimate.
             "share", for networks trained together: the mixture divided by J, so that estimates can
             add up to the mixture and no source is charged with more than its part. "mixture", as
@@ -119,6 +120,8 @@ class XD3Net(SpectrogramModel):
         self.networks = nn.ModuleList(D3Net(c, n_bins, nb_channels) for c in self.configs)
         _start_normalisation(self.networks, "in_offset", input_mean)
         _start_normalisation(self.networks, "in_scale", input_scale)
+        if input_mean is not None and input_scale is not None:
+            _start_outputs(self.networks)
         for module in self.networks.modules():
             if isinstance(module, D3Block):
                 module.recompute = recompute
@@ -260,3 +263,15 @@ def _start_normalisation(networks: Sequence[D3Net], name: str, values: Statistic
         raise ValueError("Expected positive values of input_scale; floor silent bins first.")
     for parameter in parameters:
         parameter.data.copy_(start)
+
+
+def _start_outputs(networks: Sequence[D3Net]) -> None:
+    """Let every network begin with its share of the mixtures that its input is normalised by.
+
+    Published networks begin with 1 in all bins. Most bins are far quieter: the first steps pull
+    them down, and with a large step a source falls to 0, where its ReLU has no gradient.
+    """
+    for network in networks:
+        valid = network.config.valid_bins
+        network.out_offset.data.copy_(network.in_offset.data[:valid] / len(networks))
+        network.out_scale.data.copy_(network.in_scale.data[:valid] / len(networks))

@@ -157,6 +157,22 @@ def test_statistics_start_the_input_of_every_network(as_type):
     assert started.get_model_args()["input_mean"] is None
 
 
+@torch.no_grad()
+def test_sources_of_a_network_that_knows_nothing_yet_add_up_to_the_mean_mixture():
+    mean, scale = np.linspace(0, 1, 33), np.linspace(1, 2, 33)
+    started = model(input_mean=mean, input_scale=scale)
+    for network in started.networks:
+        network.output_gate.linear.weight.zero_()
+        network.output_gate.linear.bias.zero_()
+    total = started.estimate_magnitudes(magnitudes()).sum(0)[..., :24]
+    torch.testing.assert_close(total, torch.as_tensor(mean[:24]).float().expand_as(total))
+
+
+def test_without_statistics_outputs_start_at_1_as_published():
+    for network in model().networks:
+        assert bool((network.out_scale == 1).all() and (network.out_offset == 1).all())
+
+
 def test_unusable_statistics_are_an_error():
     with pytest.raises(ValueError, match=r"each of the 33 bins.*in_offset, got shape \(32,\)"):
         model(input_mean=np.zeros(32))
