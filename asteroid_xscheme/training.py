@@ -86,13 +86,13 @@ def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
     """
     architecture = ARCHITECTURES[config.architecture]
     args = config.model.model_args(config.data.sample_rate)
-    if config.training.pretrained is not None:
-        model = _pretrained_model(architecture, args, config, data)
-    else:
-        if issubclass(architecture, SpectrogramModel):
-            args["input_mean"], args["input_scale"] = _input_statistics(config, data)
-        model = architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
-        _fit_patches(model, data)
+    pretrained = config.training.pretrained
+    if pretrained is None and issubclass(architecture, SpectrogramModel):
+        args["input_mean"], args["input_scale"] = _input_statistics(config, data)
+    model = architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
+    _fit_patches(model, data)
+    if pretrained is not None:
+        _take_weights(model, pretrained, data)
     return _with_outputs_for(config.loss, model)
 
 
@@ -276,13 +276,9 @@ def _fit_patches(model: BridgedModel, data: MusicDataModule) -> None:
         model.separate_in_patches(1 + data.segment // model.hop)
 
 
-def _pretrained_model(
-    architecture, args: dict, config: Config, data: MusicDataModule
-) -> BridgedModel:
-    """The model that the options describe, with the weights of `pretrained`, which must fit it."""
-    model = architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
-    found = BridgedModel.from_pretrained(config.training.pretrained)
-    _fit_patches(model, data)
+def _take_weights(model: BridgedModel, pretrained: str, data: MusicDataModule) -> None:
+    """Give a model the weights of a pretrained one, which must have its options."""
+    found = BridgedModel.from_pretrained(pretrained)
     _fit_patches(found, data)
     has, wanted = found.get_model_args(), model.get_model_args()
     differing = [
@@ -290,14 +286,12 @@ def _pretrained_model(
         for name in sorted({*has, *wanted} - _MEMORY_OPTIONS)
         if has.get(name) != wanted.get(name)
     ]
-    if type(found) is not architecture or differing:
+    if type(found) is not type(model) or differing:
         raise ConfigError(
-            f"{config.training.pretrained} is another {type(found).__name__} than the "
-            f"{architecture.__name__} of the options: {'; '.join(differing)}. Set the options to "
-            "the model's own."
+            f"{pretrained} is another {type(found).__name__} than the {type(model).__name__} of "
+            f"the options: {'; '.join(differing)}. Set the options to the model's own."
         )
     model.load_state_dict(found.state_dict())
-    return model
 
 
 def _export_best(

@@ -113,11 +113,11 @@ class XD3Net(SpectrogramModel):
         self.above_valid = above_valid
         self.recompute = recompute
         self.return_time_signals = return_time_signals
-        self.configs = _configurations(network, len(self.sources), in_chan)
-        _check_bridges(self.configs, self.bridges.open)
+        configs = _configurations(network, len(self.sources), in_chan)
+        _check_bridges(configs, self.bridges.open)
         self.register_buffer("window", torch.hann_window(window_length), persistent=False)
         n_bins = in_chan // 2 + 1
-        self.networks = nn.ModuleList(D3Net(c, n_bins, nb_channels) for c in self.configs)
+        self.networks = nn.ModuleList(D3Net(c, n_bins, nb_channels) for c in configs)
         _start_normalisation(self.networks, "in_offset", input_mean)
         _start_normalisation(self.networks, "in_scale", input_scale)
         if input_mean is not None and input_scale is not None:
@@ -147,6 +147,11 @@ class XD3Net(SpectrogramModel):
         if self.above_valid == "share":
             above = above / len(self.sources)
         return torch.cat([estimate, above.to(estimate.dtype)], dim=-1)
+
+    @property
+    def configs(self) -> List[D3NetConfig]:
+        """What the networks are built from, in the order of the sources."""
+        return [network.config for network in self.networks]
 
     @property
     def patch_groups(self) -> List[PatchGroup]:
@@ -192,9 +197,8 @@ class XD3Net(SpectrogramModel):
         Networks see the ends of a patch; they estimate badly in patches far longer than those that
         they were trained on.
         """
-        self.configs = [config.with_patches(n_frames) for config in self.configs]
-        for network, config in zip(self.networks, self.configs):
-            network.config = config
+        for network in self.networks:
+            network.config = network.config.with_patches(n_frames)
 
     def fold(self) -> "XD3Net":
         """A copy for inference, about twice as fast on a CPU; it separates, but cannot be saved.
