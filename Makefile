@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := asteroid_xscheme xscheme.py egs tests benchmarks tools docs
+SOURCES := asteroid_xscheme demo_songs xscheme egs tests benchmarks tools docs
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow lint format bench ablation docs upstream wheel-check clean

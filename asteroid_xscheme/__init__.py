@@ -3,11 +3,11 @@
 Importing this package makes its models and losses known to asteroid; see `registration`.
 """
 
-from .checkpoint import load_package, save_package
+from .weights import load_package, save_package
 from .losses import CombinationLoss, MultiDomainLoss, combination_mse, combination_wsdr
 from .models import BridgedModel, XConvTasNet, XD3Net, XUMX
 from .registration import register
-from .separator import Separator
+from .separation import Separator
 from .version import __version__
 
 __all__ = [

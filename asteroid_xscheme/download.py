@@ -17,13 +17,15 @@ import requests
 from filelock import FileLock
 from tqdm import tqdm
 
+from .errors import XSchemeError
+
 _BLOCK = 1 << 16  # bytes read at a time; as many are lost when the connection breaks
 _CONNECT_SECONDS = 10.0
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
 _ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}  # by the number of hexadecimal digits
 
 
-class DownloadError(OSError):
+class DownloadError(XSchemeError):
     """A file could not be had; the message says why and what to do about it."""
 
 

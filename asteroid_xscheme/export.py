@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from .atomic import replacing
+from .errors import XSchemeError
 from .models import BridgedModel, SpectrogramModel
 
 _OPSET = 17
 _EXAMPLE_FRAMES = 64
 
 
-class ExportError(ValueError):
+class ExportError(XSchemeError):
     """A model cannot be exported here; the message says why and what to do."""
 
 

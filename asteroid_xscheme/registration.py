@@ -31,10 +31,10 @@ from asteroid.dsp.overlap_add import LambdaOverlapAdd
 
 from . import losses
 from .audio import AudioWriter
-from .checkpoint import load_package
-from .checkpoint.published import asteroid_sample_rate
+from .weights import load_package
+from .weights.published import asteroid_sample_rate
 from .models import ARCHITECTURES, BridgedModel
-from .separator import Separator, Song, song_of_file
+from .separation import Separator, Song, song_of_file
 
 _PACKAGE = __name__.partition(".")[0]
 _LOSS_NAMES = ("MultiDomainLoss", "CombinationLoss", "combination_mse", "combination_wsdr")

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
-from asteroid_xscheme.config import Config
+from asteroid_xscheme.recipes.config import Config
 
 from .recipes import TrainingStep
 

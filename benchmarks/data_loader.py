@@ -17,8 +17,8 @@ import soundfile
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from asteroid_xscheme.data import SegmentDataset, find_tracks
-from asteroid_xscheme.data.module import ExampleSampler
+from asteroid_xscheme.recipes.data import SegmentDataset, find_tracks
+from asteroid_xscheme.recipes.data.module import ExampleSampler
 
 from .pairing import Work, add_arguments, compare, save, show
 

@@ -15,7 +15,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from asteroid_xscheme.audio import write_audio
-from asteroid_xscheme.evaluation import BSS_EVAL, Waveforms
+from asteroid_xscheme.recipes.evaluation import BSS_EVAL, Waveforms
 
 from .pairing import add_arguments, compare, peak_memory, save, show
 

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional
 import torch
 
 from asteroid_xscheme.models import XUMX
-from asteroid_xscheme.separator import Separator
+from asteroid_xscheme.separation import Separator
 
 from .pairing import Work, add_arguments, repeat, save, show
 from .recipes import RECIPES, SAVING, TrainingStep, read_recipe, segment_samples

@@ -9,9 +9,9 @@ from typing import Dict
 import torch
 from asteroid.engine.optimizers import make_optimizer
 
-from asteroid_xscheme.config import Config
+from asteroid_xscheme.recipes.config import Config
 from asteroid_xscheme.models import ARCHITECTURES, BridgedModel
-from asteroid_xscheme.training import build_loss
+from asteroid_xscheme.recipes.training import build_loss
 
 from .pairing import Work
 

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 import torch
 
 from asteroid_xscheme.models import XUMX
-from asteroid_xscheme.separator import Separator, Song
+from asteroid_xscheme.separation import Separator, Song
 
 from .pairing import Alone, Work, add_arguments, ratios, run_alone, save, show
 from .peers import asteroid_separate, asteroid_xumx, import_openunmix, openunmix_separator

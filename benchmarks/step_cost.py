@@ -13,7 +13,7 @@ from typing import Any, Dict, List
 
 import torch
 
-from asteroid_xscheme.config import Config
+from asteroid_xscheme.recipes.config import Config
 
 from .counting import count_step
 from .pairing import add_arguments, peak_memory, run_alone, save, show

@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 import numpy as np
 import torch
 
-from asteroid_xscheme.wiener import wiener
+from asteroid_xscheme.dsp.wiener import wiener
 
 from .pairing import add_arguments, compare, save, show
 from .peers import import_norbert, import_openunmix

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asteroid_xscheme.config import Config
+from asteroid_xscheme.recipes.config import Config
 
 RATE = 8000
 SOURCES = ["bass", "drums", "vocals", "other"]

@@ -13,8 +13,8 @@ import pytest
 import soundfile
 import torch
 
-from asteroid_xscheme.checkpoint import load_package
-from asteroid_xscheme.evaluation import TrackScores, of_tracks
+from asteroid_xscheme.weights import load_package
+from asteroid_xscheme.recipes.evaluation import TrackScores, of_tracks
 
 pytestmark = pytest.mark.slow
 

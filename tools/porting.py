@@ -13,12 +13,12 @@ from typing import List, NamedTuple, Sequence
 #: Our modules and theirs; a module that is not listed is renamed with the one that holds it.
 NAMES = {
     "asteroid_xscheme.bridge": "asteroid.bridge",
-    "asteroid_xscheme.checkpoint": "asteroid.utils.loading_utils",
+    "asteroid_xscheme.weights": "asteroid.utils.loading_utils",
     "asteroid_xscheme.losses": "asteroid.losses",
     "asteroid_xscheme.models": "asteroid.models",
     "asteroid_xscheme.models.base": "asteroid.models.bridged_models",
     "asteroid_xscheme.models.conv_tasnet": "asteroid.models.conv_tasnet_network",
-    "asteroid_xscheme.stft": "asteroid.dsp.stft",
+    "asteroid_xscheme.dsp.stft": "asteroid.dsp.stft",
 }
 _OURS = re.compile(r"\basteroid_xscheme((?:\.\w+)*)")
 _IMPORT = re.compile(r"^(?P<indent> *)from (?P<module>\.*[\w.]*) import ", re.MULTILINE)

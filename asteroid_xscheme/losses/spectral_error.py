@@ -8,7 +8,7 @@ from typing import Callable
 
 import torch
 
-from ..stft import stft
+from ..dsp.stft import stft
 from .precision import full_precision, working_dtype
 
 Magnitudes = Callable[[torch.Tensor], torch.Tensor]

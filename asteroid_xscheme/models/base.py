@@ -17,8 +17,8 @@ from asteroid.models import BaseModel
 from asteroid.utils.torch_utils import get_device
 
 from ..bridge import BridgeChoice, Bridges
-from ..checkpoint import load_package
-from ..stft import magnitude, stft
+from ..weights import load_package
+from ..dsp.stft import magnitude, stft
 from .synthesis import synthesize
 
 

@@ -11,7 +11,7 @@ from typing import Optional, Tuple
 import torch
 import torch.nn.functional as F
 
-from ..stft import istft
+from ..dsp.stft import istft
 
 _SMALLEST_ENVELOPE = 1e-11  # below it torch.istft refuses to divide
 
@@ -29,7 +29,7 @@ def synthesize(
     Args:
         magnitudes: (J, N, B, C, F) real tensor.
         mixture: (B, C, F, N) complex tensor; where it is 0 so are the estimates.
-        window, n_fft, hop: As given to :func:`asteroid_xscheme.stft.stft`.
+        window, n_fft, hop: As given to :func:`asteroid_xscheme.dsp.stft.stft`.
         length: Samples to return, or None for the hop * (N - 1) that N frames determine.
 
     Returns:

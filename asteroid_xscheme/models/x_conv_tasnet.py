@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..bridge import BridgeChoice
-from ..stft import magnitude, stft
+from ..dsp.stft import magnitude, stft
 from .base import BridgedModel, as_batch
 from .conv_tasnet import ConvTasNet
 

@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from asteroid_xscheme.config import Config
+from asteroid_xscheme.recipes.config import Config
 from benchmarks import checkpoint_loading, d3net, gpu, peers, separation, startup
 from benchmarks.pairing import Alone, compare, ratios, repeat, save
 

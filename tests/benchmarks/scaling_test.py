@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asteroid_xscheme.config import Config
+from asteroid_xscheme.recipes.config import Config
 from benchmarks.counting import count_step
 from benchmarks.scaling import Cost, Data, Machine, all_reduce_seconds, plan
 from benchmarks.scaling_page import tables, with_tables

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import xscheme
-from asteroid_xscheme.config import ARCHITECTURES, GROUPS
+from asteroid_xscheme.recipes.config import ARCHITECTURES, GROUPS
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
@@ -49,7 +49,7 @@ def options(words):
 def tree_paths():
     """Paths that the tree of README names, put together by its indentation."""
     paths, folders = [], {0: ""}
-    for line in blocks(README, "text")[0].splitlines():
+    for line in filter(str.strip, blocks(README, "text")[0].splitlines()):
         depth, name = len(line) - len(line.lstrip()), line.split()[0]
         paths.append(folders[depth] + name)
         folders[depth + 2] = paths[-1]
@@ -61,10 +61,11 @@ def test_path_in_the_tree_of_the_readme_exists(path):
     assert (REPOSITORY / path).exists()
 
 
-def test_tree_of_the_readme_names_every_room():
-    package = REPOSITORY / "asteroid_xscheme"
-    named = {path.split("/")[1] for path in tree_paths() if path.startswith(package.name)}
-    rooms = {path.name for path in package.iterdir() if not path.name.startswith("__")}
+@pytest.mark.parametrize("wing", ["asteroid_xscheme", "asteroid_xscheme/recipes"])
+def test_tree_of_the_readme_names_every_room(wing):
+    named = {path.rstrip("/") for path in tree_paths()}
+    paths = (REPOSITORY / wing).iterdir()
+    rooms = {f"{wing}/{path.name}" for path in paths if not path.name.startswith("__")}
     assert rooms <= named, f"Name {sorted(rooms - named)} in the tree of README.md."
 
 
@@ -95,7 +96,10 @@ def test_commands_of_xscheme_and_their_options_exist(page, capsys):
 def test_options_of_recipes_exist(page):
     for words in commands(page):
         known = set()
-        if any(word.endswith(("train.py", "eval.py", "asteroid_xscheme.recipe")) for word in words):
+        if any(
+            word.endswith(("train.py", "eval.py", "asteroid_xscheme.recipes.stages"))
+            for word in words
+        ):
             known = OF_TRAINING
         elif words[0].endswith("run.sh"):
             known = OF_TRAINING | OF_RUN_SH

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asteroid_xscheme.recipe import read_options
+from asteroid_xscheme.recipes.stages import read_options
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = REPOSITORY / "docs" / "examples"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asteroid_xscheme.models.synthesis import synthesize
-from asteroid_xscheme.stft import istft, stft
+from asteroid_xscheme.dsp.stft import istft, stft
 
 SIZES = [(64, 64, 16), (64, 48, 16), (64, 64, 20), (30, 30, 7), (33, 33, 11)]
 

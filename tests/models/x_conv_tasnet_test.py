@@ -5,7 +5,7 @@ import torch
 
 from asteroid_xscheme.models import XConvTasNet
 from asteroid_xscheme.models.conv_tasnet import ASTEROID_VARIANT
-from asteroid_xscheme.stft import stft
+from asteroid_xscheme.dsp.stft import stft
 
 SOURCES = ["bass", "drums", "vocals"]
 SMALL = dict(n_filters=12, kernel_size=8, bn_chan=6, hid_chan=10, n_blocks=3, n_repeats=2)

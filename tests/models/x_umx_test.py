@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from asteroid_xscheme.checkpoint import load_package
+from asteroid_xscheme.weights import load_package
 from asteroid_xscheme.models import XUMX
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -25,11 +25,11 @@ python_path=${PYTHON:-python}
 
 if [[ " $* " =~ \ --python_path\ ([^ ]+) ]]; then python_path=${BASH_REMATCH[1]}; fi
 find_package='import importlib.util as u; print(*u.find_spec("asteroid_xscheme").submodule_search_locations)'
-. "$("$python_path" -c "$find_package")/run_options.sh"
+. "$("$python_path" -c "$find_package")/recipes/run_options.sh"
 
 if [[ $stage -le 0 && $stop_stage -ge 0 ]]; then
   echo "Stage 0: preparing $dataset"
-  "$python_path" -m asteroid_xscheme.recipe prepare --conf "$conf" "${options[@]}"
+  "$python_path" -m asteroid_xscheme.recipes.stages prepare --conf "$conf" "${options[@]}"
 fi
 
 if [[ $stage -le 1 && $stop_stage -ge 1 ]]; then
@@ -45,5 +45,5 @@ fi
 
 if [[ $stage -le 3 && $stop_stage -ge 3 ]]; then
   echo "Stage 3: packing $expdir/publish_dir"
-  "$python_path" -m asteroid_xscheme.recipe publish --conf "$expdir/conf.yml" --exp_dir "$expdir" "${options[@]}"
+  "$python_path" -m asteroid_xscheme.recipes.stages publish --conf "$expdir/conf.yml" --exp_dir "$expdir" "${options[@]}"
 fi

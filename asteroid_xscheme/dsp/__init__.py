@@ -1,0 +1,1 @@
+"""Signals: the one convention of the STFT, and the multichannel Wiener filter."""

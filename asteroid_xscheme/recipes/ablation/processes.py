@@ -1,0 +1,192 @@
+"""Work of a grid in child processes, several at a time, each with its share of cores or its GPU."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
+
+import torch
+
+from .cells import AblationError
+from .conditions import n_cores
+
+_MOST_ON_CPU = 4  # cells at a time, for the sake of memory
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work of one child process.
+
+    Attributes:
+        name: What messages call it.
+        kind: What `job.py` calls it.
+        folders: The folders it works in; the log is in the first.
+        leaves: Name of the file that is in each of them once it is done.
+    """
+
+    name: str
+    kind: str
+    folders: Tuple[Path, ...]
+    leaves: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has left what it leaves."""
+        return all((folder / self.leaves).is_file() for folder in self.folders)
+
+    @property
+    def log(self) -> Path:
+        """File that receives what the child prints."""
+        return self.folders[0] / f"{self.kind}.log"
+
+
+#: Does a job; the number is its slot, 0 to the number of jobs at a time - 1.
+Run = Callable[[Job, int], None]
+
+
+def default_jobs() -> int:
+    """Cells at a time: one for each GPU, else one for each core, up to 4."""
+    return torch.cuda.device_count() or min(_MOST_ON_CPU, n_cores())
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    run: Run,
+    slots: int,
+    report: Callable[[str], None] = print,
+    stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Do all jobs, `slots` of them at a time.
+
+    A job that fails stops no other.
+
+    Args:
+        jobs: In the order in which they start.
+        run: Does one.
+        slots: How many at a time.
+        report: Gets a line for each job that is done.
+        stop: Ends the jobs under way; called where this process is told to end.
+
+    Raises:
+        AblationError: In the end, if any failed.
+    """
+    free: queue.SimpleQueue = queue.SimpleQueue()
+    for slot in range(slots):
+        free.put(slot)
+
+    def one(job: Job) -> float:
+        slot, start = free.get(), time.perf_counter()
+        try:
+            run(job, slot)
+        finally:
+            free.put(slot)
+        return time.perf_counter() - start
+
+    with ThreadPoolExecutor(slots) as pool:
+        futures = {pool.submit(one, job): job for job in jobs}
+        try:
+            problems = _collect(futures, report)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop()
+            raise
+    if problems:
+        title = f"{len(problems)} of {len(jobs)} jobs failed; start again to repeat these only:"
+        raise AblationError("\n".join([title, *problems]))
+
+
+def _collect(futures: Dict[Future, Job], report: Callable[[str], None]) -> List[str]:
+    """Report jobs as they end; returns what failed, in words."""
+    problems = []
+    for n_done, future in enumerate(as_completed(futures), start=1):
+        job, error = futures[future], future.exception()
+        count = f"[{n_done}/{len(futures)}] {job.name}"
+        if error is None:
+            report(f"{count}: done in {future.result() / 60:.1f} min")
+        elif isinstance(error, AblationError):
+            problems.append(f"{job.name}: {error}")
+            report(f"{count}: failed")
+        else:
+            raise error
+    return problems
+
+
+class ChildProcesses:
+    """Does jobs in child processes; they end with this process, however it ends.
+
+    Args:
+        slots: How many run at a time: each gets as many threads as there are cores for it, and
+            one GPU if there are any.
+    """
+
+    def __init__(self, slots: int):
+        self.threads = max(1, n_cores() // slots)
+        self.gpus = _gpus()
+        self._children: Set[subprocess.Popen] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def __call__(self, job: Job, slot: int) -> None:
+        """Do a job in a child process.
+
+        Raises:
+            AblationError: If it fails, with the last line that it wrote.
+        """
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "asteroid_xscheme.recipes.ablation.job", job.kind]
+        command += [str(folder) for folder in job.folders]
+        with open(job.log, "ab") as log:
+            with self._lock:
+                if self._stopped:
+                    return
+                child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,  # closes when this process ends, see job.py
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **self.environment(slot)},
+                    start_new_session=True,
+                )
+                self._children.add(child)
+            status = child.wait()
+            child.stdin.close()
+            self._children.discard(child)
+        if status:
+            raise AblationError(
+                f"ended with status {status}: {_last_line(job.log)} (see {job.log})"
+            )
+
+    def environment(self, slot: int) -> Dict[str, str]:
+        """Variables that give a child its threads and its GPU."""
+        variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        environment = {name: str(self.threads) for name in variables}
+        if self.gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+        return environment
+
+    def stop(self) -> None:
+        """End all children and start no more."""
+        with self._lock:
+            self._stopped = True
+            for child in self._children:
+                if child.poll() is None:
+                    os.killpg(child.pid, signal.SIGKILL)  # what is on disk is whole
+
+
+def _gpus() -> List[str]:
+    """Names of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES has them."""
+    visible: Optional[str] = os.environ.get("CUDA_VISIBLE_DEVICES")
+    n_gpus = torch.cuda.device_count()
+    return visible.split(",")[:n_gpus] if visible else [str(i) for i in range(n_gpus)]
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,112 @@
+"""Separations that need no network, to see what a network's scores are worth.
+
+A mixture of sources goes in, an estimate of each source comes out: the mixture itself (the score
+of doing nothing), a static filter learnt on the training tracks (what a fixed equaliser reaches)
+and the ratio mask of the true sources (the most that masks of the spectrogram reach, nearly).
+"""
+
+from typing import Iterable, Tuple
+
+import torch
+
+from ..dsp.stft import istft, stft
+
+N_FFT = 4096
+HOP = 1024
+
+
+def mixture_as_estimate(mixture: torch.Tensor, n_sources: int) -> torch.Tensor:
+    """The mixture as the estimate of every source.
+
+    Args:
+        mixture: (C, T).
+        n_sources: J.
+
+    Returns:
+        (J, C, T).
+    """
+    return mixture.expand(n_sources, *mixture.shape).clone()
+
+
+def ratio_mask_oracle(
+    mixture: torch.Tensor, sources: torch.Tensor, n_fft: int = N_FFT, hop: int = HOP
+) -> torch.Tensor:
+    """The mixture through masks made from the true sources: |S_j| / sum_i |S_i|.
+
+    Args:
+        mixture: (C, T).
+        sources: (J, C, T).
+        n_fft: Size of the transform in samples.
+        hop: Samples between two frames.
+
+    Returns:
+        Estimates (J, C, T); they add up to the mixture.
+    """
+    window = torch.hann_window(n_fft, dtype=mixture.dtype, device=mixture.device)
+    magnitudes = stft(sources, window, n_fft, hop).abs()
+    total = magnitudes.sum(dim=0)
+    # Where all sources are silent, each gets an equal share of the mixture.
+    masks = torch.where(total > 0, magnitudes / total, 1 / len(sources))
+    masked = masks * stft(mixture, window, n_fft, hop)
+    return istft(masked, window, n_fft, hop, length=mixture.shape[-1])
+
+
+class StaticFilter:
+    """One gain per source and frequency, the same at all times and in all channels.
+
+    The gain is the least-squares one, E[Re S_j conj(X)] / E[|X|^2], over all frames of the
+    training tracks: the long-term Wiener filter, which needs no independence of the sources.
+
+    Args:
+        n_fft: Size of the transform in samples.
+        hop: Samples between two frames.
+
+    Attributes:
+        gains: (J, F) once fitted.
+    """
+
+    def __init__(self, n_fft: int = N_FFT, hop: int = HOP):
+        self.n_fft = n_fft
+        self.hop = hop
+        self.gains = torch.empty(0)
+
+    def fit(self, tracks: Iterable[Tuple[torch.Tensor, torch.Tensor]]) -> "StaticFilter":
+        """Learn the gains.
+
+        Args:
+            tracks: Pairs of a mixture (C, T) and its sources (J, C, T), whole tracks or parts of
+                them, read one after the other.
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: If there is no track.
+        """
+        shared, power = 0.0, 0.0
+        for mixture, sources in tracks:
+            mixture_spectrogram = self._stft(mixture)
+            source_spectrograms = self._stft(sources)
+            product = source_spectrograms * mixture_spectrogram.conj()
+            shared = shared + product.real.double().sum(dim=(1, 3))
+            power = power + mixture_spectrogram.abs().double().square().sum(dim=(0, 2))
+        if not isinstance(power, torch.Tensor):
+            raise ValueError("A static filter is learnt from at least one track, but got none.")
+        self.gains = torch.where(power > 0, shared / power, 1 / len(shared)).float()
+        return self
+
+    def apply(self, mixture: torch.Tensor) -> torch.Tensor:
+        """Estimates (J, C, T) from a mixture (C, T).
+
+        Raises:
+            RuntimeError: If no gains were learnt.
+        """
+        if self.gains.numel() == 0:
+            raise RuntimeError("The static filter has no gains yet; call fit(tracks) first.")
+        filtered = self.gains[:, None, :, None] * self._stft(mixture)
+        window = torch.hann_window(self.n_fft)
+        return istft(filtered, window, self.n_fft, self.hop, length=mixture.shape[-1])
+
+    def _stft(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Spectrogram (..., F, N) of a waveform (..., T)."""
+        return stft(waveform, torch.hann_window(self.n_fft), self.n_fft, self.hop)

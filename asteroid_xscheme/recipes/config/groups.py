@@ -1,0 +1,212 @@
+"""The options that all models share: data, loss, optimizer, training, separation, evaluation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+from ...dsp.wiener import WIENER_METHODS
+from .options import ConfigError, check_one_of, check_positive, option
+
+SOURCES = ["bass", "drums", "vocals", "other"]
+DATASETS = ("musdb18", "musdb18hq", "demo", "folder")
+AUGMENTATIONS = ("gain", "channelswap", "polarity")
+LOSSES = ("MultiDomainLoss", "WaveformL1Loss")
+
+
+@dataclass
+class DataConfig:
+    """Where the songs are and how training examples are made of them."""
+
+    dataset: str = option("musdb18", f"what stage 0 prepares: {', '.join(DATASETS)}")
+    source_dir: Optional[str] = option(
+        None, "zip or folder that you have of the data set; none downloads it"
+    )
+    train_dir: Optional[List[str]] = option(
+        None, "prepared folders to train on, each with train/TRACK/SOURCE.wav; none is data/DATASET"
+    )
+    test_dir: Optional[str] = option(
+        None, "prepared folder to evaluate on; none is the first of train_dir"
+    )
+    root_weights: Optional[List[float]] = option(
+        None, "how often each folder of train_dir is drawn from; none is by number of tracks"
+    )
+    source_map: Dict[str, Dict[str, Optional[str]]] = option(
+        {}, "by folder name: their source -> ours, or null to leave it out (conf.yml only)"
+    )
+    valid_tracks: Optional[List[str]] = option(
+        None, "tracks of train/ kept for validation; none is the official 14 of MUSDB18"
+    )
+    sources: List[str] = option(SOURCES, "sources to separate, in the order of the model's outputs")
+    sample_rate: int = option(44100, "sample rate in Hz; prepared files have it")
+    seq_dur: float = option(6.0, "length of a training segment in seconds")
+    samples_per_track: int = option(64, "segments per track and epoch")
+    random_track_mix: bool = option(True, "mix the sources of different tracks")
+    source_augmentations: List[str] = option(
+        ["gain", "channelswap"], f"of each source, out of: {', '.join(AUGMENTATIONS)}"
+    )
+    gain_min: float = option(0.25, "smallest random gain of a source")
+    gain_max: float = option(1.25, "largest random gain of a source")
+    cache: str = option("none", "none, or memory to keep the decoded training tracks in memory")
+    num_workers: int = option(4, "processes that load examples")
+    seed: int = option(42, "seed of the weights, the data order and the augmentations")
+
+    def __post_init__(self):
+        check_one_of("dataset", self.dataset, DATASETS)
+        check_one_of("cache", self.cache, ("none", "memory"))
+        for name in self.source_augmentations:
+            check_one_of("source_augmentations", name, AUGMENTATIONS)
+        check_positive(self, "sample_rate", "seq_dur", "samples_per_track")
+        if not self.sources or len(set(self.sources)) != len(self.sources):
+            raise ConfigError(f"sources wants different names, got {self.sources}.")
+        if not 0 < self.gain_min <= self.gain_max:
+            raise ConfigError(
+                f"Expected 0 < gain_min <= gain_max, got {self.gain_min} and {self.gain_max}."
+            )
+        if self.root_weights is not None and len(self.root_weights) != len(self.roots):
+            raise ConfigError(
+                f"root_weights wants one weight for each of the {len(self.roots)} folders "
+                f"of train_dir, got {len(self.root_weights)}."
+            )
+
+    @property
+    def roots(self) -> List[Path]:
+        """Prepared folders to train on, the data set of stage 0 first."""
+        return [Path(root) for root in self.train_dir or [f"data/{self.dataset}"]]
+
+    @property
+    def test_root(self) -> Path:
+        """Prepared folder to evaluate on."""
+        return Path(self.test_dir) if self.test_dir else self.roots[0]
+
+
+@dataclass
+class LossConfig:
+    """The multi-domain loss (MDL) and the combination loss (CL) of the X-scheme."""
+
+    loss: str = option("MultiDomainLoss", f"one of {', '.join(LOSSES)}")
+    loss_use_multidomain: bool = option(True, "MDL: add the loss of the waveforms")
+    loss_combine_sources: bool = option(True, "CL: average over all sums of sources")
+    mix_coef: float = option(10.0, "weight of the waveforms' loss in MDL (alpha in the paper)")
+
+    def __post_init__(self):
+        check_one_of("loss", self.loss, LOSSES)
+
+    @property
+    def uses_spectrograms(self) -> bool:
+        """Whether the loss looks at the model's spectrograms."""
+        return self.loss != "WaveformL1Loss"
+
+    @property
+    def uses_waveforms(self) -> bool:
+        """Whether the loss looks at the model's time signals."""
+        return self.loss_use_multidomain or not self.uses_spectrograms
+
+
+@dataclass
+class OptimConfig:
+    """Optimizer and learning rate."""
+
+    optimizer: str = option("adam", "name of an optimizer known to asteroid.engine.optimizers")
+    lr: float = option(1e-3, "learning rate at the start")
+    weight_decay: float = option(1e-5, "weight decay")
+    scheduler: str = option("plateau", "plateau, steps or constant")
+    lr_decay_gamma: float = option(0.3, "factor by which the learning rate falls")
+    lr_decay_patience: int = option(80, "plateau: epochs without progress before it falls")
+    lr_decay_cooldown: int = option(10, "plateau: epochs of rest after it fell")
+    lr_decay_epochs: List[int] = option([40], "steps: epochs after which it falls")
+    patience: int = option(1000, "epochs without progress after which training stops")
+
+    def __post_init__(self):
+        check_one_of("scheduler", self.scheduler, ("plateau", "steps", "constant"))
+        check_positive(self, "lr", "lr_decay_gamma")
+
+
+@dataclass
+class TrainingConfig:
+    """Length, machine and safety of a training run."""
+
+    epochs: int = option(1000, "epochs")
+    batch_size: int = option(14, "segments per step on each device")
+    val_dur: Optional[float] = option(
+        80.0, "longest chunk of a validation track in seconds; none is that of a training segment"
+    )
+    accelerator: str = option("auto", "auto, cpu, gpu or another name that Lightning knows")
+    devices: str = option("auto", "number of devices of this node, their indices as 0,1, or auto")
+    num_nodes: int = option(1, "number of nodes, under torchrun or SLURM")
+    strategy: str = option("auto", "auto: one device without process group, several with DDP")
+    precision: str = option("32-true", "32-true, bf16-mixed or 16-mixed")
+    gradient_clipping: Optional[float] = option(None, "largest norm of the gradient, or none")
+    accumulate_grad_batches: int = option(1, "batches whose gradients are added for a step")
+    sync_batchnorm: bool = option(False, "share the statistics of BatchNorm between devices")
+    ema_decay: Optional[float] = option(
+        None, "decay per step of the averaged weights that are validated and saved, or none"
+    )
+    save_top_k: int = option(5, "best checkpoints kept")
+    resume: str = option("auto", "auto continues a stopped run, none starts anew, or a checkpoint")
+    pretrained: Optional[str] = option(
+        None, "fine-tune from a name, URL or file that from_pretrained reads"
+    )
+
+    def __post_init__(self):
+        check_positive(self, "epochs", "batch_size", "num_nodes", "accumulate_grad_batches")
+        if self.val_dur is not None:
+            check_positive(self, "val_dur")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ConfigError(f"ema_decay wants a number between 0 and 1, got {self.ema_decay}.")
+
+
+@dataclass
+class SeparationConfig:
+    """How whole songs are separated; the names are those of open-unmix and demucs."""
+
+    segment: Optional[float] = option(None, "seconds of a chunk; none is the model's own choice")
+    overlap: Optional[float] = option(
+        None, "share of a chunk that overlaps the next; none as above"
+    )
+    flip_channels: bool = option(False, "average over the channels in both orders; twice the work")
+    wiener: str = option("em", "Wiener filter: em, or one_pass, that of D3Net's official code")
+    niter: int = option(1, "iterations of the Wiener filter em; 0 keeps the estimates")
+    wiener_win_len: int = option(300, "frames that the Wiener filter takes together")
+    softmask: bool = option(False, "begin the Wiener filter with a ratio mask")
+
+    def __post_init__(self):
+        if self.niter < 0:
+            raise ConfigError(f"niter wants 0 or more, got {self.niter}.")
+        check_one_of("wiener", self.wiener, WIENER_METHODS)
+
+    def separator_options(self) -> Dict[str, Any]:
+        """Keyword arguments of `Separator`."""
+        return {
+            "chunk_seconds": self.segment,
+            "overlap": self.overlap,
+            "flip_channels": self.flip_channels,
+            "wiener": self.wiener,
+            "wiener_iterations": self.niter,
+            "wiener_window": self.wiener_win_len or None,
+            "softmask": self.softmask,
+        }
+
+
+@dataclass
+class EvaluationConfig:
+    """How estimates are scored."""
+
+    bss_eval: str = option("museval", "museval, or fast for the same figures sooner")
+    eval_jobs: int = option(2, "processes that score tracks")
+    eval_device: str = option("auto", "device that separates: auto, cpu, cuda, cuda:1, ...")
+    baselines: bool = option(True, "score the mixture, a static filter and the oracle as well")
+    save_estimates: bool = option(True, "write the separated sources of every test track")
+
+    def __post_init__(self):
+        check_one_of("bss_eval", self.bss_eval, ("museval", "fast"))
+        check_positive(self, "eval_jobs")
+
+
+GROUPS: Mapping[str, type] = {
+    "data": DataConfig,
+    "loss": LossConfig,
+    "optim": OptimConfig,
+    "training": TrainingConfig,
+    "separation": SeparationConfig,
+    "evaluation": EvaluationConfig,
+}

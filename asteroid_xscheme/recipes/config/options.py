@@ -1,0 +1,163 @@
+"""Dataclasses whose fields are options: typed, explained, read from YAML and the command line.
+
+A field made by :func:`option` carries its one-line explanation. :func:`from_dict` turns the values
+of a YAML file or of a command line (strings) into the field's declared type, or says which option
+got what and wanted what; :func:`add_arguments` makes every field an argument of `argparse`.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import types
+import typing
+from typing import Any, Mapping, Sequence, Type, TypeVar
+
+from ...errors import XSchemeError
+
+Group = TypeVar("Group")
+
+_WORDS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+class ConfigError(XSchemeError):
+    """An option that does not exist, or a value that it cannot take."""
+
+
+def option(default: Any, help: str) -> Any:
+    """A dataclass field with a default and its explanation; lists and dicts are copied."""
+    metadata = {"help": help}
+    if isinstance(default, (list, dict)):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def from_dict(group: Type[Group], values: Mapping[str, Any], where: str) -> Group:
+    """A group of options from a mapping of names to values.
+
+    Args:
+        group: Dataclass whose fields are options.
+        values: Values by option name; absent options keep their default.
+        where: What to call the group in an error message.
+
+    Raises:
+        ConfigError: For an unknown name or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(group)
+    for name in values:
+        if name not in hints:
+            raise ConfigError(_unknown(name, hints, where))
+    return group(**{name: convert(name, value, hints[name]) for name, value in values.items()})
+
+
+def convert(name: str, value: Any, kind: Any) -> Any:
+    """`value`, from YAML or the command line, as the type `kind` that option `name` declares."""
+    members = _members(kind)
+    for member in sorted(members, key=lambda member: member is not type(None)):
+        try:
+            return _convert_to(value, member)
+        except (TypeError, ValueError):
+            continue
+    expected = " or ".join(_type_name(member) for member in members)
+    raise ConfigError(f"Option {name} expects {expected}, got {value!r}.")
+
+
+def add_arguments(parser: argparse.ArgumentParser, group: type, title: str) -> None:
+    """Make every option of a group an argument `--name`, absent from the result unless given."""
+    arguments = parser.add_argument_group(title)
+    hints = typing.get_type_hints(group)
+    defaults = group()
+    for field in dataclasses.fields(group):
+        members = _members(hints[field.name])
+        if all(typing.get_origin(member) is dict for member in members):
+            continue  # mappings are written in conf.yml only
+        several = any(typing.get_origin(member) is list for member in members)
+        default = getattr(defaults, field.name)
+        arguments.add_argument(
+            f"--{field.name}",
+            nargs="*" if several else None,
+            default=argparse.SUPPRESS,
+            metavar=_type_name(members[0]).rstrip("."),
+            help=f"{field.metadata['help']} [{_show(default)}]".replace("%", "%%"),
+        )
+
+
+def _members(kind: Any) -> Sequence[Any]:
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return typing.get_args(kind)
+    return (kind,)
+
+
+def _convert_to(value: Any, kind: Any) -> Any:
+    if kind is type(None):
+        if value in (None, "none", "null", "", ["none"], ["null"]):
+            return None
+        raise ValueError
+    if kind is bool:
+        return _to_bool(value)
+    if typing.get_origin(kind) is list:
+        return _to_list(value, *typing.get_args(kind))
+    if typing.get_origin(kind) is dict:
+        if not isinstance(value, Mapping):
+            raise TypeError
+        return dict(value)
+    if value is None or isinstance(value, (bool, list, Mapping)):
+        raise TypeError
+    if kind is int and isinstance(value, float) and not value.is_integer():
+        raise ValueError
+    return kind(value)
+
+
+def _to_bool(value: Any) -> bool:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, bool):
+        return value
+    return _WORDS[value.lower()] if str(value).lower() in _WORDS else _refuse()
+
+
+def _to_list(value: Any, kind: Any) -> list:
+    if value is None or isinstance(value, Mapping):
+        raise TypeError
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return [_convert_to(item, kind) for item in items]
+
+
+def _refuse() -> bool:
+    raise ValueError
+
+
+def _type_name(kind: Any) -> str:
+    if kind is type(None):
+        return "none"
+    if typing.get_origin(kind) is list:
+        return f"{_type_name(typing.get_args(kind)[0])}..."
+    if typing.get_origin(kind) is dict:
+        return "mapping"
+    return {Any: "anything", str: "text", int: "integer", float: "number", bool: "yes/no"}[kind]
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return str(value)
+
+
+def _unknown(name: str, known: Mapping[str, Any], where: str) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else f" It has: {', '.join(known)}."
+    return f"{where} has no option {name!r}.{hint}"
+
+
+def check_one_of(name: str, value: str, known: Sequence[str]) -> None:
+    """Raise ConfigError unless option `name` has one of the known values."""
+    if value not in known:
+        raise ConfigError(f"{name} is one of {', '.join(known)}, not {value!r}.")
+
+
+def check_positive(group: Any, *names: str) -> None:
+    """Raise ConfigError unless the named options of a group are above 0."""
+    for name in names:
+        if not getattr(group, name) > 0:
+            raise ConfigError(f"{name} wants a number above 0, got {getattr(group, name)}.")

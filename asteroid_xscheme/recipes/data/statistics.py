@@ -1,0 +1,161 @@
+"""Training tracks -> mean and standard deviation of their mixtures' magnitudes, per frequency.
+
+The statistics that X-UMX normalises its input with: of every frame of the clean mixtures, the mean
+over channels of the magnitudes. One pass in blocks, added up in float64, and kept in a file under a
+key of all that went into it.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Iterator, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+from filelock import FileLock
+from tqdm import tqdm
+
+from ...atomic import replacing
+from ...dsp.stft import stft
+from .errors import DataError
+from .segments import FileReader, read_sources
+from .tracks import Track, prepared_dataset
+
+_FLOOR = 1e-4  # smallest standard deviation, as a share of the largest
+_BLOCK_FRAMES = 512  # frames of the STFT taken at a time
+
+
+def magnitude_statistics(
+    tracks: Sequence[Track],
+    *,
+    n_fft: int,
+    hop: int,
+    window_length: Optional[int] = None,
+    spec_power: float = 1.0,
+    nb_channels: Optional[int] = None,
+    cache: Optional[Union[str, Path]] = None,
+    progress: bool = True,
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of |mixture|^p per frequency, over all frames of all tracks.
+
+    Args:
+        tracks: The training tracks; the mixture is the sum of the sources they name.
+        n_fft, hop, window_length: STFT in samples; the window is a Hann window of n_fft samples
+            unless told otherwise.
+        spec_power: Exponent p.
+        nb_channels: Channels of the mixture; None for the tracks' own. 1 is the mono mixture.
+        cache: Folder in which results are kept and looked up; None keeps nothing.
+        progress: Whether to show a bar, on a terminal only.
+
+    Returns:
+        Two (n_fft // 2 + 1,) float64 arrays. The standard deviation is at least 1e-4 of its
+        largest value, and 1 where all is silent.
+    """
+    if not tracks:
+        raise DataError("No tracks to compute the statistics of: see train_dir and valid_tracks.")
+    settings = {
+        "n_fft": n_fft,
+        "hop": hop,
+        "window_length": window_length or n_fft,
+        "spec_power": float(spec_power),
+        "nb_channels": nb_channels,
+    }
+    if cache is None:
+        return _compute(tracks, settings, progress)
+    Path(cache).mkdir(parents=True, exist_ok=True)
+    path = Path(cache) / f"magnitudes-{_key(tracks, settings)}.npz"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            _save(path, *_compute(tracks, settings, progress))
+    with np.load(path, allow_pickle=False) as saved:
+        return saved["mean"], saved["std"]
+
+
+def statistics_folder(root: Path) -> Path:
+    """Where the statistics of a prepared folder are kept: in it, or in the user's cache.
+
+    A folder that this package did not prepare is somebody's own, and never written to.
+    """
+    if prepared_dataset(root) is not None and os.access(root, os.W_OK):
+        return root / "statistics"
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "asteroid_xscheme" / "statistics"
+
+
+def _key(tracks: Sequence[Track], settings: dict) -> str:
+    """Digits that change with the settings and with any file of any track."""
+    files = []
+    for track in tracks:
+        for source in sorted(track.source_files):
+            for path in track.source_files[source]:
+                state = path.stat()
+                names = [track.subset, track.name, source, path.name]
+                files.append([*names, track.sample_rate, state.st_size, state.st_mtime_ns])
+    text = json.dumps([settings, sorted(files)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _save(path: Path, mean: np.ndarray, std: np.ndarray) -> None:
+    with replacing(path) as part, open(part, "wb") as file:
+        np.savez(file, mean=mean, std=std)
+
+
+def _compute(
+    tracks: Sequence[Track], settings: dict, progress: bool
+) -> Tuple[np.ndarray, np.ndarray]:
+    moments = _Moments(settings["n_fft"] // 2 + 1)
+    reader = FileReader()
+    bar = tqdm(tracks, "statistics", unit="track", disable=None if progress else True)
+    for track in bar:
+        for magnitudes in _magnitudes(reader, track, settings):
+            moments.add(magnitudes)
+    reader.close()
+    std = np.sqrt(moments.sum_of_squares / moments.n_frames)
+    largest = std.max()
+    return moments.mean, np.maximum(std, _FLOOR * largest) if largest > 0 else np.ones_like(std)
+
+
+def _magnitudes(reader: FileReader, track: Track, settings: dict) -> Iterator[np.ndarray]:
+    """Frames (N, F) of a track's mixture in blocks, those of one STFT of the whole track."""
+    n_fft, hop = settings["n_fft"], settings["hop"]
+    window = torch.hann_window(settings["window_length"])
+    context = -(-n_fft // 2 // hop) + 1  # frames that a block's border, or its reflection, reaches
+    n_frames = 1 + track.n_samples // hop
+    for first in range(0, n_frames, _BLOCK_FRAMES):
+        last = min(first + _BLOCK_FRAMES, n_frames)
+        skipped = min(first, context)
+        start = (first - skipped) * hop
+        stop = track.n_samples if last == n_frames else (last + context) * hop
+        stop = min(stop, track.n_samples)
+        mixture = read_sources(
+            reader, track, list(track.source_files), start, stop - start, settings["nb_channels"]
+        ).sum(0)
+        spectrogram = stft(torch.from_numpy(mixture), window, n_fft, hop)
+        wanted = spectrogram[..., skipped : skipped + last - first]
+        magnitudes = wanted.abs() ** settings["spec_power"]
+        yield magnitudes.mean(0).T.numpy()
+
+
+class _Moments:
+    """Mean and sum of squared deviations, merged block by block without cancellation.
+
+    T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a pairwise algorithm for
+    computing sample variances", 1979, eq. (2.1).
+    """
+
+    def __init__(self, n_freq: int):
+        self.n_frames = 0
+        self.mean = np.zeros(n_freq)
+        self.sum_of_squares = np.zeros(n_freq)
+
+    def add(self, magnitudes: np.ndarray) -> None:
+        """Merge frames (N, F)."""
+        block = magnitudes.astype(np.float64)
+        n_block, mean = len(block), block.mean(0)
+        total = self.n_frames + n_block
+        difference = mean - self.mean
+        self.sum_of_squares += ((block - mean) ** 2).sum(0)
+        self.sum_of_squares += difference**2 * self.n_frames * n_block / total
+        self.mean += difference * n_block / total
+        self.n_frames = total

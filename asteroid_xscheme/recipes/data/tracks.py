@@ -1,0 +1,200 @@
+"""A folder in the layout of MUSDB18-HQ -> a sorted list of tracks.
+
+The layout is root/{train,test}/TRACK/SOURCE.wav with a mixture.wav beside the sources. Only headers
+are read here. Folders whose name begins with a dot are unfinished and not there.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from ...audio import AudioInfo, probe_audio
+from .errors import DataError
+from .musdb import STEM_SUFFIX, SUBSETS
+
+SUFFIX = ".wav"
+MIXTURE = "mixture"
+MARKER = "prepared.json"  # lies in folders that `prepare` made, and says of what
+SourceMap = Mapping[str, Optional[str]]
+
+
+@dataclass(frozen=True)
+class Track:
+    """One song and the files of its sources.
+
+    Attributes:
+        name: Name of its folder.
+        root: The prepared folder it belongs to.
+        subset: "train" or "test".
+        sample_rate: In Hz, of all its files.
+        n_channels: Most channels among its files; mono files beside stereo ones are duplicated.
+        n_samples: Length of its shortest file.
+        source_files: By source, the files whose sum it is; a source that the track lacks is absent.
+    """
+
+    name: str
+    root: Path
+    subset: str
+    sample_rate: int
+    n_channels: int
+    n_samples: int
+    source_files: Mapping[str, Tuple[Path, ...]]
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.subset / self.name
+
+    @property
+    def mixture_file(self) -> Path:
+        return self.folder / (MIXTURE + SUFFIX)
+
+
+def find_tracks(
+    root: Union[str, Path],
+    subset: str,
+    sources: Sequence[str],
+    sample_rate: Optional[int] = None,
+    source_map: Optional[SourceMap] = None,
+) -> List[Track]:
+    """Tracks of a prepared folder, sorted by name.
+
+    Args:
+        root: Folder in the layout of MUSDB18-HQ.
+        subset: "train" or "test".
+        sources: Names of the sources in use; other files are left alone.
+        sample_rate: Rate in Hz that all files must have; None takes any.
+        source_map: Name of a file -> name of our source, or None to leave it out. Several of their
+            names may be one of our sources, which is then their sum. Names that are ours already
+            need no entry.
+
+    Returns:
+        The tracks that have at least one of the sources.
+
+    Raises:
+        DataError: If there are none, rates differ, or `source_map` does not fit the files.
+    """
+    root = Path(root).expanduser()
+    folders = track_folders(root, subset)
+    files = {folder: source_files(folder) for folder in folders}
+    if source_map:
+        _check_source_map(root, source_map, sources, files)
+    tracks = []
+    for folder in folders:
+        named = _by_our_name(files[folder], sources, source_map or {})
+        if named:
+            tracks.append(_probe_track(root, subset, folder, named, sample_rate))
+    if not tracks:
+        raise DataError(
+            f"No track of {root / subset} has a file of {', '.join(sources)}. Its files are "
+            f"{', '.join(_names(files)) or 'not .wav'}: name them in --sources, or map them to "
+            "yours in source_map of conf.yml."
+        )
+    return tracks
+
+
+def track_folders(root: Path, subset: str) -> List[Path]:
+    """Folders of the tracks, sorted by name; an error that knows the usual mistakes if none."""
+    folder = root / subset
+    folders = []
+    if folder.is_dir():
+        folders = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    if not folders:
+        raise DataError(f"No tracks in {folder}. {_guess_mistake(root, subset)}")
+    return sorted(folders, key=lambda path: path.name)
+
+
+def source_files(folder: Path) -> Dict[str, Path]:
+    """By name, the audio files of a prepared track but for its mixture."""
+    files = sorted(p for p in folder.glob(f"*{SUFFIX}") if not p.name.startswith("."))
+    return {path.name[: -len(SUFFIX)]: path for path in files if path.name != MIXTURE + SUFFIX}
+
+
+def prepared_dataset(root: Path) -> Optional[str]:
+    """Which data set a folder was prepared from; None if it was not prepared here."""
+    marker = root / MARKER
+    return json.loads(marker.read_text())["dataset"] if marker.exists() else None
+
+
+def _guess_mistake(root: Path, subset: str) -> str:
+    if not root.is_dir():
+        return f"There is no folder {root}: prepare it with `xscheme data prepare --root {root}`."
+    if list(root.glob(f"{subset}/*{STEM_SUFFIX}")) or list(root.glob(f"*{STEM_SUFFIX}")):
+        return (
+            "It holds compressed stems: decode them into another folder with `xscheme data prepare "
+            f"--dataset musdb18 --source_dir {root} --root NEW_FOLDER`."
+        )
+    inside = [p.parent for p in sorted(root.glob(f"*/{subset}")) if p.is_dir()]
+    if inside:
+        return f"It is one level too high: did you mean {inside[0]}?"
+    if root.name in SUBSETS and list(root.glob(f"*/*{SUFFIX}")):
+        return f"It is one level too low: did you mean {root.parent}?"
+    return f"Expected {root}/{subset}/TRACK/SOURCE{SUFFIX}, the layout of MUSDB18-HQ."
+
+
+def _names(files: Mapping[Path, Mapping[str, Path]]) -> List[str]:
+    return sorted({name for of_track in files.values() for name in of_track})
+
+
+def _check_source_map(
+    root: Path,
+    source_map: SourceMap,
+    sources: Sequence[str],
+    files: Mapping[Path, Mapping[str, Path]],
+) -> None:
+    """A map has to speak of every name that is not ours, and of no name that does not occur."""
+    found = set(_names(files))
+    absent = sorted(set(source_map) - found)
+    if absent:
+        raise DataError(
+            f"source_map of {root.name} names {', '.join(absent)}, but no track there has such a "
+            f"file; its names are {', '.join(sorted(found))}."
+        )
+    unsaid = sorted(found - set(source_map) - set(sources))
+    if unsaid:
+        raise DataError(
+            f"source_map of {root.name} does not say what {', '.join(unsaid)} should be: one of "
+            f"{', '.join(sources)}, or null to leave it out."
+        )
+
+
+def _by_our_name(
+    files: Mapping[str, Path], sources: Sequence[str], source_map: SourceMap
+) -> Dict[str, Tuple[Path, ...]]:
+    """Files by our source, in our order."""
+    by_source = {
+        source: tuple(path for name, path in files.items() if source_map.get(name, name) == source)
+        for source in sources
+    }
+    return {source: paths for source, paths in by_source.items() if paths}
+
+
+def _probe_track(
+    root: Path,
+    subset: str,
+    folder: Path,
+    named: Mapping[str, Tuple[Path, ...]],
+    sample_rate: Optional[int],
+) -> Track:
+    infos = {path: probe_audio(path) for paths in named.values() for path in paths}
+    _check_rates(infos, sample_rate)
+    return Track(
+        name=folder.name,
+        root=root,
+        subset=subset,
+        sample_rate=next(iter(infos.values())).sample_rate,
+        n_channels=max(info.n_channels for info in infos.values()),
+        n_samples=min(info.n_samples for info in infos.values()),
+        source_files=named,
+    )
+
+
+def _check_rates(infos: Mapping[Path, AudioInfo], sample_rate: Optional[int]) -> None:
+    expected = sample_rate or next(iter(infos.values())).sample_rate
+    for path, info in infos.items():
+        if info.sample_rate != expected:
+            raise DataError(
+                f"{path} has {info.sample_rate} Hz, expected {expected} Hz. Rates are converted "
+                "once, by `xscheme data prepare --sample_rate`; or train with --sample_rate "
+                f"{info.sample_rate}."
+            )

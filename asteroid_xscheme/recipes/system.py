@@ -1,0 +1,179 @@
+"""Training of one model: a batch of songs in, a loss and its logs out, as a Lightning module.
+
+Decisions are taken once for all processes: the validation loss is summed over every process,
+weighted by length, before the learning rate, early stopping or a checkpoint look at it. The random
+numbers of a step depend on (seed, epoch, step, rank) alone, so a run that was stopped and resumed
+computes what it would have computed without the stop.
+"""
+
+import time
+from typing import Dict, Mapping, Optional, Tuple, Union
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from asteroid.engine.optimizers import make_optimizer
+from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, ReduceLROnPlateau
+
+from .config import OptimConfig
+from ..losses import MultiDomainLoss, WaveformL1Loss
+from ..models import BridgedModel
+
+Batch = Tuple[torch.Tensor, torch.Tensor]
+Schedule = Union[LRScheduler, ReduceLROnPlateau]
+Loss = Union[MultiDomainLoss, WaveformL1Loss]
+
+
+class SeparationSystem(pl.LightningModule):
+    """A model, its loss, its optimizer.
+
+    Args:
+        model: The model to train.
+        loss: Loss of `(spectrograms, time_signals)` against sources (B, J, C, T), by `terms` that
+            `combine` makes a scalar of.
+        optim: Optimizer, learning rate and its schedule.
+        seed: Seed of what is random in the model, such as dropout.
+
+    Batches are `(mixture (B, C, T), sources (B, J, C, T))`.
+    """
+
+    def __init__(self, model: BridgedModel, loss: Loss, optim: OptimConfig, seed: int = 42):
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.optim = optim
+        self.seed = seed
+        self.schedule: Optional[Schedule] = None
+        self._schedule_state: Optional[dict] = None
+        self._validation = WeightedMean()
+        self._examples, self._epoch_start, self._speed = 0, 0.0, 0.0
+
+    def forward(self, mixture: torch.Tensor):
+        """The model's own output for a mixture (B, C, T)."""
+        return self.model(mixture)
+
+    def on_train_epoch_start(self) -> None:
+        """Start the epoch's clock."""
+        self._examples, self._epoch_start = 0, time.perf_counter()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed what is random in this step, whatever was drawn before it."""
+        torch.manual_seed(step_seed(self.seed, self.current_epoch, batch_idx, self.global_rank))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Loss of a batch."""
+        mixture, sources = batch
+        terms = self.loss.terms(self(mixture), sources, mixture)
+        value = self.loss.combine(terms)
+        self._examples += len(mixture)
+        shared = {"on_epoch": True, "sync_dist": True, "batch_size": len(mixture)}
+        self.log("loss", value, prog_bar=True, on_step=True, **shared)
+        self.log_dict(self._named("train", terms), on_step=False, **shared)
+        return value
+
+    def on_validation_epoch_start(self) -> None:
+        """Stop the clock of the training steps and begin a new mean."""
+        examples = self._examples * self.trainer.world_size
+        self._speed = examples / (time.perf_counter() - self._epoch_start)
+        self._validation = WeightedMean()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a chunk's loss to the mean, weighted by its length in samples."""
+        mixture, sources = batch
+        terms = self.loss.terms(self(mixture), sources, mixture)
+        value = self.loss.combine(terms)
+        self._validation.add({"val_loss": value, **self._named("val", terms)}, mixture.shape[-1])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the loss over all chunks of all processes and let the learning rate follow it."""
+        means = self._validation.reduce()
+        self.log_dict(means, sync_dist=True)  # equal already: this only tells Lightning so
+        self.log("lr", self.optimizers().param_groups[0]["lr"], sync_dist=True)
+        self.log("examples_per_second", self._speed, rank_zero_only=True)
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step(means["val_loss"])
+        elif self.schedule is not None:
+            self.schedule.step()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimizer; its schedule is stepped here, before a checkpoint is written.
+
+        Lightning steps schedules after the checkpoint, and a plateau's not at all when resuming.
+        """
+        optimizer = make_optimizer(
+            self.model.parameters(),
+            optimizer=self.optim.optimizer,
+            lr=self.optim.lr,
+            weight_decay=self.optim.weight_decay,
+        )
+        self.schedule = make_schedule(optimizer, self.optim)
+        return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Keep the schedule's state with the optimizer's."""
+        if self.schedule is not None:
+            checkpoint["schedule"] = self.schedule.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """Remember the schedule's state until there is a schedule."""
+        self._schedule_state = checkpoint.get("schedule")
+
+    def on_fit_start(self) -> None:
+        """Continue the schedule of a resumed run."""
+        if self.schedule is not None and self._schedule_state is not None:
+            self.schedule.load_state_dict(self._schedule_state)
+
+    def _named(self, stage: str, terms: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+        """Terms of the loss by domain, and by domain and source, as flat names."""
+        named = {}
+        for name, value in terms.items():
+            if value.ndim == 0:
+                named[f"{stage}/{name}"] = value.detach()
+            else:
+                domain = name.removesuffix("_per_source")
+                for source, of_source in zip(self.model.sources, value):
+                    named[f"{stage}/{domain}/{source}"] = of_source
+        return named
+
+
+class WeightedMean:
+    """Means of named values over steps and processes, each step with its weight."""
+
+    def __init__(self):
+        self.sums: Dict[str, float] = {}
+        self.weight = 0.0
+
+    def add(self, values: Mapping[str, torch.Tensor], weight: float) -> None:
+        """Add one step's values with their weight."""
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.item() * weight
+        self.weight += weight
+
+    def reduce(self) -> Dict[str, float]:
+        """The means over all processes, the same on each, even where one had no step."""
+        parts = [(self.sums, self.weight)]
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            parts = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(parts, (self.sums, self.weight))
+        total = sum(weight for _, weight in parts)
+        names = sorted({name for sums, _ in parts for name in sums})
+        return {name: sum(sums.get(name, 0.0) for sums, _ in parts) / total for name in names}
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, optim: OptimConfig) -> Optional[Schedule]:
+    """The schedule of the learning rate that the options name."""
+    if optim.scheduler == "plateau":
+        return ReduceLROnPlateau(
+            optimizer,
+            factor=optim.lr_decay_gamma,
+            patience=optim.lr_decay_patience,
+            cooldown=optim.lr_decay_cooldown,
+        )
+    if optim.scheduler == "steps":
+        return MultiStepLR(optimizer, optim.lr_decay_epochs, optim.lr_decay_gamma)
+    return None
+
+
+def step_seed(seed: int, epoch: int, batch_idx: int, rank: int) -> int:
+    """A seed of its own for each step of each process."""
+    return int(np.random.SeedSequence([seed, epoch, batch_idx, rank]).generate_state(1)[0])

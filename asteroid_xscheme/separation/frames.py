@@ -1,0 +1,107 @@
+"""Streams of samples <-> streams of STFT frames: `stft` and `istft` for songs of any length.
+
+Frame for frame and sample for sample what :mod:`asteroid_xscheme.dsp.stft` gives for the whole
+song. Frames lead: a block of a spectrogram is (N, C, F).
+"""
+
+from typing import Iterable, Iterator, Optional
+
+import torch
+import torch.nn.functional as F
+
+from ..dsp.stft import stft
+
+_SMALLEST_ENVELOPE = 1e-11
+_FRAMES_AT_ONCE = 64  # of a synthesis: what the processor's cache holds
+
+
+def analyze_stream(
+    blocks: Iterable[torch.Tensor], window: torch.Tensor, n_fft: int, hop: int
+) -> Iterator[torch.Tensor]:
+    """Complex spectrogram of a song.
+
+    Args:
+        blocks: Samples (C, T) of any T.
+        window, n_fft, hop: As given to :func:`asteroid_xscheme.dsp.stft.stft`.
+
+    Yields:
+        (N, C, F) blocks, together the 1 + T // hop frames of all T samples.
+    """
+    half = n_fft // 2
+    held, n_samples, n_frames, has_border = None, 0, 0, False
+    for block in blocks:
+        n_samples += block.shape[-1]
+        held = block if held is None else torch.cat([held, block], -1)
+        if not has_border and held.shape[-1] > half:
+            held = torch.cat([held[:, 1 : half + 1].flip(-1), held], -1)
+            has_border = True
+        n_ready = (held.shape[-1] - half - 1 - n_fft) // hop + 1  # the rest may be reflected
+        if has_border and n_ready > 0:
+            yield _transform(held, window, n_fft, hop, n_ready)
+            n_frames += n_ready
+            held = held[:, n_ready * hop :]
+    if n_samples and not has_border:
+        yield stft(held, window, n_fft, hop).permute(2, 0, 1)
+    elif n_samples:
+        held = torch.cat([held, held[:, -half - 1 : -1].flip(-1)], -1)
+        yield _transform(held, window, n_fft, hop, 1 + n_samples // hop - n_frames)
+
+
+def _transform(
+    samples: torch.Tensor, window: torch.Tensor, n_fft: int, hop: int, n_frames: int
+) -> torch.Tensor:
+    """The first frames (N, C, F) of samples (C, T), the first one starting with the samples."""
+    spectrogram = torch.stft(
+        samples[:, : (n_frames - 1) * hop + n_fft],
+        n_fft,
+        hop,
+        win_length=window.numel(),
+        window=window,
+        center=False,
+        return_complex=True,
+    )
+    return spectrogram.permute(2, 0, 1)
+
+
+def synthesize_stream(
+    blocks: Iterable[torch.Tensor], window: torch.Tensor, n_fft: int, hop: int
+) -> Iterator[torch.Tensor]:
+    """Waveforms of complex spectrograms.
+
+    Args:
+        blocks: (N, J, C, F) blocks of frames.
+        window, n_fft, hop: As given to :func:`asteroid_xscheme.dsp.stft.stft`.
+
+    Yields:
+        (J, C, T) blocks. They end n_fft // 2 samples after the centre of the last frame, at or
+        after the song's own end.
+    """
+    left = (n_fft - window.numel()) // 2
+    window = F.pad(window, (left, n_fft - window.numel() - left))
+    signal: Optional[torch.Tensor] = None
+    envelope = window.new_zeros(n_fft - hop)
+    n_before = n_fft // 2
+    for block in (piece for block in blocks for piece in block.split(_FRAMES_AT_ONCE)):
+        frames = torch.fft.irfft(block.permute(1, 2, 0, 3), n_fft).mul_(window)
+        squares = window.square().expand(frames.shape[-2], n_fft)
+        signal, envelope = _overlap_add(frames, hop, signal), _overlap_add(squares, hop, envelope)
+        n_ready = len(block) * hop
+        ready = signal[..., :n_ready] / envelope[:n_ready].clamp_min(_SMALLEST_ENVELOPE)
+        signal, envelope = signal[..., n_ready:], envelope[n_ready:]
+        yield ready[..., n_before:]
+        n_before = max(0, n_before - n_ready)
+    if signal is not None:
+        yield (signal / envelope.clamp_min(_SMALLEST_ENVELOPE))[..., n_before:]
+
+
+def _overlap_add(frames: torch.Tensor, hop: int, start: Optional[torch.Tensor]) -> torch.Tensor:
+    """Sum of frames (..., N, n_fft), `hop` apart, on top of the n_fft - hop samples before."""
+    *leading, n_frames, n_fft = frames.shape
+    n_slots = n_frames + -(-n_fft // hop) - 1
+    signal = frames.new_zeros(*leading, n_slots, hop)
+    for slot, piece in enumerate(frames.split(hop, -1)):
+        signal[..., slot : slot + n_frames, : piece.shape[-1]] += piece
+    signal = signal.flatten(-2)[..., : (n_frames - 1) * hop + n_fft]
+    if start is not None:
+        signal[..., : n_fft - hop] += start
+    return signal

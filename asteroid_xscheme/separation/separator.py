@@ -1,0 +1,262 @@
+"""A song of any length, rate and number of channels in, its sources out, in bounded memory."""
+
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+from typing import Callable, Dict, Iterator, Optional, Union
+
+import torch
+
+from ..dsp.wiener import WIENER_METHODS
+from ..models import XD3Net
+from ..models.base import BridgedModel, SpectrogramModel
+from .pipelines import (
+    Chunking,
+    Estimation,
+    WienerOptions,
+    separate_patches,
+    separate_spectrogram,
+    separate_waveform,
+)
+from .songs import SeparationError, Song, song_of_file, song_of_waveform
+from .streams import Counter, Stream, averaged, checked, over_channels, resampled, trimmed
+
+Progress = Callable[[float], None]
+
+PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+_SPECTROGRAM_CHUNK = 15.0, 0.1  # seconds, overlap
+_WAVEFORM_CHUNK = 8.0, 0.25
+_CPU_FRAMES = 2600  # of all chunks that go through the networks at once
+_GPU_SHARE = 0.5  # of the free memory that a batch may take
+_GPU_LARGEST_BATCH = 64
+_SHIFT_SECONDS = 0.5
+_BYTES_PER_VALUE = 40  # of an estimated magnitude: itself and what the decoder holds beside it
+_BYTES_PER_SAMPLE = 800  # of an estimated waveform: the features of its encoder
+
+
+class Separator:
+    """A model made ready to separate songs.
+
+    The model is folded and put on the device once; the one given stays as it is.
+
+    Channels: a song is separated in groups of the model's number of channels, in order; a mono
+    song is given to both channels of a stereo model, and the mean of both comes out. So stems
+    always have the channels of the song, its rate and its exact length.
+
+    Args:
+        model: Any of the bridged models.
+        device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for a GPU if there is one.
+        chunk_seconds: Length of a chunk. None for the model's: 15 s for a model of spectrograms,
+            8 s for one of waveforms.
+        overlap: Share of a chunk that overlaps the next, 0 to 0.5. None as above: 0.1, 0.25.
+            With neither given, D3Net averages overlapping patches as published.
+        wiener: Multichannel Wiener filter, see :mod:`asteroid_xscheme.dsp.wiener`: "em", or
+            "one_pass", that of D3Net's official code.
+        wiener_iterations: Of the filter "em". By default 1, which the magnitudes of spectrogram
+            models want, and 0 for models of waveforms, whose estimates have phases of their own.
+        wiener_window: Frames that the filter takes together; None for the whole song, whose
+            spectrograms are then held in memory.
+        softmask: Whether the filter "em" starts from a ratio mask.
+        flip_channels: Whether the networks also see the channels in reverse order, and the mean
+            is taken: twice the work.
+        shifts: Number of runs, each with the song shifted within half a second, to average.
+        normalize: Whether a song is scaled to a root mean square of 1 for the networks, and the
+            sources back.
+        precision: "float32", or "bf16" or "fp16" for the networks alone.
+        batch_size: Chunks that go through the networks at once; None for what memory holds.
+
+    Attributes:
+        sources: Names of the sources, the keys of what :meth:`separate` returns.
+
+    Raises:
+        SeparationError: If an option is out of range or the device is not there.
+    """
+
+    def __init__(
+        self,
+        model: BridgedModel,
+        device: Optional[str] = None,
+        chunk_seconds: Optional[float] = None,
+        overlap: Optional[float] = None,
+        wiener_iterations: Optional[int] = None,
+        wiener_window: Optional[int] = 300,
+        softmask: bool = False,
+        shifts: int = 1,
+        normalize: bool = False,
+        precision: str = "float32",
+        batch_size: Optional[int] = None,
+        wiener: str = "em",
+        flip_channels: bool = False,
+    ):
+        if wiener_iterations is None:
+            wiener_iterations = 1 if isinstance(model, SpectrogramModel) else 0
+        _check_options(chunk_seconds, overlap, wiener_iterations, shifts, precision, batch_size)
+        if wiener not in WIENER_METHODS:
+            raise SeparationError(f"Expected a filter of {WIENER_METHODS}, got {wiener!r}.")
+        self.device = find_device(device)
+        self.model = _on_device(model, self.device).fold()
+        self.sources = list(model.sources)
+        self.sample_rate = int(model.sample_rate)
+        self.options = WienerOptions(wiener_iterations, wiener_window, softmask, wiener)
+        self.shifts, self.normalize = shifts, normalize
+        self.estimation = Estimation(PRECISIONS[precision], flip_channels)
+        self.by_patches = isinstance(model, XD3Net) and chunk_seconds is None and overlap is None
+        self.chunking = _chunking(self.model, self.device, chunk_seconds, overlap, batch_size)
+
+    def separate(
+        self,
+        mixture: Union[torch.Tensor, str, Path],
+        sample_rate: Optional[int] = None,
+        progress: Optional[Progress] = None,
+    ) -> Dict[str, torch.Tensor]:
+        """The sources of a song.
+
+        Args:
+            mixture: Waveform (C, T), of which `sample_rate` is the rate in Hz, or an audio file.
+            sample_rate: By default the model's; a file knows its own.
+            progress: Called with the seconds of the song that are done.
+
+        Returns:
+            (C, T) float32 on the CPU for each source, at the song's rate and of its length.
+        """
+        if isinstance(mixture, torch.Tensor):
+            song = song_of_waveform(mixture, sample_rate or self.sample_rate)
+        else:
+            song = song_of_file(mixture)
+        blocks, n_done = [], 0
+        for block in self.stream(song):
+            blocks.append(block)
+            n_done += block.shape[-1]
+            if progress is not None:
+                progress(n_done / song.sample_rate)
+        return dict(zip(self.sources, torch.cat(blocks, -1)))
+
+    @torch.no_grad()
+    def stream(self, song: Song) -> Iterator[torch.Tensor]:
+        """Blocks (J, C, T) of the sources of a song, together of its length.
+
+        Raises:
+            SeparationError: Where the song holds something that is no number; and at the end if
+                it held nothing.
+        """
+        level = _root_mean_square(song) if self.normalize else 1.0
+        distance = round(_SHIFT_SECONDS * song.sample_rate)
+        offsets = [k * distance // self.shifts for k in range(self.shifts)]
+        runs = [self._run(song, offset, level) for offset in offsets]
+        yield from averaged(runs, song.sample_rate)
+
+    def _run(self, song: Song, offset: int, level: float) -> Stream:
+        """The sources of a song that begins after `offset` samples of silence."""
+        counter = Counter()
+        blocks = _delayed(counter(checked(song)), offset, song.n_channels)
+        blocks = resampled(blocks, song.sample_rate, self.sample_rate)
+        blocks = ((block / level).to(self.device) for block in blocks)
+        sources = over_channels(blocks, self.model.nb_channels, self._pipeline())
+        sources = ((block * level).cpu() for block in sources)
+        sources = resampled(sources, self.sample_rate, song.sample_rate)
+        return trimmed(sources, offset, counter)
+
+    def _pipeline(self) -> Callable[[Stream], Stream]:
+        settings = dict(model=self.model, estimation=self.estimation, options=self.options)
+        if self.by_patches:
+            settings.update(groups=self.model.patch_groups, batch=self.chunking.batch)
+            return partial(separate_patches, **settings)
+        settings.update(chunking=self.chunking)
+        if isinstance(self.model, SpectrogramModel):
+            return partial(separate_spectrogram, **settings)
+        return partial(separate_waveform, **settings)
+
+
+def _on_device(model: BridgedModel, device: torch.device) -> BridgedModel:
+    """The model, or a copy where it is on another device."""
+    if next(model.parameters()).device == device:
+        return model
+    return deepcopy(model).to(device)
+
+
+def find_device(name: Optional[str]) -> torch.device:
+    """The device of a name; None and "auto" stand for a GPU if there is one.
+
+    Raises:
+        SeparationError: If there is no such device.
+    """
+    if name is None or name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise SeparationError(f"There is no device {name!r} here ({reason}).") from None
+    return device
+
+
+def _chunking(
+    model: BridgedModel,
+    device: torch.device,
+    seconds: Optional[float],
+    overlap: Optional[float],
+    batch: Optional[int],
+) -> Chunking:
+    """Lengths in frames or samples; the model's own where the user has no wish."""
+    if not isinstance(model, SpectrogramModel):
+        length, share = _lengths(model.sample_rate, seconds, overlap, *_WAVEFORM_CHUNK)
+        n_bytes = length * len(model.sources) * model.nb_channels * _BYTES_PER_SAMPLE
+        return Chunking(length, share, share, batch or _batch(1, n_bytes, device))
+    rate = model.sample_rate / model.hop
+    length, shared = _lengths(rate, seconds, overlap, *_SPECTROGRAM_CHUNK)
+    on_cpu = max(1, _CPU_FRAMES // length)
+    if isinstance(model, XD3Net):
+        if seconds is None and overlap is None:
+            length = max(group.frames for group in model.patch_groups)
+        on_cpu = 1  # its feature maps are many times as large as its estimates
+    n_values = length * len(model.sources) * model.nb_channels * (model.n_fft // 2 + 1)
+    fitting = _batch(on_cpu, n_values * _BYTES_PER_VALUE, device)
+    return Chunking(length, shared, shared // 2, batch or fitting)
+
+
+def _lengths(
+    rate: float, seconds: Optional[float], overlap: Optional[float], *defaults: float
+) -> tuple:
+    """Length and overlap of a chunk at so many frames or samples per second."""
+    length = max(2, round(rate * (defaults[0] if seconds is None else seconds)))
+    return length, int(length * (defaults[1] if overlap is None else overlap))
+
+
+def _batch(on_cpu: int, n_bytes: int, device: torch.device) -> int:
+    """Chunks of so many bytes that a device takes at once."""
+    if device.type != "cuda":
+        return on_cpu
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(_GPU_LARGEST_BATCH, int(_GPU_SHARE * free) // n_bytes))
+
+
+def _delayed(blocks: Stream, offset: int, n_channels: int) -> Stream:
+    if offset:
+        yield torch.zeros(n_channels, offset)
+    yield from blocks
+
+
+def _root_mean_square(song: Song) -> float:
+    """Of all samples of all channels; 1 for silence."""
+    total, n_values = 0.0, 0
+    for block in checked(song):
+        total += float(block.double().square().sum())
+        n_values += block.numel()
+    return (total / n_values) ** 0.5 or 1.0
+
+
+def _check_options(seconds, overlap, iterations, shifts, precision, batch) -> None:
+    problems = {
+        "a chunk longer than 0 seconds": seconds is not None and not seconds > 0,
+        "an overlap of 0 to 0.5": overlap is not None and not 0 <= overlap <= 0.5,
+        "Wiener iterations of 0 or more": iterations < 0,
+        "1 shift or more": shifts < 1,
+        "a batch of 1 chunk or more": batch is not None and batch < 1,
+        f"a precision of {list(PRECISIONS)}": precision not in PRECISIONS,
+    }
+    for expected, is_wrong in problems.items():
+        if is_wrong:
+            raise SeparationError(f"Expected {expected}.")

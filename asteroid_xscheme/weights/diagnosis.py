@@ -1,0 +1,125 @@
+"""A file that should hold weights -> its kind by its first bytes, or words for what it looks like.
+
+Names and suffixes are not trusted: caches call everything `model.pth`, and a web page that was
+saved in place of a download keeps the name of the file.
+"""
+
+import zipfile
+from enum import Enum
+from pathlib import Path
+from typing import Optional
+
+from ..errors import XSchemeError
+
+_HEAD_BYTES = 512
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_OTHER_KINDS = (  # (offset, bytes there, what the file looks like)
+    (0, b"\x1f\x8b", "a gzip archive; unpack it first"),
+    (0, b"BZh", "a bzip2 archive; unpack it first"),
+    (0, b"7z\xbc\xaf", "a 7-zip archive; unpack it first"),
+    (257, b"ustar", "a tar archive; unpack it first"),
+    (8, b"WAVE", "audio (WAV)"),
+    (0, b"fLaC", "audio (FLAC)"),
+    (0, b"ID3", "audio (MP3)"),
+    (0, b"OggS", "audio (Ogg)"),
+    (4, b"ftyp", "audio or video (MP4)"),
+    (0, b"\x89PNG", "a picture (PNG)"),
+    (0, b"\xff\xd8\xff", "a picture (JPEG)"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with `git lfs pull`"),
+)
+
+
+class CheckpointError(XSchemeError):
+    """Weights cannot be had or used; the message names the file, why, and what to do."""
+
+
+class DamagedFileError(CheckpointError):
+    """The file holds no weights at all: cut short, empty, a web page, or something else."""
+
+
+class Kind(Enum):
+    """What a file holds, as far as its first bytes tell."""
+
+    TORCH = "a file of torch.save"
+    NNABLA = "HDF5, as NNabla writes"
+    NNABLA_ZIP = "a zip of NNabla's .h5 files"
+    SAFETENSORS = "safetensors"
+
+
+def detect_kind(path: Path) -> Kind:
+    """The kind of a file of weights.
+
+    Raises:
+        DamagedFileError: If it is none; the message says what it looks like.
+    """
+    with open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head.startswith(_HDF5):
+        return Kind.NNABLA
+    if head.startswith(b"PK\x03\x04"):
+        return _kind_of_zip(path)
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 28:
+        return Kind.SAFETENSORS
+    if head[:1] == b"\x80" and head[1:2] <= b"\x05":  # a pickle: torch.save before version 1.6
+        return Kind.TORCH
+    raise DamagedFileError(
+        f"{path} holds no weights: it looks like {_describe(head)}. Expected a .pth file of "
+        "asteroid, a .safetensors file of ours, or an .h5 file of NNabla."
+    )
+
+
+def _kind_of_zip(path: Path) -> Kind:
+    if not zipfile.is_zipfile(path):
+        raise DamagedFileError(
+            f"{path} is cut short: it begins as a file of torch.save, and its end is missing. "
+            "Delete it and fetch it again."
+        )
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise DamagedFileError(
+            f"{path} is a TorchScript program, not weights. Expected the file that the program "
+            "was made from."
+        )
+    if any(name.endswith("data.pkl") for name in names):
+        return Kind.TORCH
+    if any(name.endswith(".h5") for name in names):
+        return Kind.NNABLA_ZIP
+    raise DamagedFileError(
+        f"{path} is a zip archive with neither torch.save's data nor .h5 files in it: it holds "
+        f"{', '.join(names[:5]) or 'nothing'}."
+    )
+
+
+def _describe(head: bytes) -> str:
+    """What a file that begins with these bytes looks like."""
+    if not head:
+        return "an empty file"
+    for offset, mark, words in _OTHER_KINDS:
+        if head[offset : offset + len(mark)] == mark:
+            return words
+    text = _as_text(head)
+    if text is None:
+        return f"unknown data that begins with {head[:8].hex(' ')}"
+    if text.lower().startswith(("<!doctype html", "<html", "<?xml")):
+        return "a web page: an error or sign-in page was saved instead of the file"
+    return f"text that begins with {text.splitlines()[0][:40]!r}" if text else "blank space"
+
+
+def _as_text(head: bytes) -> Optional[str]:
+    """The bytes as text, or None where they are none; a last character may be cut."""
+    if b"\x00" in head:
+        return None
+    for end in range(len(head), max(len(head) - 4, 0), -1):
+        if _is_utf8(head[:end]):
+            return head[:end].decode().strip()
+    return None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

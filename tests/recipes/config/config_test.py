@@ -1,0 +1,198 @@
+"""Options: read, converted, checked, written, and overridden by a command line."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+import yaml
+
+from asteroid_xscheme.recipes.config import (
+    ARCHITECTURES,
+    GROUPS,
+    Config,
+    ConfigError,
+    DataConfig,
+    max_bin,
+)
+
+RECIPES = Path(__file__).parents[3] / "egs" / "musdb18"
+CONF_FILES = sorted(RECIPES.glob("*/local/*.yml"))
+
+
+def parse(conf, *argv):
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--exp_dir")
+    return Config.parse(conf, parser, argv)[0]
+
+
+@pytest.fixture
+def conf(tmp_path):
+    path = tmp_path / "conf.yml"
+    path.write_text("optim:\n  lr: 1e-4\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", CONF_FILES, ids=lambda path: "/".join(path.parts[-3:]))
+def test_recipe_conf_explains_every_option_as_the_code_does(path):
+    assert path.read_text(encoding="utf-8") == Config.from_yaml(path).to_yaml()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_option_names_are_unique_over_all_groups(architecture):
+    config = Config.from_dict({"model": {"architecture": architecture}})
+    names = [name for group in config.to_dict().values() for name in group]
+    assert len(names) == len(set(names))
+
+
+def test_official_x_umx_settings_are_the_papers():
+    config = Config.from_yaml(RECIPES / "X-UMX" / "local" / "conf.yml")
+    assert config.model.model_args(44100) == {
+        "bridge": True,
+        "window_length": 4096,
+        "in_chan": 4096,
+        "n_hop": 1024,
+        "hidden_size": 512,
+        "nb_layers": 3,
+        "bidirectional": True,
+        "max_bin": 1487,
+        "nb_channels": 2,
+        "spec_power": 1,
+    }
+    assert (config.training.batch_size, config.training.epochs) == (14, 1000)
+    assert (config.optim.lr, config.optim.weight_decay) == (1e-3, 1e-5)
+    assert (config.optim.lr_decay_gamma, config.optim.lr_decay_patience) == (0.3, 80)
+    assert (config.data.seq_dur, config.data.samples_per_track) == (6.0, 64)
+    assert (config.data.gain_min, config.data.gain_max) == (0.25, 1.25)
+    assert config.loss.mix_coef == 10.0
+
+
+def test_official_d3net_settings_are_its_papers():
+    config = Config.from_yaml(RECIPES / "X-D3Net" / "local" / "conf.yml")
+    assert config.optim.scheduler == "steps" and config.optim.lr_decay_epochs == [40]
+    assert (config.optim.lr, config.optim.lr_decay_gamma) == (1e-3, 0.1)
+    assert config.optim.weight_decay == 1e-4
+    assert (config.training.epochs, config.training.batch_size) == (50, 6)
+    assert (config.data.gain_min, config.data.gain_max) == (0.75, 1.25)
+    n_samples = int(config.data.seq_dur * config.data.sample_rate)
+    assert 1 + n_samples // config.model.nhop == 256
+    assert config.training.val_dur is None  # patches are validated as they are trained
+
+
+def test_dictionary_and_yaml_round_trip():
+    config = Config.from_dict(
+        {"model": {"bridge": ["encoder"]}, "data": {"valid_tracks": ["a: b"]}}
+    )
+    assert Config.from_dict(config.to_dict()) == config
+    assert Config.from_dict(yaml.safe_load(config.to_yaml())) == config
+
+
+def test_command_line_overrides_the_file_and_the_file_the_defaults(conf):
+    assert parse(conf).optim.lr == 1e-4
+    assert parse(conf, "--lr", "0.1").optim.lr == 0.1
+    assert parse(conf).optim.weight_decay == 1e-5
+
+
+def test_lists_are_given_on_the_command_line(conf):
+    assert parse(conf, "--sources", "vocals", "drums").data.sources == ["vocals", "drums"]
+    assert parse(conf, "--sources", "vocals").data.sources == ["vocals"]
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [("yes", True), ("false", False), ("encoder", ["encoder"])],
+)
+def test_bridge_is_yes_no_or_names(conf, given, expected):
+    assert parse(conf, "--bridge", given).model.bridge == expected
+
+
+def test_none_is_given_as_a_word(conf):
+    assert parse(conf, "--gradient_clipping", "none").training.gradient_clipping is None
+    assert parse(conf, "--valid_tracks", "none").data.valid_tracks is None
+
+
+def test_booleans_are_not_numbers_and_numbers_no_booleans():
+    with pytest.raises(ConfigError, match="epochs expects integer, got True"):
+        Config.from_dict({"training": {"epochs": True}})
+    with pytest.raises(ConfigError, match="random_track_mix expects yes/no, got 2"):
+        Config.from_dict({"data": {"random_track_mix": 2}})
+
+
+def test_fraction_is_no_integer():
+    with pytest.raises(ConfigError, match="epochs expects integer, got 1.5"):
+        Config.from_dict({"training": {"epochs": 1.5}})
+
+
+@pytest.mark.parametrize(
+    "groups, message",
+    [
+        ({"optim": {"lrr": 1}}, "Did you mean lr?"),
+        ({"optim": {"zzz": 1}}, "It has: optimizer, lr"),
+        ({"optims": {}}, r"no group \['optims'\]"),
+        ({"optim": {"lr": "fast"}}, "lr expects number, got 'fast'"),
+        ({"optim": {"lr": 0}}, "lr wants a number above 0"),
+        ({"optim": {"scheduler": "cosine"}}, "one of plateau, steps, constant"),
+        ({"model": {"architecture": "UNet"}}, "one of XUMX, XD3Net, XConvTasNet"),
+        ({"loss": {"loss": "L2"}}, "one of MultiDomainLoss, WaveformL1Loss"),
+        ({"data": {"dataset": "dsd100"}}, "one of musdb18"),
+        ({"data": {"cache": "disk"}}, "one of none, memory"),
+        ({"data": {"source_augmentations": ["pitch"]}}, "one of gain"),
+        ({"data": {"sources": ["a", "a"]}}, "wants different names"),
+        ({"data": {"gain_min": 2.0}}, "0 < gain_min <= gain_max"),
+        ({"data": {"root_weights": [1, 2]}}, "one weight for each of the 1 folders"),
+        ({"data": {"source_map": ["a"]}}, "source_map expects mapping"),
+        ({"training": {"ema_decay": 1.0}}, "between 0 and 1"),
+        ({"separation": {"niter": -1}}, "niter wants 0 or more"),
+        ({"evaluation": {"bss_eval": "slow"}}, "one of museval, fast"),
+    ],
+)
+def test_bad_value_is_refused_with_what_was_expected(groups, message):
+    with pytest.raises(ConfigError, match=message):
+        Config.from_dict(groups)
+
+
+def test_bad_value_on_the_command_line_ends_with_usage_and_the_reason(conf, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(conf, "--lr", "fast")
+    assert stop.value.code == 2
+    assert "lr expects number, got 'fast'" in capsys.readouterr().err
+
+
+def test_unknown_option_on_the_command_line_is_refused(conf, capsys):
+    with pytest.raises(SystemExit):
+        parse(conf, "--learning_rate", "1")
+    assert "--learning_rate" in capsys.readouterr().err
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="no configuration file .*none.yml"):
+        Config.from_yaml(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize("text", ["a: [", "- lr", "optim: fast"])
+def test_file_that_is_no_configuration_is_refused(tmp_path, text):
+    path = tmp_path / "conf.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="conf.yml"):
+        Config.from_yaml(path)
+
+
+def test_training_folders_default_to_the_data_sets_own():
+    assert DataConfig(dataset="demo").roots == [Path("data/demo")]
+    assert DataConfig(train_dir=["a", "b"]).roots == [Path("a"), Path("b")]
+    assert DataConfig(train_dir=["a", "b"]).test_root == Path("a")
+    assert DataConfig(test_dir="c").test_root == Path("c")
+
+
+def test_every_option_is_explained_and_an_argument(conf, capsys):
+    with pytest.raises(SystemExit):
+        parse(conf, "--help")
+    text = " ".join(capsys.readouterr().out.split())
+    for group in GROUPS.values():
+        for field in group.__dataclass_fields__.values():
+            assert field.metadata["help"]
+            assert f"--{field.name}" in text or field.name == "source_map"
+
+
+@pytest.mark.parametrize("bandwidth, bins", [(16000, 1487), (22050, 2049), (48000, 2049), (0, 1)])
+def test_max_bin_counts_the_bins_up_to_the_bandwidth(bandwidth, bins):
+    assert max_bin(bandwidth, 4096, 44100) == bins

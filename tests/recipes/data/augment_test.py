@@ -1,0 +1,36 @@
+"""Distribution and repeatability of the augmentations."""
+
+import numpy as np
+import pytest
+
+from asteroid_xscheme.recipes.data import Augmentation, Augmenter
+
+
+def draws(augmenter, n=4000):
+    generator = np.random.default_rng(0)
+    return [augmenter.draw(generator) for _ in range(n)]
+
+
+def test_gain_is_uniform_between_its_bounds():
+    gains = np.array([draw.gain for draw in draws(Augmenter(["gain"], 0.25, 1.25))])
+    assert gains.min() >= 0.25 and gains.max() <= 1.25
+    assert gains.mean() == pytest.approx(0.75, abs=0.02)
+    assert gains.std() == pytest.approx(1 / np.sqrt(12), abs=0.02)
+
+
+def test_swap_and_polarity_change_half_of_the_draws_independently():
+    drawn = draws(Augmenter(["channelswap", "polarity"]))
+    swapped = np.array([draw.swap for draw in drawn])
+    inverted = np.array([draw.gain == -1 for draw in drawn])
+    for share in (swapped.mean(), inverted.mean(), (swapped == inverted).mean()):
+        assert share == pytest.approx(0.5, abs=0.03)
+
+
+def test_without_names_nothing_changes():
+    assert set(draws(Augmenter([]), 10)) == {Augmentation(1.0, False)}
+
+
+def test_what_one_augmentation_draws_does_not_depend_on_the_others():
+    both = draws(Augmenter(["gain", "channelswap"]), 10)
+    assert [d.gain for d in both] == [d.gain for d in draws(Augmenter(["gain"]), 10)]
+    assert [d.swap for d in both] == [d.swap for d in draws(Augmenter(["channelswap"]), 10)]

@@ -1,0 +1,204 @@
+"""Loaders: who gets which examples, however many processes and workers there are."""
+
+import pickle
+
+import pytest
+import torch
+
+from asteroid_xscheme.recipes.data import DataError, MusicDataModule, dataset_infos
+from asteroid_xscheme.recipes.data.module import ExampleSampler
+from asteroid_xscheme.recipes.data.musdb import VALID_TRACKS
+
+from .conftest import RATE, SOURCES
+
+
+@pytest.fixture
+def make_module(make_config):
+    def make(batch_size=4, val_dur=0.3, nb_channels=2, **options):
+        return MusicDataModule(make_config(**options), batch_size, val_dur, nb_channels)
+
+    return make
+
+
+def epoch_of(loader, epoch):
+    loader.sampler.set_epoch(epoch)
+    return list(loader)
+
+
+def equal(batches, others):
+    return len(batches) == len(others) and all(
+        torch.equal(a, b) for batch, other in zip(batches, others) for a, b in zip(batch, other)
+    )
+
+
+def test_validation_tracks_are_not_trained_on(make_module):
+    module = make_module()
+    assert [track.name for track in module.train_tracks] == list("acdf")
+    assert [track.name for track in module.valid_tracks] == list("be")
+
+
+def test_batches_have_the_promised_shapes_and_the_last_smaller_one_is_dropped(make_module):
+    batches = list(make_module(batch_size=6).train_dataloader())
+    assert len(batches) == 4 * 5 // 6
+    mixture, sources = batches[0]
+    assert mixture.shape == (6, 2, RATE // 4) and sources.shape == (6, 4, 2, RATE // 4)
+
+
+def test_same_seed_repeats_an_epoch_and_another_epoch_is_another(make_module):
+    one, two = (make_module().train_dataloader() for _ in range(2))
+    first = epoch_of(one, 0)
+    assert equal(first, epoch_of(two, 0))
+    assert not equal(first, epoch_of(one, 1))
+    assert equal(epoch_of(two, 1), epoch_of(one, 1))
+    assert not equal(first, epoch_of(make_module(seed=1).train_dataloader(), 0))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_workers_do_not_change_what_is_loaded(make_module):
+    alone, helped = (make_module(num_workers=n).train_dataloader() for n in (0, 2))
+    assert helped.persistent_workers
+    for epoch in (0, 1):  # the workers of epoch 0 see epoch 1
+        assert equal(epoch_of(alone, epoch), epoch_of(helped, epoch))
+
+
+def keys_of(rank, world_size, batch_size, epoch=0):
+    sampler = ExampleSampler(100, batch_size, seed=0, rank=rank, world_size=world_size)
+    sampler.set_epoch(epoch)
+    batches = list(sampler)
+    assert len(batches) == len(sampler) and {len(batch) for batch in batches} == {batch_size}
+    return [key for batch in batches for key in batch]
+
+
+def test_no_two_processes_load_the_same_example():
+    loaded = [key for rank in range(3) for key in keys_of(rank, 3, batch_size=4)]
+    assert len(loaded) == len(set(loaded)) == 96
+
+
+def test_global_batch_does_not_depend_on_the_number_of_processes():
+    alone = keys_of(0, 1, batch_size=8)
+    two = [keys_of(rank, 2, batch_size=4) for rank in range(2)]
+    for k in range(len(alone) // 8):
+        shares = [keys[4 * k : 4 * k + 4] for keys in two]
+        assert alone[8 * k : 8 * k + 8] == shares[0] + shares[1]
+
+
+def test_epochs_come_in_another_order():
+    orders = [[index for _, index in keys_of(0, 1, 10, epoch)] for epoch in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(100)) and orders[0] != orders[1]
+
+
+def test_epoch_too_small_for_a_batch_is_an_error(make_module):
+    with pytest.raises(DataError, match="20 examples, too few for one batch of 21.*samples_per_tr"):
+        make_module(batch_size=21).train_dataloader()
+
+
+def test_validation_is_the_whole_tracks_in_chunks(make_module, root):
+    module = make_module()
+    chunks = list(module.val_dataloader())
+    assert len(chunks) == 2 * 4
+    assert all(m.shape == (1, 2, RATE // 4) and s.shape[:2] == (1, 4) for m, s in chunks)
+    assert equal(chunks, list(module.val_dataloader()))
+
+
+def test_processes_take_equally_many_validation_steps_and_no_sample_twice(make_module, monkeypatch):
+    seen = []
+    for rank in range(3):
+        monkeypatch.setattr(
+            "asteroid_xscheme.recipes.data.module._rank_and_world_size", lambda rank=rank: (rank, 3)
+        )
+        seen.append([mixture for mixture, _ in make_module().val_dataloader()])
+    assert [len(chunks) for chunks in seen] == [3, 3, 3]
+    n_samples = sum(mixture.shape[-1] for chunks in seen for mixture in chunks)
+    assert n_samples == 2 * RATE
+    assert len({m.numpy().tobytes() for chunks in seen for m in chunks}) == 9
+
+
+def test_loaders_can_be_sent_to_spawned_workers(make_module):
+    module = make_module(cache="memory")
+    for dataset in (module.train_dataset(), module.val_dataloader().dataset):
+        copy = pickle.loads(pickle.dumps(dataset))
+        key = (0, 3) if hasattr(dataset, "segment") else 1
+        assert torch.equal(copy[key][1], dataset[key][1])
+
+
+def test_sources_and_channels_follow_the_options(make_module):
+    module = make_module(nb_channels=1, sources=["vocals", "drums"], source_augmentations=[])
+    mixture, sources = next(iter(module.train_dataloader()))
+    assert mixture.shape[1] == 1 and sources.shape[1:3] == (2, 1)
+
+
+def test_two_folders_with_other_names_and_weights(make_module, root, tmp_path, make_track):
+    for name in ("x", "y"):
+        make_track(tmp_path / "stage" / "train" / name, ["voice", "kit"], mixture=False)
+    module = make_module(
+        train_dir=[str(root), str(tmp_path / "stage")],
+        root_weights=[0.0, 1.0],
+        source_map={"stage": {"voice": "vocals", "kit": "drums"}},
+        sources=["drums", "vocals"],
+        source_augmentations=[],
+    )
+    assert [track.name for track in module.train_tracks] == [*"acdf", *"xy"]
+    (tmp_path / "songs").rename(tmp_path / "gone")  # weight 0: nothing is read from there
+    assert len(list(module.train_dataloader())) == 7
+
+
+def test_map_of_a_folder_that_is_not_trained_on_is_refused(make_module):
+    with pytest.raises(DataError, match="source_map speaks of moises, but the folders.*songs"):
+        make_module(source_map={"moises": {"a": "b"}})
+
+
+def test_short_tracks_are_named_and_not_trained_on(make_module, root, make_track):
+    make_track(root / "train" / "jingle", n_samples=100)
+    with pytest.warns(UserWarning, match="shorter than the segment of 0.25 s.*jingle"):
+        module = make_module()
+    assert "jingle" not in [track.name for track in module.train_tracks]
+
+
+def test_segments_longer_than_all_tracks_are_an_error(make_module):
+    with pytest.raises(DataError, match="No training track is left: 4 are shorter.*seq_dur"):
+        make_module(seq_dur=2.0)
+
+
+def test_validation_tracks_that_are_not_there_are_an_error_that_names_others(make_module):
+    with pytest.raises(DataError, match="not found in train/: q. Name tracks.*a, b, c"):
+        make_module(valid_tracks=["a", "q"])
+    with pytest.raises(DataError, match="none is named"):
+        make_module(valid_tracks=[])
+    with pytest.raises(DataError, match="ANiMAL - Rockshow"):
+        make_module(valid_tracks=None)
+
+
+def test_official_validation_tracks_are_the_default(make_module, root, make_track):
+    for name in VALID_TRACKS[:13]:
+        make_track(root / "train" / name, n_samples=4000)
+    with pytest.warns(UserWarning, match="are missing: Traffic Experiment - Sirens"):
+        module = make_module(valid_tracks=None)
+    assert {track.name for track in module.valid_tracks} == set(VALID_TRACKS[:13])
+
+
+def test_official_validation_tracks_are_those_of_the_musdb_package():
+    yaml = pytest.importorskip("yaml")
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    package = find_spec("musdb")
+    if package is None:
+        pytest.skip("musdb is not installed")
+    config = Path(package.submodule_search_locations[0]) / "configs" / "mus.yaml"
+    official = yaml.safe_load(config.read_text(encoding="utf-8"))["validation_tracks"]
+    assert sorted(VALID_TRACKS) == sorted(official)
+
+
+@pytest.mark.parametrize("dataset", ["musdb18", "musdb18hq", "demo", "folder"])
+def test_infos_have_all_that_asteroids_publisher_asks_for(dataset):
+    from asteroid.models.publisher import make_license_notice
+
+    infos = dataset_infos(dataset)
+    assert infos["dataset"] and infos["task"]
+    notice = make_license_notice("XUMX", infos["licenses"], uploader="me")
+    assert ("Research only" in notice) == (dataset != "demo")
+
+
+def test_infos_name_the_source_names_of_the_set(make_module):
+    assert dataset_infos("musdb18")["licenses"][0]["title"].startswith("MUSDB18")
+    assert SOURCES == make_module().config.sources

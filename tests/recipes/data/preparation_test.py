@@ -1,0 +1,344 @@
+"""From what a user has to a prepared folder: every kind of original, stopped and started again."""
+
+import multiprocessing
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from asteroid_xscheme.audio import probe_audio, read_audio, write_audio
+from asteroid_xscheme.recipes.config import DataConfig
+from asteroid_xscheme.recipes.data import (
+    DataError,
+    conversion,
+    find_tracks,
+    preparation,
+    prepare,
+    verify,
+)
+from asteroid_xscheme.recipes.data.musdb import STEM_STREAMS, OfficialArchive
+
+from .conftest import RATE, SOURCES
+
+NAMES = ["bass", "drums", "mixture", "other", "vocals"]
+
+
+def run(root, dataset, source_dir=None, sample_rate=RATE, **options):
+    config = DataConfig(
+        dataset=dataset,
+        source_dir=source_dir and str(source_dir),
+        sample_rate=sample_rate,
+        sources=SOURCES,
+        **options,
+    )
+    return prepare(config, root, jobs=2, progress=False)
+
+
+def listing(folder):
+    """Every file and folder below, with the time it was changed and its size."""
+    states = {path: path.stat() for path in sorted(folder.rglob("*"))}
+    return [(str(path), state.st_mtime_ns, state.st_size) for path, state in states.items()]
+
+
+def zip_of(folder, path, prefix=""):
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.*")):
+            archive.write(file, prefix + file.relative_to(folder).as_posix())
+    return path
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    return tmp_path / "prepared"
+
+
+def test_hq_folder_is_linked_and_not_written_to(root, prepared):
+    before = listing(root)
+    assert run(prepared, "musdb18hq", root) == prepared
+    assert [t.name for t in find_tracks(prepared, "train", SOURCES, RATE)] == list("abcdef")
+    assert (prepared / "train" / "a" / "bass.wav").resolve() == root / "train" / "a" / "bass.wav"
+    assert listing(root) == before
+    assert verify(prepared, SOURCES, RATE, dataset="demo", progress=False) == []
+
+
+def test_hq_folder_is_copied_where_there_are_no_links(root, prepared, monkeypatch):
+    def refuse(self, target):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    run(prepared, "musdb18hq", root)
+    copy = prepared / "train" / "a" / "bass.wav"
+    assert not copy.is_symlink()
+    assert copy.read_bytes() == (root / "train" / "a" / "bass.wav").read_bytes()
+
+
+@pytest.mark.parametrize("prefix", ["", "musdb18hq/"])
+def test_hq_zip_is_unpacked_bit_by_bit(root, prepared, tmp_path, prefix):
+    run(prepared, "musdb18hq", zip_of(root, tmp_path / "hq.zip", prefix))
+    for name in NAMES:
+        file = Path("train") / "c" / f"{name}.wav"
+        assert (prepared / file).read_bytes() == (root / file).read_bytes()
+    assert sorted(path.name for path in (prepared / "train" / "c").iterdir()) == [
+        f"{name}.wav" for name in NAMES
+    ]
+
+
+def test_other_rate_is_converted_once_at_preparation(root, prepared):
+    run(prepared, "musdb18hq", root, sample_rate=4000)
+    track, *_ = find_tracks(prepared, "train", SOURCES, 4000)
+    assert track.n_samples == RATE // 2
+    assert not track.source_files["bass"][0].is_symlink()
+
+
+def test_second_run_does_nothing_and_a_third_adds_what_is_new(root, prepared, make_track):
+    run(prepared, "musdb18hq", root, sample_rate=4000)
+    before = listing(prepared / "train")
+    run(prepared, "musdb18hq", root, sample_rate=4000)
+    assert listing(prepared / "train") == before
+    make_track(root / "train" / "g")
+    run(prepared, "musdb18hq", root, sample_rate=4000)
+    assert [t.name for t in find_tracks(prepared, "train", SOURCES)] == list("abcdefg")
+    assert [entry for entry in listing(prepared / "train") if entry in before[1:]] == before[1:]
+
+
+def test_unfinished_songs_of_a_killed_run_are_made_again(root, prepared):
+    run(prepared, "musdb18hq", root)
+    (prepared / "train" / "a").rename(prepared / "train" / ".a.part")
+    (prepared / "train" / ".a.part" / "bass.wav").unlink()
+    run(prepared, "musdb18hq", root)
+    assert sorted(path.name for path in (prepared / "train").iterdir()) == list("abcdef")
+    assert len(list((prepared / "train" / "a").iterdir())) == 5
+
+
+def _prepare_slowly(root, prepared, connection):
+    write = conversion._write
+
+    def write_slowly(*args):
+        connection.send("writing")
+        time.sleep(0.05)
+        write(*args)
+
+    conversion._write = write_slowly
+    config = DataConfig(dataset="folder", source_dir=str(root), sample_rate=RATE)
+    prepare(config, prepared, jobs=1, progress=False)
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_kill_leaves_only_whole_tracks_and_the_next_run_completes(root, prepared):
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_prepare_slowly, args=(root, prepared, theirs))
+    process.start()
+    for _ in range(8):  # in the midst of the second track
+        ours.recv()
+    process.kill()
+    process.join()
+    finished = find_tracks(prepared, "train", SOURCES)
+    assert 0 < len(finished) < 6
+    assert list((prepared / "train").glob(".*.part"))
+    run(prepared, "folder", root)
+    assert len(find_tracks(prepared, "train", SOURCES)) == 6
+    assert verify(prepared, SOURCES, RATE, progress=False) == []
+
+
+def test_own_songs_of_any_format_rate_length_and_channels_become_equal(prepared, tmp_path):
+    song = tmp_path / "mine" / "my song"
+    song.mkdir(parents=True)
+    write_audio(song / "gtr.flac", 0.1 * torch.randn(2, 4000), 4000)
+    write_audio(song / "voc.wav", 0.1 * torch.randn(1, 7000), RATE)
+    before = listing(tmp_path / "mine")
+    run(prepared, "folder", tmp_path / "mine")
+    folder = prepared / "train" / "my song"
+    files = {path.stem: read_audio(path) for path in folder.iterdir()}
+    assert set(files) == {"gtr", "voc", "mixture"}
+    assert {waveform.shape for waveform, _ in files.values()} == {(2, RATE)}
+    assert {rate for _, rate in files.values()} == {RATE}
+    assert not files["voc"][0][:, 7000:].any()
+    total = files["gtr"][0] + files["voc"][0]
+    torch.testing.assert_close(files["mixture"][0], total, atol=2 / 2**15, rtol=0)
+    assert listing(tmp_path / "mine") == before
+
+
+def test_source_that_is_left_out_is_not_in_the_mixture_that_is_made(prepared, tmp_path, make_track):
+    waveforms = make_track(tmp_path / "mine" / "x", ["voc", "click"], mixture=False)
+    source_map = {"prepared": {"voc": "vocals", "click": None}}
+    run(prepared, "folder", tmp_path / "mine", source_map=source_map)
+    mixture, _ = read_audio(prepared / "train" / "x" / "mixture.wav")
+    torch.testing.assert_close(mixture, waveforms[0], atol=1e-7, rtol=0)
+
+
+def test_sources_louder_than_full_scale_are_not_clipped(prepared, tmp_path):
+    (tmp_path / "mine" / "x").mkdir(parents=True)
+    loud = torch.linspace(-1.5, 1.5, 100).expand(2, -1)
+    write_audio(tmp_path / "mine" / "x" / "bass.wav", loud, RATE, "FLOAT")
+    write_audio(tmp_path / "mine" / "x" / "drums.wav", 0.1 * loud, RATE, "FLOAT")
+    run(prepared, "folder", tmp_path / "mine")
+    folder = prepared / "train" / "x"
+    assert torch.equal(read_audio(folder / "bass.wav")[0], loud)
+    subtypes = {path.stem: soundfile.info(str(path)).subtype for path in folder.iterdir()}
+    assert subtypes == {"bass": "FLOAT", "mixture": "FLOAT", "drums": "PCM_16"}
+
+
+def _falcon():
+    package = find_spec("stempeg")
+    if package is None:
+        pytest.skip("stempeg is not installed")
+    folder = Path(package.submodule_search_locations[0]) / "data"
+    return folder / "The Easton Ellises - Falcon 69.stem.mp4"
+
+
+@pytest.fixture
+def stems(tmp_path):
+    """A folder of MUSDB18 that holds the real track of the stempeg package."""
+    folder = tmp_path / "musdb18" / "test"
+    folder.mkdir(parents=True)
+    (folder / _falcon().name).symlink_to(_falcon())
+    return tmp_path / "musdb18"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_stems_are_decoded_to_the_sample_and_nothing_is_lost(stems, prepared, tmp_path, packed):
+    source = zip_of(stems, tmp_path / "musdb18.zip") if packed else stems
+    run(prepared, "musdb18", source, sample_rate=44100)
+    folder = prepared / "test" / "The Easton Ellises - Falcon 69"
+    for stream, name in enumerate(STEM_STREAMS):
+        expected, rate = read_audio(_falcon(), stream=stream)
+        decoded, written_rate = read_audio(folder / f"{name}.wav")
+        assert written_rate == rate == 44100
+        torch.testing.assert_close(decoded, expected, atol=0.51 / 2**15, rtol=0)
+    assert not [path for path in folder.iterdir() if path.suffix != ".wav"]
+
+
+def test_real_stems_pass_verification(stems, prepared):
+    run(prepared, "musdb18", stems, sample_rate=44100)
+    (prepared / "test").rename(prepared / "train")
+    assert verify(prepared, SOURCES, 44100, dataset="demo", progress=False) == []
+
+
+def test_streams_of_unequal_length_are_cut_or_refused(tmp_path, monkeypatch):
+    lengths = [5000, 5000, 4990, 5000, 5000]
+    monkeypatch.setattr(
+        conversion,
+        "read_audio",
+        lambda path, n_samples=None, stream=None: (
+            (torch.zeros(2, lengths[stream]), RATE)
+            if stream is not None
+            else read_audio(path, n_samples=n_samples)
+        ),
+    )
+    conversion.convert_stems(tmp_path / "song.stem.mp4", tmp_path, RATE)
+    assert {probe_audio(path).n_samples for path in tmp_path.glob("*.wav")} == {4990}
+    lengths[3] = 10
+    with pytest.raises(DataError, match="song.stem.mp4: streams of.*'other': 10.*fetch it again"):
+        conversion.convert_stems(tmp_path / "song.stem.mp4", tmp_path, RATE)
+
+
+def test_damaged_song_is_named_and_the_others_are_done(stems, prepared):
+    (stems / "train").mkdir()
+    (stems / "train" / "broken.stem.mp4").write_bytes(_falcon().read_bytes()[:20_000])
+    with pytest.raises(DataError, match="1 of 2 songs could not be.*\nbroken: .*broken.stem.mp4"):
+        run(prepared, "musdb18", stems, sample_rate=44100)
+    assert len(find_tracks(prepared, "test", SOURCES, 44100)) == 1
+    assert not list((prepared / "train").iterdir())
+
+
+@pytest.mark.parametrize("name", ["../evil/train/x/bass.wav", "/train/x/bass.wav", "C:/a/bass.wav"])
+def test_zip_that_leads_out_of_its_folder_is_refused(prepared, tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr(name, b"data")
+    with pytest.raises(DataError, match="leads out of its folder"):
+        run(prepared, "musdb18hq", tmp_path / "evil.zip")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_cut_zip_and_damaged_member_are_told(root, prepared, tmp_path):
+    whole = zip_of(root, tmp_path / "hq.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="not a complete zip file.*fetch it again"):
+        run(prepared, "musdb18hq", tmp_path / "cut.zip")
+    (tmp_path / "bad.zip").write_bytes(whole[:5000] + bytes(100) + whole[5100:])
+    with pytest.raises(DataError, match="(?s)1 of 7 songs.*is damaged.*Bad CRC-32"):
+        run(prepared, "musdb18hq", tmp_path / "bad.zip")
+    assert len(find_tracks(prepared, "train", SOURCES)) == 6 or (prepared / "test").exists()
+
+
+def test_no_songs_are_told_with_the_expected_layout(root, prepared):
+    with pytest.raises(
+        DataError, match="musdb18 expects .*stem.mp4.*looks like --dataset musdb18hq"
+    ):
+        run(prepared, "musdb18", root)
+    with pytest.raises(DataError, match="Did you mean .*songs"):
+        run(prepared, "musdb18hq", root / "train")
+    with pytest.raises(DataError, match="no such folder or zip"):
+        run(prepared, "musdb18hq", root / "nowhere")
+    with pytest.raises(DataError, match="wants --source_dir"):
+        run(prepared, "folder")
+
+
+def test_other_settings_want_another_folder(root, prepared):
+    run(prepared, "musdb18hq", root)
+    with pytest.raises(DataError, match="was prepared as .*8000.*not .*4000.*another folder"):
+        run(prepared, "musdb18hq", root, sample_rate=4000)
+
+
+def test_folder_of_the_user_is_never_prepared_into(root):
+    before = listing(root.parent)
+    with pytest.raises(DataError, match="lies in --source_dir, which is only read"):
+        run(root / "prepared", "musdb18hq", root)
+    with pytest.raises(DataError, match="not prepared here.*train on it as it is"):
+        run(root, "musdb18hq")
+    assert listing(root.parent) == before
+
+
+def test_demo_songs_are_rendered_at_their_own_rate_only(prepared, monkeypatch):
+    rendered = []
+    monkeypatch.setattr(preparation, "render_demo", lambda root, **options: rendered.append(root))
+    with pytest.raises(DataError, match="demo songs have 44100 Hz, not 8000"):
+        run(prepared, "demo")
+    run(prepared, "demo", sample_rate=44100)
+    assert rendered == [prepared]
+
+
+def test_of_two_recipes_at_once_one_makes_the_demo_songs(prepared, monkeypatch):
+    calls = []
+
+    def render(root, **options):
+        calls.append("begin")
+        time.sleep(0.1)
+
+    monkeypatch.setattr(preparation, "render_demo", render)
+    monkeypatch.setattr(preparation, "unpack_real_track", lambda root: calls.append("end"))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: run(prepared, "demo", sample_rate=44100), range(2)))
+    assert calls == ["begin", "end", "begin", "end"]
+
+
+def test_missing_set_is_downloaded_checked_and_prepared(root, prepared, tmp_path, monkeypatch):
+    fetched = []
+
+    def download(url, target, *, checksum, progress):
+        fetched.append((url, checksum))
+        return zip_of(root, target)
+
+    archive = OfficialArchive("hq.zip", "https://example.org/hq.zip", "md5:" + "0" * 32)
+    monkeypatch.setattr(preparation, "download", download)
+    monkeypatch.setitem(preparation.ARCHIVES, "musdb18hq", archive)
+    run(prepared, "musdb18hq")
+    assert fetched == [(archive.url, archive.checksum)]
+    assert (tmp_path / "hq.zip").exists()
+    assert len(find_tracks(prepared, "train", SOURCES)) == 6
+
+
+def test_complete_official_set_needs_no_originals(prepared, root, monkeypatch):
+    monkeypatch.setattr(preparation, "N_TRACKS", {"train": 6, "test": 1})
+    run(prepared, "musdb18hq", root)
+    monkeypatch.setattr(preparation, "download", None)
+    start = time.perf_counter()
+    run(prepared, "musdb18hq")
+    assert time.perf_counter() - start < 5

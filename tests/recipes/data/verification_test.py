@@ -1,0 +1,118 @@
+"""What is wrong with a folder is named, with the remedy; what is right is not."""
+
+import pytest
+import torch
+
+from asteroid_xscheme.audio import read_audio, write_audio
+from asteroid_xscheme.recipes.data import verification, verify
+
+from .conftest import RATE, SOURCES
+
+
+def problems_of(root, **options):
+    return verify(root, SOURCES, RATE, progress=False, **options)
+
+
+def one_problem(root, **options):
+    problems = problems_of(root, **options)
+    assert len(problems) == 1, problems
+    return problems[0]
+
+
+def replace(path, waveform, rate=RATE):
+    path.unlink()
+    write_audio(path, waveform, rate, "FLOAT")
+
+
+def test_sound_folder_has_no_problems(root):
+    assert problems_of(root) == []
+
+
+def test_missing_file_is_named(root):
+    (root / "train" / "c" / "drums.wav").unlink()
+    problems = problems_of(root)
+    assert problems[0].startswith("train/c: lacks drums.wav; delete the track's folder and prepare")
+
+
+def test_ones_own_tracks_may_lack_sources_but_not_all(root, make_track):
+    make_track(root / "train" / "x", ["drums", "bass"])
+    make_track(root / "train" / "y", ["violin"])
+    assert one_problem(root, dataset="folder").startswith(
+        "train/y: has none of bass, drums, vocals, other; map its files in source_map"
+    )
+
+
+def test_wrong_rate_is_named(root):
+    waveform, _ = read_audio(root / "test" / "t" / "bass.wav")
+    replace(root / "test" / "t" / "bass.wav", waveform, 16000)
+    assert "test/t: bass has 16000 Hz, expected 8000 Hz; prepare" in one_problem(root)
+
+
+def test_unequal_lengths_and_channels_are_named(root):
+    replace(root / "train" / "b" / "bass.wav", torch.zeros(2, 500))
+    assert "train/b: files of unequal length, bass 500, drums 8000" in one_problem(root)
+    replace(root / "train" / "b" / "bass.wav", torch.zeros(1, RATE))
+    assert "train/b: unequal numbers of channels, bass 1, drums 2" in one_problem(root)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_samples_that_are_no_numbers_are_named(root, value):
+    waveform, _ = read_audio(root / "train" / "a" / "other.wav")
+    waveform[1, 4000] = value
+    replace(root / "train" / "a" / "other.wav", waveform)
+    assert "train/a: other.wav has samples that are NaN or infinite; replace" in one_problem(root)
+
+
+def test_mixture_may_differ_from_the_sum_as_that_of_real_stems_does(root):
+    mixture, _ = read_audio(root / "train" / "d" / "mixture.wav")
+    noise = torch.randn_like(mixture) * mixture.std()
+    replace(root / "train" / "d" / "mixture.wav", mixture + noise * 10 ** (-22.6 / 20))
+    assert problems_of(root) == []
+    replace(root / "train" / "d" / "mixture.wav", mixture + noise * 10 ** (-17 / 20))
+    assert "train/d: mixture and sum of the sources differ by -17." in one_problem(root)
+
+
+def test_silent_mixture_of_sources_that_are_not_is_named_and_silence_is_not(root, make_track):
+    replace(root / "train" / "d" / "mixture.wav", torch.zeros(2, RATE))
+    assert "differ by inf dB" in one_problem(root)
+    for name in SOURCES:
+        replace(root / "train" / "d" / f"{name}.wav", torch.zeros(2, RATE))
+    assert problems_of(root) == []
+
+
+def test_short_track_is_named_when_the_segment_is_known(root, make_track):
+    make_track(root / "train" / "jingle", n_samples=4000)
+    assert problems_of(root) == []
+    expected = "train/jingle: 0.50 s is shorter than a segment of 0.6 s"
+    assert one_problem(root, seq_dur=0.6).startswith(expected)
+
+
+def test_file_that_is_no_audio_is_named(root):
+    (root / "train" / "a" / "bass.wav").write_bytes(b"nothing of the kind")
+    assert "bass.wav: not an audio file" in one_problem(root)
+
+
+def test_folder_of_the_wrong_level_is_named(root):
+    assert "one level too high: did you mean" in one_problem(root.parent)
+
+
+def test_incomplete_official_set_is_named(root):
+    problems = problems_of(root, dataset="musdb18hq")
+    assert "has 6 tracks, the official set 100. Prepare the data again" in problems[0]
+    assert "lacks validation tracks: ANiMAL - Rockshow" in problems[1]
+    assert "has 1 tracks, the official set 50" in problems[2]
+    assert len(problems) == 3
+
+
+def test_what_was_prepared_is_remembered(root):
+    (root / "prepared.json").write_text('{"dataset": "musdb18", "sample_rate": 8000}')
+    assert len(problems_of(root)) == 3
+
+
+def test_long_files_are_read_in_blocks(root, monkeypatch):
+    monkeypatch.setattr(verification, "_BLOCK", 999)
+    assert problems_of(root) == []
+    waveform, _ = read_audio(root / "train" / "a" / "other.wav")
+    waveform[0, -1] = float("nan")
+    replace(root / "train" / "a" / "other.wav", waveform)
+    assert "NaN" in one_problem(root)

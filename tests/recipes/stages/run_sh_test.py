@@ -1,0 +1,140 @@
+"""run.sh: its options, its stages, and the memory of the last run; Python is played by a script."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RECIPES = Path(__file__).parents[3] / "egs" / "musdb18"
+FOLDERS = ["X-UMX", "X-D3Net", "X-ConvTasNet"]
+
+#: answers what run.sh asks of Python by `-c`, and notes down every other call
+PYTHON = """#!/usr/bin/env bash
+if [[ $1 == -c ]]; then exec {real} "$@"; fi
+echo "GPUs=${{CUDA_VISIBLE_DEVICES-unset}} $*" >> {calls}
+"""
+
+
+class Recipe:
+    """A copy of a recipe's folder, run with a stand-in for Python."""
+
+    def __init__(self, folder: Path, home: Path):
+        self.folder = shutil.copytree(
+            folder, home / folder.name, ignore=shutil.ignore_patterns("data", "exp")
+        )
+        self.calls_file = home / "calls"
+        self.python = home / "python"
+        self.python.write_text(PYTHON.format(real=sys.executable, calls=self.calls_file))
+        self.python.chmod(0o755)
+
+    def run(self, *options, **environment):
+        command = ["bash", "run.sh", *options, "--python_path", str(self.python)]
+        plain = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
+        return subprocess.run(
+            command, cwd=self.folder, env={**plain, **environment}, capture_output=True, text=True
+        )
+
+    @property
+    def calls(self):
+        return self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
+
+
+@pytest.fixture(params=FOLDERS)
+def recipe(request, tmp_path):
+    return Recipe(RECIPES / request.param, tmp_path)
+
+
+@pytest.fixture
+def x_umx(tmp_path):
+    return Recipe(RECIPES / "X-UMX", tmp_path)
+
+
+def test_four_stages_run_in_order_for_one_experiment(recipe):
+    done = recipe.run("--tag", "mine")
+    assert done.returncode == 0, done.stderr
+    stages = ["prepare", "train.py", "eval.py", "publish"]
+    assert len(recipe.calls) == 4
+    assert all(stage in call for stage, call in zip(stages, recipe.calls))
+    exp_dirs = {call.split("--exp_dir ")[1].split()[0] for call in recipe.calls[1:]}
+    assert len(exp_dirs) == 1 and exp_dirs.pop().endswith("_mine")
+
+
+def test_recipes_differ_in_configuration_and_comments_only():
+    def code(path):
+        lines = path.read_text().splitlines()
+        return [line.split("  #")[0].rstrip() for line in lines if not line.startswith("#")]
+
+    for name in ("run.sh", "train.py", "eval.py"):
+        first, *others = (code(RECIPES / folder / name) for folder in FOLDERS)
+        assert all(other == first for other in others)
+
+
+def test_stages_begin_and_stop_where_asked(x_umx):
+    x_umx.run("--stage", "1", "--stop_stage", "1", "--tag", "a")
+    assert len(x_umx.calls) == 1 and "train.py" in x_umx.calls[0]
+
+
+def test_later_stage_alone_finds_the_last_trained_run(x_umx):
+    x_umx.run("--stage", "1", "--stop_stage", "1")
+    x_umx.run("--stage", "2", "--stop_stage", "2")
+    trained, evaluated = (call.split("--exp_dir ")[1].split()[0] for call in x_umx.calls)
+    assert trained == evaluated
+
+
+def test_each_training_without_a_tag_gets_its_own(x_umx):
+    for _ in range(2):
+        x_umx.run("--stage", "1", "--stop_stage", "1")
+    first, second = (call.split("--exp_dir ")[1].split()[0] for call in x_umx.calls)
+    assert first != second
+
+
+def test_later_stage_without_any_run_says_what_to_do(x_umx):
+    done = x_umx.run("--stage", "2")
+    assert done.returncode == 2 and not x_umx.calls
+    assert "nothing was trained here yet" in done.stderr
+
+
+def test_options_of_the_configuration_reach_every_stage_as_they_are(x_umx):
+    x_umx.run("--tag", "a", "--sources", "vocals", "drums", "--lr", "0.01")
+    assert all("--sources vocals drums --lr 0.01" in call for call in x_umx.calls)
+
+
+def test_gpus_are_all_unless_some_are_named(x_umx):
+    x_umx.run("--stop_stage", "0")
+    x_umx.run("--stop_stage", "0", "--id", "0,1")
+    assert x_umx.calls[0].startswith("GPUs=unset") and x_umx.calls[1].startswith("GPUs=0,1")
+
+
+def test_demo_takes_its_own_small_configuration(x_umx):
+    x_umx.run("--stop_stage", "0", "--dataset", "demo")
+    x_umx.run("--stop_stage", "0")
+    assert "--conf local/conf_demo.yml" in x_umx.calls[0] and "--dataset demo" in x_umx.calls[0]
+    assert "--conf local/conf.yml" in x_umx.calls[1]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--stage", "4"], "--stage is 0"),
+        (["--stop_stage", "x"], "--stop_stage is 0"),
+        (["--tag"], "--tag expects a value"),
+        (["--stage", "--tag"], "--stage expects a value"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_runs(x_umx, options, message):
+    done = x_umx.run(*options)
+    assert done.returncode == 2 and message in done.stderr and not x_umx.calls
+
+
+def test_failing_stage_ends_the_run(x_umx):
+    x_umx.python.write_text(x_umx.python.read_text() + "exit 3\n")
+    done = x_umx.run("--tag", "a")
+    assert done.returncode == 3 and len(x_umx.calls) == 1
+
+
+def test_help_tells_usage(x_umx):
+    done = x_umx.run("--help")
+    assert done.returncode == 0 and "in four stages" in done.stdout

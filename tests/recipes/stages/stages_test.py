@@ -1,0 +1,118 @@
+"""The stages behind run.sh, on tiny songs: evaluate, publish, and what they refuse."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from asteroid_xscheme.audio import probe_audio
+from asteroid_xscheme.weights import load_package, save_package
+from asteroid_xscheme.recipes.config import Config
+from asteroid_xscheme.recipes.data import dataset_infos
+from asteroid_xscheme.models import XUMX
+from asteroid_xscheme.recipes.stages import best_model, evaluate_run, publish_run, run_name
+
+RECIPE = Path(__file__).parents[3] / "egs" / "musdb18" / "X-UMX"
+
+
+@pytest.fixture
+def run(make_config, tmp_path):
+    """Options and folder of a run whose model is as it was initialised."""
+    config = make_config(evaluation={"bss_eval": "fast"})
+    args = config.model.model_args(config.data.sample_rate)
+    torch.manual_seed(0)
+    package = XUMX(config.data.sources, sample_rate=config.data.sample_rate, **args).serialize()
+    package.update(dataset_infos("folder"))
+    exp_dir = tmp_path / "exp" / "run"
+    exp_dir.mkdir(parents=True)
+    save_package(package, exp_dir / "best_model.pth")
+    return config, exp_dir
+
+
+def test_evaluation_scores_model_and_baselines_and_keeps_the_songs(run, capsys):
+    config, exp_dir = run
+    evaluate_run(config, exp_dir)
+
+    text = capsys.readouterr().out
+    for row in ("mixture", "static filter", "ratio-mask oracle", "X-UMX"):
+        assert f"| {row}" in text
+    assert (exp_dir / "results.md").read_text(encoding="utf-8").strip() in text
+    metrics = json.loads((exp_dir / "final_metrics.json").read_text())
+    assert set(metrics) == {
+        f"{metric}_{source}"
+        for metric in ("sdr", "sir", "isr", "sar")
+        for source in config.data.sources
+    }
+    with open(exp_dir / "all_metrics.csv") as file:
+        assert len(list(csv.DictReader(file))) == 4 * 4  # systems x sources of the one track
+    for source in config.data.sources:
+        info = probe_audio(exp_dir / "evaluation" / "estimates" / "t" / f"{source}.wav")
+        assert (info.sample_rate, info.n_channels, info.n_samples) == (8000, 2, 12000)
+
+
+def test_evaluation_again_scores_nothing_again(run, capsys):
+    config, exp_dir = run
+    evaluate_run(config, exp_dir)
+    first = capsys.readouterr().out
+    scores = list(exp_dir.parent.rglob("scores/**/*.json"))
+    before = {path: path.stat().st_mtime_ns for path in scores}
+    evaluate_run(config, exp_dir)
+    assert capsys.readouterr().out == first
+    assert scores and before == {path: path.stat().st_mtime_ns for path in scores}
+
+
+def test_published_folder_holds_weights_and_scores(run):
+    config, exp_dir = run
+    evaluate_run(config, exp_dir)
+    publish_run(config, exp_dir)
+    package = load_package(str(exp_dir / "publish_dir" / "model.pth"))
+    metrics = json.loads((exp_dir / "final_metrics.json").read_text())
+    assert package["infos"]["final_metrics"] == metrics
+    assert package["infos"]["training_config"]["optim"]["lr"] == config.optim.lr
+    assert (exp_dir / "publish_dir" / "README.md").is_file()
+
+
+def test_no_other_model_takes_the_place_of_a_missing_one(make_config, tmp_path):
+    with pytest.raises(FileNotFoundError, match="train it first"):
+        evaluate_run(make_config(), tmp_path)
+    with pytest.raises(FileNotFoundError, match="best_model.pth"):
+        best_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "architecture, bridge, name",
+    [
+        ("XUMX", True, "X-UMX"),
+        ("XUMX", False, "UMX"),
+        ("XD3Net", [], "D3Net"),
+        ("XConvTasNet", ["bottleneck", "separator"], "X-Conv-TasNet (bottleneck, separator)"),
+    ],
+)
+def test_run_is_named_as_in_the_paper(architecture, bridge, name):
+    assert (
+        run_name(Config.from_dict({"model": {"architecture": architecture, "bridge": bridge}}))
+        == name
+    )
+
+
+@pytest.mark.parametrize(
+    "command, message",
+    [
+        (["eval.py", "--exp_dir", "nowhere"], "eval.py: There is no nowhere/best_model.pth"),
+        (["train.py", "--train_dir", "nowhere"], "nowhere"),
+        (["train.py", "--conf", "nowhere.yml"], "no configuration file nowhere.yml"),
+        (["-m", "asteroid_xscheme.recipes.stages", "bake"], "prepare|publish"),
+    ],
+)
+def test_mistake_is_told_in_one_line_without_a_traceback(command, message, tmp_path):
+    program = [str(RECIPE / part) if part in ("train.py", "eval.py") else part for part in command]
+    conf = [] if "--conf" in command else ["--conf", str(RECIPE / "local" / "conf.yml")]
+    done = subprocess.run(
+        [sys.executable, *program, *conf], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode != 0 and message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,380 @@
+"""`xscheme separate` from the user's side: good songs, bad songs, options, interruption."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import xscheme
+from asteroid_xscheme.audio import read_audio, write_audio
+from asteroid_xscheme.weights import save_package
+from asteroid_xscheme.models import XUMX
+
+SOURCES = ["drums", "vocals"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A file of a tiny model."""
+    sizes = dict(window_length=256, in_chan=256, n_hop=64, hidden_size=8, nb_layers=1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = XUMX(SOURCES, sample_rate=8000, **sizes)
+    return save_package(network.serialize(), tmp_path_factory.mktemp("model") / "tiny.pth")
+
+
+@pytest.fixture
+def run(model, tmp_path, capsys):
+    """Function (*arguments) -> (exit status, error lines); stems go to OUT = tmp_path / "out"."""
+
+    def call(*arguments):
+        options = ["-n", str(model), "-o", str(tmp_path / "out"), "-d", "cpu", "-q"]
+        status = xscheme.main(["separate", *map(str, arguments), *options])
+        return status, capsys.readouterr().err.splitlines()
+
+    return call
+
+
+def noise(n_samples=8000, n_channels=2, scale=0.1):
+    generator = torch.Generator().manual_seed(0)
+    return scale * torch.randn(n_channels, n_samples, generator=generator)
+
+
+def song(path, *shape, rate=8000, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_audio(path, noise(*shape), rate, **options)
+    return path
+
+
+def stems(folder, track):
+    return {path.name: read_audio(path)[0] for path in (folder / "out" / "tiny" / track).iterdir()}
+
+
+def test_stems_of_a_song_have_its_length_and_sum_to_it(run, tmp_path):
+    assert run(song(tmp_path / "my song é.wav")) == (0, [])
+    found = stems(tmp_path, "my song é")
+    assert sorted(found) == ["drums.wav", "vocals.wav"]
+    assert torch.allclose(sum(found.values()), noise(), atol=3 * 2**-15)
+
+
+@pytest.mark.parametrize(
+    "option, name, subtype",
+    [
+        ("--int24", "drums.wav", "PCM_24"),
+        ("--float32", "drums.wav", "FLOAT"),
+        ("--flac", "drums.flac", "PCM_16"),
+        ("--mp3", "drums.mp3", "MPEG_LAYER_III"),
+    ],
+)
+def test_formats(run, tmp_path, option, name, subtype):
+    assert run(song(tmp_path / "a.wav"), option) == (0, [])
+    path = tmp_path / "out" / "tiny" / "a" / name
+    assert soundfile.info(path).subtype == subtype
+    assert read_audio(path)[0].shape == (2, 8000)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--niter", "0"],
+        ["--niter", "2", "--softmask", "--wiener-win-len", "0"],
+        ["--wiener", "one_pass", "--flip-channels"],
+        ["--segment", "0.5", "--overlap", "0.3", "--batch-size", "2"],
+        ["--shifts", "2", "--normalize", "-j", "1"],
+        ["--precision", "bf16"],
+        ["--clip-mode", "clamp"],
+    ],
+)
+def test_ways_of_separating(run, tmp_path, options):
+    threads = torch.get_num_threads()
+    assert run(song(tmp_path / "a.wav"), *options) == (0, [])
+    assert stems(tmp_path, "a")["drums.wav"].shape == (2, 8000)
+    torch.set_num_threads(threads)
+
+
+def test_two_stems_and_residual(run, tmp_path):
+    assert run(song(tmp_path / "a.wav"), "--two-stems", "vocals", "--residual", "rest") == (0, [])
+    found = stems(tmp_path, "a")
+    assert sorted(found) == ["no_vocals.wav", "rest.wav", "vocals.wav"]
+    assert torch.allclose(sum(found.values()), noise(), atol=4 * 2**-15)
+
+
+def test_targets_and_filename(run, tmp_path):
+    path = song(tmp_path / "a.wav")
+    assert run(path, "--targets", "vocals", "--filename", "{track}.{trackext}_{stem}.{ext}")[0] == 0
+    assert [p.name for p in (tmp_path / "out" / "tiny").iterdir()] == ["a.wav_vocals.wav"]
+
+
+def test_start_and_duration(run, tmp_path):
+    assert run(song(tmp_path / "a.wav"), "--start", "0.25", "--duration", "0.5") == (0, [])
+    whole = sum(stems(tmp_path, "a").values())
+    assert torch.allclose(whole, noise()[:, 2000:6000], atol=3 * 2**-15)
+
+
+def test_folders_and_patterns(run, tmp_path):
+    for name in ("in/a.wav", "in/sub/a.flac", "in/b c.wav", "other/x1.wav", "other/x2.wav"):
+        song(tmp_path / name)
+    (tmp_path / "in" / "notes.txt").write_text("no song")
+    assert run(tmp_path / "in", tmp_path / "other" / "x*.wav") == (0, [])
+    tracks = {
+        path.parent.relative_to(tmp_path / "out" / "tiny").as_posix()
+        for path in (tmp_path / "out").rglob("drums.wav")
+    }
+    assert tracks == {"a", "sub/a", "b c", "x1", "x2"}
+
+
+def test_stems_in_the_folder_of_the_songs_are_not_songs(run, tmp_path):
+    song(tmp_path / "a.wav")
+    assert run(tmp_path)[0] == 0
+    assert run(tmp_path, "--skip-existing") == (0, [])
+    assert [path.name for path in (tmp_path / "out" / "tiny").iterdir()] == ["a"]
+
+
+def test_existing_stems_are_kept_unless_told(run, tmp_path):
+    path = song(tmp_path / "a.wav")
+    run(path)
+    stem = tmp_path / "out" / "tiny" / "a" / "drums.wav"
+    stem.write_bytes(b"mine")
+    status, errors = run(path)
+    assert status == 1
+    assert "a.wav: " in errors[0] and "exists; add --overwrite or --skip-existing" in errors[0]
+    assert run(path, "--skip-existing") == (0, [])
+    assert stem.read_bytes() == b"mine"
+    assert run(path, "--overwrite") == (0, [])
+    assert read_audio(stem)[0].shape == (2, 8000)
+
+
+def test_unfinished_songs_are_finished_by_skip_existing(run, tmp_path):
+    path = song(tmp_path / "a.wav")
+    run(path)
+    (tmp_path / "out" / "tiny" / "a" / "drums.wav").unlink()
+    assert run(path, "--skip-existing") == (0, [])
+    assert sorted(stems(tmp_path, "a")) == ["drums.wav", "vocals.wav"]
+
+
+def test_shards_share_the_songs(run, tmp_path):
+    for k in range(5):
+        song(tmp_path / "in" / f"{k}.wav", 100)
+    run(tmp_path / "in", "--shard", "1/2")
+    assert sorted(p.name for p in (tmp_path / "out" / "tiny").iterdir()) == ["0", "2", "4"]
+    run(tmp_path / "in", "--shard", "2/2")
+    assert len(list((tmp_path / "out" / "tiny").iterdir())) == 5
+
+
+def test_the_summary_tells_what_became_of_each_song(run, tmp_path):
+    song(tmp_path / "in" / "a.wav")
+    (tmp_path / "in" / "b.wav").write_bytes(b"")
+    status, _ = run(tmp_path / "in", "--json", tmp_path / "summary.json")
+    good, bad = json.loads((tmp_path / "summary.json").read_text())["songs"]
+    assert status == 1
+    assert good["seconds"] == 1.0
+    assert good["gain"] == 1.0
+    assert sorted(good["stems"]) == SOURCES
+    assert "is empty" in bad["error"]
+
+
+def text_named_wav(path):
+    path.write_text("hello, this is text")
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def no_samples(path):
+    soundfile.write(path, np.zeros((0, 2)), 8000)
+
+
+def not_a_number(path):
+    waveform = noise().numpy().T.copy()
+    waveform[4000] = np.nan
+    soundfile.write(path, waveform, 8000, subtype="FLOAT")
+
+
+def infinite(path):
+    waveform = noise().numpy().T.copy()
+    waveform[4000] = -np.inf
+    soundfile.write(path, waveform, 8000, subtype="FLOAT")
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (text_named_wav, "not an audio file"),
+        (empty, "is empty"),
+        (no_samples, "holds no samples"),
+        (not_a_number, "no number (NaN or infinite) at 0.500 s"),
+        (infinite, "no number (NaN or infinite) at 0.500 s"),
+        (lambda path: None, "no such file"),
+    ],
+)
+def test_a_bad_song_is_one_line_and_the_others_are_done(run, tmp_path, make, message):
+    make(tmp_path / "bad é.wav")
+    status, errors = run(tmp_path / "bad é.wav", song(tmp_path / "good.wav"))
+    assert status == 1
+    assert len(errors) == 1
+    assert errors[0].startswith(str(tmp_path / "bad é.wav: ")) and message in errors[0]
+    assert [path.name for path in (tmp_path / "out" / "tiny").iterdir()] == ["good"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_song_without_permission_is_named(run, tmp_path):
+    path = song(tmp_path / "a.wav")
+    path.chmod(0)
+    status, errors = run(path)
+    assert (status, len(errors)) == (1, 1)
+    assert "no permission" in errors[0]
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 127, 129])
+def test_very_short_songs_are_separated(run, tmp_path, n_samples):
+    assert run(song(tmp_path / "a.wav", n_samples)) == (0, [])
+    assert stems(tmp_path, "a")["drums.wav"].shape == (2, n_samples)
+
+
+@pytest.mark.parametrize("rate, n_channels", [(192000, 2), (44100, 24), (8000, 1), (11025, 3)])
+def test_unusual_rates_and_channels_come_out_as_they_went_in(run, tmp_path, rate, n_channels):
+    assert run(song(tmp_path / "a.wav", 3000, n_channels, rate=rate)) == (0, [])
+    info = soundfile.info(tmp_path / "out" / "tiny" / "a" / "drums.wav")
+    assert (info.samplerate, info.channels, info.frames) == (rate, n_channels, 3000)
+
+
+def test_eight_bit_songs_are_separated(run, tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise().numpy().T, 8000, subtype="PCM_U8")
+    assert run(tmp_path / "a.wav") == (0, [])
+    assert torch.allclose(sum(stems(tmp_path, "a").values()), noise(), atol=1 / 100)
+
+
+def test_silence_gives_silence(run, tmp_path):
+    assert run(song(tmp_path / "a.wav", 8000, 2, 0.0)) == (0, [])
+    assert all(stem.abs().max() == 0 for stem in stems(tmp_path, "a").values())
+
+
+def test_a_cut_mp3_is_separated_as_far_as_it_goes_with_a_warning(run, tmp_path):
+    content = song(tmp_path / "a.mp3", 80000).read_bytes()
+    (tmp_path / "cut.mp3").write_bytes(content[: len(content) // 2])
+    status, lines = run(tmp_path / "cut.mp3")
+    assert status == 0
+    assert "cut.mp3: holds" in lines[0] and "its header promises 10.0 s" in lines[0]
+    assert 30000 < stems(tmp_path, "cut")["drums.wav"].shape[-1] < 50000
+
+
+def test_two_songs_that_would_write_one_file_are_told_apart(run, tmp_path):
+    first, second = song(tmp_path / "a.wav"), song(tmp_path / "a.flac")
+    status, errors = run(first, second)
+    assert (status, len(errors)) == (1, 1)
+    assert f"{second}: would write the files of {first}" in errors[0]
+    assert (
+        run(first, second, "--overwrite", "--filename", "{track}.{trackext}/{stem}.{ext}")[0] == 0
+    )
+
+
+def test_one_song_named_twice_is_done_once(run, tmp_path):
+    path = song(tmp_path / "a.wav")
+    assert run(path, path, tmp_path) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["-d", "cuda:77"], "There is no device 'cuda:77'"),
+        (["--targets", "guitar"], "no source ['guitar']"),
+        (["--overlap", "0.9"], "an overlap of 0 to 0.5"),
+        (["--shard", "3/2"], "Expected a shard I/N"),
+        (["-j", "0"], "1 job or more"),
+        (["--filename", "{track}"], "stems share a file"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(run, tmp_path, options, message):
+    path = song(tmp_path / "a.wav")
+    if "-d" in options:
+        status = xscheme.main(["separate", str(path), *options])
+        assert status == 1
+        return
+    status, errors = run(path, *options)
+    assert (status, len(errors)) == (1, 1)
+    assert errors[0].startswith("xscheme: ") and message in errors[0]
+
+
+def test_a_pattern_or_folder_without_songs_is_an_error(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    status, errors = run(tmp_path / "none*.wav", tmp_path / "empty")
+    assert status == 1
+    assert "nothing matches" in errors[0] and "no audio files here" in errors[1]
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(run, tmp_path):
+    (tmp_path / "out").write_text("a file is in the way")
+    status, errors = run(song(tmp_path / "a.wav"))
+    assert (status, len(errors)) == (1, 1)
+    assert "a.wav: " in errors[0] and str(tmp_path / "out") in errors[0]
+
+
+@pytest.fixture
+def nearly_full_disk():
+    """No file may grow beyond 60 kB."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path, request):
+    path = song(tmp_path / "a.wav", 40000)
+    request.getfixturevalue("nearly_full_disk")
+    status, errors = run(path)
+    assert (status, len(errors)) == (1, 1)
+    assert "is the disk full?" in errors[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_leaves_no_stem(run, tmp_path, monkeypatch):
+    def interrupted(self, stems):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("asteroid_xscheme.separation.stems.StemFiles.write", interrupted)
+    assert run(song(tmp_path / "a.wav")) == (130, ["xscheme: stopped"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_kill_leaves_no_stem(model, tmp_path):
+    path, out = song(tmp_path / "a.wav", 8000 * 600), tmp_path / "out"
+    program = "import xscheme; raise SystemExit(xscheme.main())"
+    arguments = ["separate", str(path), "-n", str(model), "-o", str(out), "-d", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(out.rglob("*.wav")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped" in errors
+    assert not out.exists()
+
+
+def test_help_imports_nothing_heavy():
+    program = """
+import sys, xscheme
+try:
+    xscheme.main(["separate", "--help"])
+except SystemExit:
+    assert not {"torch", "numpy", "asteroid_xscheme"} & set(sys.modules)
+"""
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert "--two-stems" in process.stdout
+
+
+def test_a_command_is_required(capsys):
+    with pytest.raises(SystemExit):
+        xscheme.main([])
+    assert "COMMAND" in capsys.readouterr().err
