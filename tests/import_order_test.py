@@ -21,7 +21,9 @@ ORDER = (
     ),
     *(
         f"{KIT}/{room}"
-        for room in "config data system training baselines evaluation report stages ablation".split()
+        for room in (
+            "identity config data system training baselines evaluation report stages ablation"
+        ).split()
     ),
     "xscheme",
 )

@@ -255,7 +255,8 @@ def test_text_that_stands_twice_is_not_edited(porting):
     "source, ours, theirs",
     (
         ("asteroid_xscheme/models/a.py", "from .base import A", "from .bridged_models import A"),
-        ("asteroid_xscheme/models/x_umx.py", "from ..dsp.stft import a", "from ..dsp.stft import a"),
+        ("asteroid_xscheme/models/x_umx.py", "from ..dsp.stft import a",
+         "from ..dsp.stft import a"),
         ("asteroid_xscheme/losses/gram.py", "from .subsets import a", "from .subsets import a"),
         ("asteroid_xscheme/dsp/stft.py", "from ..bridge import a", "from ..bridge import a"),
         ("tests/a_test.py", "from asteroid_xscheme.losses.gram import a",
