@@ -1,10 +1,18 @@
-"""Files that appear whole or not at all, whenever the program is ended."""
+"""Files that appear whole or not at all, and folders that one process holds at a time."""
 
 import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Optional
+
+from filelock import FileLock, Timeout
+
+from .errors import XSchemeError
+
+
+class BusyError(XSchemeError):
+    """Another process works in the same folder."""
 
 
 @contextmanager
@@ -22,3 +30,22 @@ def write_json(path: Path, content: Any, indent: Optional[int] = 2, allow_nan: b
     """Write a JSON file; its options are those of `json.dumps`."""
     with replacing(path) as part:
         part.write_text(json.dumps(content, indent=indent, allow_nan=allow_nan), encoding="utf-8")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which is made if missing; a killed process holds none.
+
+    Raises:
+        BusyError: If another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BusyError(f"Another process works in {folder}: wait for it, or end it.") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -11,6 +11,14 @@ SOURCES = ["bass", "drums", "vocals", "other"]
 VALID = {"long": 2.0, "short": 0.5}  # seconds
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory):
+    """A cache of the tests' own instead of the user's, for child processes too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def write_track(folder, seconds, seed):
     """Four sources of noise, each in a band of its own, and their mixture."""
     folder.mkdir(parents=True)

@@ -17,7 +17,7 @@ from .groups import (
     SeparationConfig,
     TrainingConfig,
 )
-from .options import ConfigError
+from .options import ConfigError, result_options
 from .run import Config
 
 __all__ = [
@@ -36,4 +36,5 @@ __all__ = [
     "XD3NetConfig",
     "XUMXConfig",
     "max_bin",
+    "result_options",
 ]

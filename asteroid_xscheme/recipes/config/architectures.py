@@ -48,7 +48,9 @@ class XD3NetConfig:
     above_valid: str = option(
         "share", "bins above the networks' band: share of the mixture, or the whole mixture"
     )
-    recompute: bool = option(False, "compute blocks twice in training, to save memory")
+    recompute: bool = option(
+        False, "compute blocks twice in training, to save memory", affects_result=False
+    )
 
     @property
     def spec_power(self) -> float:
@@ -83,7 +85,9 @@ class XConvTasNetConfig:
     mask_prelu: bool = option(False, "PReLU before the masks")
     mask_act: str = option("relu", "activation of the masks")
     encoder_activation: str = option("relu", "activation of the encoder")
-    checkpointing: bool = option(False, "compute repeats twice in training, to save memory")
+    checkpointing: bool = option(
+        False, "compute repeats twice in training, to save memory", affects_result=False
+    )
     window_length: int = option(4096, "window of the loss's STFT in samples")
     in_chan: int = option(4096, "size of the loss's STFT in samples")
     nhop: int = option(1024, "hop of the loss's STFT in samples")

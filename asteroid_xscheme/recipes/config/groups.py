@@ -19,19 +19,27 @@ class DataConfig:
 
     dataset: str = option("musdb18", f"what stage 0 prepares: {', '.join(DATASETS)}")
     source_dir: Optional[str] = option(
-        None, "zip or folder that you have of the data set; none downloads it"
+        None,
+        "zip or folder that you have of the data set; none downloads it",
+        affects_result=False,
     )
     train_dir: Optional[List[str]] = option(
-        None, "prepared folders to train on, each with train/TRACK/SOURCE.wav; none is data/DATASET"
+        None,
+        "prepared folders to train on, each with train/TRACK/SOURCE.wav; none is data/DATASET",
+        affects_result=False,
     )
     test_dir: Optional[str] = option(
-        None, "prepared folder to evaluate on; none is the first of train_dir"
+        None,
+        "prepared folder to evaluate on; none is the first of train_dir",
+        affects_result=False,
     )
     root_weights: Optional[List[float]] = option(
         None, "how often each folder of train_dir is drawn from; none is by number of tracks"
     )
     source_map: Dict[str, Dict[str, Optional[str]]] = option(
-        {}, "by folder name: their source -> ours, or null to leave it out (conf.yml only)"
+        {},
+        "by folder name: their source -> ours, or null to leave it out (conf.yml only)",
+        affects_result=False,
     )
     valid_tracks: Optional[List[str]] = option(
         None, "tracks of train/ kept for validation; none is the official 14 of MUSDB18"
@@ -46,8 +54,12 @@ class DataConfig:
     )
     gain_min: float = option(0.25, "smallest random gain of a source")
     gain_max: float = option(1.25, "largest random gain of a source")
-    cache: str = option("none", "none, or memory to keep the decoded training tracks in memory")
-    num_workers: int = option(4, "processes that load examples")
+    cache: str = option(
+        "none",
+        "none, or memory to keep the decoded training tracks in memory",
+        affects_result=False,
+    )
+    num_workers: int = option(4, "processes that load examples", affects_result=False)
     seed: int = option(42, "seed of the weights, the data order and the augmentations")
 
     def __post_init__(self):
@@ -130,10 +142,18 @@ class TrainingConfig:
     val_dur: Optional[float] = option(
         80.0, "longest chunk of a validation track in seconds; none is that of a training segment"
     )
-    accelerator: str = option("auto", "auto, cpu, gpu or another name that Lightning knows")
-    devices: str = option("auto", "number of devices of this node, their indices as 0,1, or auto")
-    num_nodes: int = option(1, "number of nodes, under torchrun or SLURM")
-    strategy: str = option("auto", "auto: one device without process group, several with DDP")
+    accelerator: str = option(
+        "auto", "auto, cpu, gpu or another name that Lightning knows", affects_result=False
+    )
+    devices: str = option(
+        "auto",
+        "number of devices of this node, their indices as 0,1, or auto",
+        affects_result=False,
+    )
+    num_nodes: int = option(1, "number of nodes, under torchrun or SLURM", affects_result=False)
+    strategy: str = option(
+        "auto", "auto: one device without process group, several with DDP", affects_result=False
+    )
     precision: str = option("32-true", "32-true, bf16-mixed or 16-mixed")
     gradient_clipping: Optional[float] = option(None, "largest norm of the gradient, or none")
     accumulate_grad_batches: int = option(1, "batches whose gradients are added for a step")
@@ -141,10 +161,16 @@ class TrainingConfig:
     ema_decay: Optional[float] = option(
         None, "decay per step of the averaged weights that are validated and saved, or none"
     )
-    save_top_k: int = option(5, "best checkpoints kept")
-    resume: str = option("auto", "auto continues a stopped run, none starts anew, or a checkpoint")
+    save_top_k: int = option(5, "best checkpoints kept", affects_result=False)
+    resume: str = option(
+        "auto",
+        "auto continues a stopped run, none starts anew, or a checkpoint",
+        affects_result=False,
+    )
     pretrained: Optional[str] = option(
-        None, "fine-tune from a name, URL or file that from_pretrained reads"
+        None,
+        "fine-tune from a name, URL or file that from_pretrained reads",
+        affects_result=False,
     )
 
     def __post_init__(self):
@@ -192,10 +218,16 @@ class EvaluationConfig:
     """How estimates are scored."""
 
     bss_eval: str = option("museval", "museval, or fast for the same figures sooner")
-    eval_jobs: int = option(2, "processes that score tracks")
-    eval_device: str = option("auto", "device that separates: auto, cpu, cuda, cuda:1, ...")
-    baselines: bool = option(True, "score the mixture, a static filter and the oracle as well")
-    save_estimates: bool = option(True, "write the separated sources of every test track")
+    eval_jobs: int = option(2, "processes that score tracks", affects_result=False)
+    eval_device: str = option(
+        "auto", "device that separates: auto, cpu, cuda, cuda:1, ...", affects_result=False
+    )
+    baselines: bool = option(
+        True, "score the mixture, a static filter and the oracle as well", affects_result=False
+    )
+    save_estimates: bool = option(
+        True, "write the separated sources of every test track", affects_result=False
+    )
 
     def __post_init__(self):
         check_one_of("bss_eval", self.bss_eval, ("museval", "fast"))

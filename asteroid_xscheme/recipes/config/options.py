@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from typing import Any, Mapping, Sequence, Type, TypeVar
+from typing import Any, Dict, Mapping, Sequence, Type, TypeVar
 
 from ...errors import XSchemeError
 
@@ -23,9 +23,15 @@ class ConfigError(XSchemeError):
     """An option that does not exist, or a value that it cannot take."""
 
 
-def option(default: Any, help: str) -> Any:
-    """A dataclass field with a default and its explanation; lists and dicts are copied."""
-    metadata = {"help": help}
+def option(default: Any, help: str, affects_result: bool = True) -> Any:
+    """A dataclass field that is an option.
+
+    Args:
+        default: Its default; lists and dicts are copied.
+        help: Its explanation, in one line.
+        affects_result: Whether figures depend on it. Paths do not: what lies there has a content.
+    """
+    metadata = {"help": help, "affects_result": affects_result}
     if isinstance(default, (list, dict)):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -47,6 +53,15 @@ def from_dict(group: Type[Group], values: Mapping[str, Any], where: str) -> Grou
         if name not in hints:
             raise ConfigError(_unknown(name, hints, where))
     return group(**{name: convert(name, value, hints[name]) for name, value in values.items()})
+
+
+def result_options(group: Any) -> Dict[str, Any]:
+    """By name, the values of a group's options that results depend on."""
+    return {
+        field.name: getattr(group, field.name)
+        for field in dataclasses.fields(group)
+        if field.metadata["affects_result"]
+    }
 
 
 def convert(name: str, value: Any, kind: Any) -> Any:

@@ -11,7 +11,7 @@ from .module import MusicDataModule
 from .musdb import VALID_TRACKS, dataset_infos
 from .preparation import prepare
 from .statistics import magnitude_statistics
-from .tracks import Track, find_tracks
+from .tracks import Track, configured_tracks, find_tracks, track_contents
 from .verification import verify
 
 __all__ = [
@@ -23,10 +23,12 @@ __all__ = [
     "SegmentDataset",
     "Track",
     "VALID_TRACKS",
+    "configured_tracks",
     "cut_tracks",
     "dataset_infos",
     "find_tracks",
     "magnitude_statistics",
     "prepare",
+    "track_contents",
     "verify",
 ]

@@ -20,7 +20,7 @@ from .dataset import ChunkDataset, Key, SegmentDataset, cut_tracks
 from .errors import DataError
 from .musdb import VALID_TRACKS
 from .statistics import statistics_folder
-from .tracks import Track, find_tracks
+from .tracks import Track, configured_tracks
 
 
 class MusicDataModule(pl.LightningDataModule):
@@ -48,7 +48,7 @@ class MusicDataModule(pl.LightningDataModule):
         self.segment = int(config.seq_dur * config.sample_rate)
         self.longest_chunk = int(val_dur * config.sample_rate)
         self.roots = [root.expanduser() for root in config.roots]
-        tracks = _find_all(config, self.roots)
+        tracks = configured_tracks(config, "train")
         self.valid_tracks = _select_valid(tracks, config)
         kept = {(track.root, track.name) for track in self.valid_tracks}
         self.train_tracks = _drop_short(
@@ -129,20 +129,6 @@ class ExampleSampler(DistributedSampler):
         batches = used.reshape(self.n_batches, self.num_replicas, self.batch_size)
         for batch in batches[:, self.rank]:
             yield [(self.epoch, int(index)) for index in batch]
-
-
-def _find_all(config: DataConfig, roots: Sequence[Path]) -> List[Track]:
-    unknown = sorted(set(config.source_map) - {root.name for root in roots})
-    if unknown:
-        raise DataError(
-            f"source_map speaks of {', '.join(unknown)}, but the folders of train_dir are "
-            f"{', '.join(root.name for root in roots)}."
-        )
-    tracks = []
-    for root in roots:
-        source_map = config.source_map.get(root.name)
-        tracks += find_tracks(root, "train", config.sources, config.sample_rate, source_map)
-    return tracks
 
 
 def _select_valid(tracks: Sequence[Track], config: DataConfig) -> List[Track]:

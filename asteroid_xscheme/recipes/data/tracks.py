@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ...audio import AudioInfo, probe_audio
+from ..config import DataConfig
+from ..identity import digest, file_hashes
 from .errors import DataError
 from .musdb import STEM_SUFFIX, SUBSETS
 
@@ -48,6 +50,47 @@ class Track:
     @property
     def mixture_file(self) -> Path:
         return self.folder / (MIXTURE + SUFFIX)
+
+
+def configured_tracks(config: DataConfig, subset: str) -> List[Track]:
+    """The tracks that a run's options mean: the way from options to tracks that knows `source_map`.
+
+    Args:
+        config: The options.
+        subset: "train" for the tracks of all folders of `train_dir`; another name ("test", or
+            "real" of the demo) for that subset of `test_dir`.
+
+    Raises:
+        DataError: As `find_tracks`, or if `source_map` names a folder that the options do not.
+    """
+    roots = config.roots if subset == "train" else [config.test_root]
+    known = {root.name for root in [*config.roots, config.test_root]}
+    unknown = sorted(set(config.source_map) - known)
+    if unknown:
+        raise DataError(
+            f"source_map speaks of {', '.join(unknown)}, but the folders of train_dir and test_dir "
+            f"are {', '.join(sorted(known))}."
+        )
+    tracks = []
+    for root in roots:
+        source_map = config.source_map.get(root.name)
+        tracks += find_tracks(root, subset, config.sources, config.sample_rate, source_map)
+    return tracks
+
+
+def track_contents(tracks: Sequence[Track]) -> Dict[str, str]:
+    """By "subset/name", the hash of all that a track is read from: its sources and its mixture.
+
+    Where the files lie does not count; tracks of the same name in several folders are one entry.
+    """
+    hashes = file_hashes([path for track in tracks for path in _files_of(track)])
+    contents: Dict[str, List[str]] = {}
+    for track in tracks:
+        sources = {s: [hashes[path] for path in paths] for s, paths in track.source_files.items()}
+        mixture = hashes.get(track.mixture_file)
+        content = digest([sources, mixture, track.sample_rate])
+        contents.setdefault(f"{track.subset}/{track.name}", []).append(content)
+    return {name: of[0] if len(of) == 1 else digest(of) for name, of in contents.items()}
 
 
 def find_tracks(
@@ -114,6 +157,11 @@ def prepared_dataset(root: Path) -> Optional[str]:
     """Which data set a folder was prepared from; None if it was not prepared here."""
     marker = root / MARKER
     return json.loads(marker.read_text())["dataset"] if marker.exists() else None
+
+
+def _files_of(track: Track) -> List[Path]:
+    files = [path for paths in track.source_files.values() for path in paths]
+    return [*files, track.mixture_file] if track.mixture_file.is_file() else files
 
 
 def _guess_mistake(root: Path, subset: str) -> str:
