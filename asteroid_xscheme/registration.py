@@ -5,8 +5,8 @@ asteroid has no way to plug models in, so this module sets a few of its names, a
 - `asteroid.models`: XUMX, XD3Net, XConvTasNet. Ours replaces asteroid's XUMX: that of the release
   0.7.0 raises an error with any current torch, that of the master branch cannot separate.
 - `asteroid.losses`: our losses, and `register_loss` and `get` for them and for asteroid's own.
-- `BaseModel.from_pretrained` reads files with our loader, for every model of asteroid: it runs
-  nothing that a file holds, and it reads what asteroid's own refuses with torch >= 2.6.
+- `BaseModel.from_pretrained` gives a file that names one of our models to our loader. Any other
+  file, name or address goes to asteroid's own code, with its exceptions and its cache.
 - `asteroid.separate.torch_separate` and `file_separate`, behind `model.separate(...)` and
   `asteroid-infer`: bridged models keep level, channels and names; other models are left to them.
 
@@ -21,20 +21,21 @@ from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 import asteroid.losses
 import asteroid.models
 import asteroid.separate
 import torch
 from asteroid.dsp.overlap_add import LambdaOverlapAdd
+from asteroid.utils.hub_utils import cached_download
 
 from . import losses
 from .audio import AudioWriter
-from .weights import load_package
-from .weights.published import asteroid_sample_rate
 from .models import ARCHITECTURES, BridgedModel
 from .separation import Separator, Song, song_of_file
+from .weights import CheckpointError, load_package, read_package
+from .weights.published import find_published
 
 _PACKAGE = __name__.partition(".")[0]
 _LOSS_NAMES = ("MultiDomainLoss", "CombinationLoss", "combination_mse", "combination_wsdr")
@@ -56,13 +57,15 @@ def register_models(target: ModuleType) -> None:
     """
     for name, model_class in ARCHITECTURES.items():
         existing = vars(target).get(name)
-        if existing is None or _is_ours(existing) or not _knows_bridges(existing):
+        if existing is None:
+            target.register_model(model_class)
+        elif _is_ours(existing) or not _knows_bridges(existing):
             setattr(target, name, model_class)
 
 
 def _is_ours(thing: Any) -> bool:
     """Whether something comes from this package, maybe from an earlier import of it."""
-    return thing.__module__.partition(".")[0] == _PACKAGE
+    return getattr(thing, "__module__", "").partition(".")[0] == _PACKAGE
 
 
 def _knows_bridges(model_class: type) -> bool:
@@ -122,18 +125,33 @@ def _make_get_loss(target: ModuleType) -> Callable[[Union[None, str, Callable]],
 
 
 def _patch_loading(base_model: type) -> None:
+    """Let `BaseModel.from_pretrained` give our files to our loader, and leave it all others."""
     original = inspect.unwrap(vars(base_model)["from_pretrained"].__func__)
 
     @wraps(original)
     def from_pretrained(cls, pretrained_model_conf_or_path, *args, **kwargs):
-        if not isinstance(pretrained_model_conf_or_path, (str, os.PathLike)):
-            return original(cls, pretrained_model_conf_or_path, *args, **kwargs)
-        package = load_package(pretrained_model_conf_or_path)
-        name = os.fspath(pretrained_model_conf_or_path)
-        package["model_args"].setdefault("sample_rate", asteroid_sample_rate(name))
-        return original(cls, package, *args, **kwargs)
+        conf = pretrained_model_conf_or_path
+        if cls is base_model and isinstance(conf, (str, os.PathLike)):
+            conf = _package_of_ours(os.fspath(conf)) or conf
+        return original(cls, conf, *args, **kwargs)
 
     base_model.from_pretrained = classmethod(from_pretrained)
+
+
+def _package_of_ours(name: str) -> Optional[Dict[str, Any]]:
+    """The package of a file that names one of our models; None for what is asteroid's business.
+
+    asteroid finds the file, and raises what it raises where there is none. One that our reader
+    refuses is left to torch.load, which runs nothing of a file either.
+    """
+    if find_published(name) is not None:
+        return load_package(name)
+    path = cached_download(name)
+    try:
+        package = read_package(path)
+    except CheckpointError:
+        return None
+    return package if _is_ours(vars(asteroid.models).get(package["model_name"])) else None
 
 
 def _patch_separation(target: ModuleType) -> None:
