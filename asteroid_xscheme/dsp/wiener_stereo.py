@@ -51,14 +51,14 @@ class Magnitudes:
         self.magnitudes, self.x = magnitudes.expand(-1, 2, -1, -1), x
 
     def powers(self, frames: slice) -> torch.Tensor:
-        magnitudes = self.magnitudes[:, :, frames].double()
+        magnitudes = _copied(self.magnitudes[:, :, frames])
         return magnitudes.mul_(magnitudes)
 
     def cross(self, frames: slice) -> Tuple[torch.Tensor, torch.Tensor]:
         real, imag = _conjugate_product(self.x[0, frames], self.x[1, frames])
         power = real.square().addcmul_(imag, imag)
         scale = power.clamp_min_(torch.finfo(torch.float64).tiny).rsqrt_()
-        product = self.magnitudes[:, 0, frames].double().mul_(self.magnitudes[:, 1, frames])
+        product = _copied(self.magnitudes[:, 0, frames]).mul_(self.magnitudes[:, 1, frames])
         return product * real.mul_(scale), product.mul_(imag.mul_(scale))
 
 
@@ -69,7 +69,8 @@ class Spectrograms:
         self.y = y
 
     def powers(self, frames: slice) -> torch.Tensor:
-        re, im = self.y[:, :, frames].real.double(), self.y[:, :, frames].imag.double()
+        y = self.y[:, :, frames]
+        re, im = _copied(y.real), y.imag.double()
         return re.mul_(re).addcmul_(im, im)
 
     def cross(self, frames: slice) -> Tuple[torch.Tensor, torch.Tensor]:
@@ -171,6 +172,11 @@ def _apply_filter(
     parts[:, 1, ..., 0] = torch.addcmul(returned * z.right_re, v, y)
     y = (r.right * z.right_im).addcmul_(r.re, z.left_im).addcmul_(r.im, z.left_re, value=-1)
     parts[:, 1, ..., 1] = torch.addcmul(returned * z.right_im, v, y)
+
+
+def _copied(x: torch.Tensor) -> torch.Tensor:
+    """A float64 tensor that may be changed in place; `double()` is x itself where x is float64."""
+    return x.to(torch.float64, copy=True)
 
 
 def _conjugate_product(a: torch.Tensor, b: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
