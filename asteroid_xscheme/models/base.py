@@ -2,12 +2,16 @@
 
 `BridgedModel` is any set of per-source networks; `SpectrogramModel` is one whose networks map the
 magnitudes of the mixture to the magnitudes of the sources and leave the phase to the mixture.
+
+A model answers for its own use: `inference` says how songs are separated with it, `domain` what
+its networks estimate, and training tells it what it needs to know by `compute_for_loss`,
+`fit_segments` and `start_normalisation`, which a model that does not care need not define.
 """
 
 from abc import abstractmethod
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, ClassVar, List, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, ClassVar, List, Optional, Sequence, Tuple, Type, Union
 
 import asteroid.models
 import numpy as np
@@ -19,7 +23,10 @@ from asteroid.utils.torch_utils import get_device
 from ..bridge import BridgeChoice, Bridges
 from ..weights import load_package
 from ..dsp.stft import magnitude, stft
+from .inference import Inference, Map
 from .synthesis import synthesize
+
+Statistics = Tuple[np.ndarray, np.ndarray]  # mean and standard deviation of each bin
 
 
 class BridgedModel(BaseModel):
@@ -32,11 +39,23 @@ class BridgedModel(BaseModel):
         bridge: True for the architecture's default points, False for independent networks, or
             names of points out of `bridge_points`.
 
-    Subclasses implement `forward` and `get_model_args`.
+    Subclasses implement `forward`, `forward_wav` and `get_model_args`.
+
+    Attributes:
+        title: What people call the architecture; by default the name of its class.
+        domain: What the networks map to their like: "waveform" or "spectrogram".
+        window, n_fft, hop: STFT of the spectrograms that `forward` returns, in samples.
+        spec_power: Exponent p of these spectrograms |X|^p.
     """
 
+    title: ClassVar[str] = ""
+    domain: ClassVar[str] = "waveform"
     bridge_points: ClassVar[Tuple[str, ...]] = ()
     default_bridge_points: ClassVar[Tuple[str, ...]] = ()
+    window: torch.Tensor
+    n_fft: int
+    hop: int
+    spec_power: float = 1
 
     def __init__(
         self, sources: Sequence[str], sample_rate: float, nb_channels: int, bridge: BridgeChoice
@@ -62,12 +81,44 @@ class BridgedModel(BaseModel):
             (B, J, C, T), of the input's length whatever it is.
         """
 
-    def fold(self) -> "BridgedModel":
+    @property
+    def inference(self) -> Inference:
+        """How songs are separated: here in chunks of 8 s that overlap by a quarter, unfiltered.
+
+        Estimates of waveforms have phases of their own, which a Wiener filter would replace by
+        those of the mixture.
+        """
+        return Inference(
+            steps_per_second=self.sample_rate,
+            bytes_per_step=len(self.sources) * self.nb_channels * _BYTES_PER_SAMPLE,
+            chunk_seconds=8.0,
+            overlap=0.25,
+        )
+
+    def fold(self, run_each: Map = map) -> "BridgedModel":
         """A copy for inference: in eval mode, and as fast as the architecture allows.
 
         Its outputs are those of this model in eval mode, but for rounding.
+
+        Args:
+            run_each: What calls the networks of sources that do not wait for each other: `map`
+                for one after the other, or a function like it that calls several at once.
         """
         return deepcopy(self).eval()
+
+    def compute_for_loss(self, spectrograms: bool, waveforms: bool) -> None:
+        """Let `forward` compute what a loss looks at; a model may spare itself the other."""
+
+    def fit_segments(self, n_samples: int) -> None:
+        """Learn the length of the training segments, which some networks depend on."""
+
+    def start_normalisation(self, measure: Callable[[], Statistics]) -> None:
+        """Begin the training of the normalisation of the input, in a model that has one.
+
+        Args:
+            measure: Mean and standard deviation over the training mixtures of the magnitudes |X|^p
+                in each of the n_fft // 2 + 1 bins; takes a while, and is to be called if needed.
+        """
 
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model; `bridge` only where it is not the default."""
@@ -164,11 +215,29 @@ class SpectrogramModel(BridgedModel):
     Subclasses provide `window`, `n_fft`, `hop`, `spec_power` and implement `estimate_magnitudes`.
     """
 
-    window: torch.Tensor
-    n_fft: int
-    hop: int
-    spec_power: float = 1
+    domain = "spectrogram"
     return_time_signals: bool = True
+
+    @property
+    def inference(self) -> Inference:
+        """How songs are separated: here in chunks of 15 s, then by one step of a Wiener filter.
+
+        Chunks overlap by a tenth, of which the middle half is mixed.
+        """
+        n_values = len(self.sources) * self.nb_channels * (self.n_fft // 2 + 1)
+        return Inference(
+            steps_per_second=self.sample_rate / self.hop,
+            bytes_per_step=n_values * _BYTES_PER_VALUE,
+            chunk_seconds=15.0,
+            overlap=0.1,
+            fade=0.5,
+            steps_on_cpu=2600,
+            wiener_iterations=1,
+        )
+
+    def compute_for_loss(self, spectrograms: bool, waveforms: bool) -> None:
+        """Leave out the inverse STFT for a loss of spectrograms alone."""
+        self.return_time_signals = waveforms
 
     @abstractmethod
     def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
@@ -241,6 +310,8 @@ class SpectrogramModel(BridgedModel):
         return self.synthesize(estimates, mixture, wav.shape[-1]).transpose(0, 1)
 
 
+_BYTES_PER_VALUE = 40  # of an estimated magnitude: itself and what the decoder holds beside it
+_BYTES_PER_SAMPLE = 800  # of an estimated waveform: the features of its encoder
 _POWER_FLOOR = 1e-12  # below it |S|^p has no usable gradient of its p-th root
 
 

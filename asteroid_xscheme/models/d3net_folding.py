@@ -18,7 +18,7 @@ from .d3net import D3Net
 from .d3net_blocks import D2Block, DenseSum, DilatedUnit, MultiScalePath
 from .d3net_tiles import TiledD2Block, Workspace
 
-Affine = Tuple[torch.Tensor, torch.Tensor]  # scale and shift of each channel
+ScaleShift = Tuple[torch.Tensor, torch.Tensor]  # of each channel
 
 
 @torch.no_grad()
@@ -26,8 +26,7 @@ def fold_networks(networks: Sequence[D3Net]) -> List[D3Net]:
     """Copies in eval mode whose estimates are the networks' in eval mode, but for rounding.
 
     On a CPU their convolutions lay the maps out with the channels last, which halves their time,
-    and their D2 blocks are computed in tiles in one workspace (see `d3net_tiles`). Folded networks
-    that came of one call must therefore not run in several threads at once.
+    and their D2 blocks are computed in tiles in one workspace for each thread (see `d3net_tiles`).
     """
     workspace = Workspace()
     return [_fold_network(network, workspace) for network in networks]
@@ -89,7 +88,7 @@ def _fold_dense(dense: DenseSum) -> None:
             )
 
 
-def _take_norm(links: nn.ModuleList, index: int) -> Affine:
+def _take_norm(links: nn.ModuleList, index: int) -> ScaleShift:
     """Remove the normalisation of a link's input and return it."""
     link = links[index]
     if isinstance(link, DenseSum):
@@ -98,7 +97,7 @@ def _take_norm(links: nn.ModuleList, index: int) -> Affine:
     return _affine(link.norm)
 
 
-def _map_outputs(link: nn.Module, start: int, count: int, affine: Affine) -> None:
+def _map_outputs(link: nn.Module, start: int, count: int, affine: ScaleShift) -> None:
     """Make `link` return its output channels [start, start + count) mapped by `affine`.
 
     The output of a dense sum is the end of what each of its links returns, added up.
@@ -119,10 +118,10 @@ def _n_outputs(link: nn.Module) -> int:
     return _n_outputs(link.links[-1]) if isinstance(link, DenseSum) else link.conv.out_channels
 
 
-def _affine(norm: nn.BatchNorm2d) -> Affine:
+def _affine(norm: nn.BatchNorm2d) -> ScaleShift:
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     return scale, norm.bias - norm.running_mean * scale
 
 
-def _no_shift(affine: Affine) -> Affine:
+def _no_shift(affine: ScaleShift) -> ScaleShift:
     return affine[0], torch.zeros_like(affine[1])

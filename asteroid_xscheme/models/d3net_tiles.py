@@ -5,6 +5,7 @@ hundreds of megabytes. Here all layers add into one map, a few frames at a time,
 between reading and adding stays in the processor's cache.
 """
 
+import threading
 from typing import Callable, Sequence
 
 import torch
@@ -15,8 +16,11 @@ TILE_BYTES = 16 << 20  # of a tile's output: measured best, half of a 32 MB cach
 _AS_IT_IS = nn.Identity()
 
 
-class Workspace:
-    """Memory for the one large map, reused by all blocks of a model, which run one at a time."""
+class Workspace(threading.local):
+    """Memory for the one large map, reused by all blocks of a model, which run one at a time.
+
+    Each thread has its own, so that one model can be run by several.
+    """
 
     def __init__(self):
         self._memory = torch.empty(0)

@@ -9,16 +9,17 @@ Reference: F.-R. Stoeter, S. Uhlich, A. Liutkus and Y. Mitsufuji, "Open-Unmix - 
 implementation for music source separation", Journal of Open Source Software, 2019.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Callable, Iterator, List, Sequence, Tuple
+from typing import Iterable, List, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
-Affine = Tuple[torch.Tensor, torch.Tensor]  # mean and scale of each input or output
+from .inference import Map
+
+MeanScale = Tuple[torch.Tensor, torch.Tensor]  # of each input or output
+WeightBias = Tuple[torch.Tensor, torch.Tensor]  # of a linear layer
 
 
 class EncoderLayers(nn.Module):
@@ -30,7 +31,7 @@ class EncoderLayers(nn.Module):
             nn.Linear(n_inputs, hidden_size, bias=False), nn.BatchNorm1d(hidden_size)
         )
 
-    def forward(self, mixture: torch.Tensor, affine: Affine) -> torch.Tensor:
+    def forward(self, mixture: torch.Tensor, affine: MeanScale) -> torch.Tensor:
         """Features (N, B, H) in [-1, 1] of magnitudes x (N, B, C * bins).
 
         W((x + mean) * scale) is computed as (W * scale) x + (W * scale) mean: the mixture is not
@@ -54,7 +55,7 @@ class DecoderLayers(nn.Module):
             nn.BatchNorm1d(n_outputs),
         )
 
-    def forward(self, features: torch.Tensor, affine: Affine) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, affine: MeanScale) -> torch.Tensor:
         """Mask (N, B, C * F), not yet rectified, of features (N, B, 2H).
 
         Mean and scale of the output join those of the last normalisation.
@@ -69,11 +70,11 @@ class DecoderLayers(nn.Module):
 class Encoders(nn.ModuleDict):
     """The encoders of all sources."""
 
-    def forward(self, mixture: torch.Tensor, affines: Sequence[Affine]) -> List[torch.Tensor]:
+    def forward(self, mixture: torch.Tensor, affines: Sequence[MeanScale]) -> List[torch.Tensor]:
         """Features (N, B, H) of every source, of magnitudes (N, B, C * bins)."""
         return [encoder(mixture, affine) for encoder, affine in zip(self.values(), affines)]
 
-    def fold(self, affines: Sequence[Affine]) -> "FoldedEncoders":
+    def fold(self, affines: Sequence[MeanScale]) -> "FoldedEncoders":
         """The same in eval mode, but for rounding, as one linear layer."""
         layers = []
         for encoder, affine in zip(self.values(), affines):
@@ -85,12 +86,14 @@ class Encoders(nn.ModuleDict):
 class Decoders(nn.ModuleDict):
     """The decoders of all sources."""
 
-    def forward(self, features: Sequence[torch.Tensor], affines: Sequence[Affine]) -> torch.Tensor:
+    def forward(
+        self, features: Sequence[torch.Tensor], affines: Sequence[MeanScale]
+    ) -> torch.Tensor:
         """Masks (J, N, B, C * F) >= 0, of the features (N, B, 2H) of every source."""
         masks = [decoder(x, affine) for decoder, x, affine in zip(self.values(), features, affines)]
         return torch.stack(masks).relu_()
 
-    def fold(self, affines: Sequence[Affine]) -> "FoldedDecoders":
+    def fold(self, affines: Sequence[MeanScale]) -> "FoldedDecoders":
         """The same in eval mode, but for rounding, without normalisations."""
         first, last = [], []
         for decoder, (mean, scale) in zip(self.values(), affines):
@@ -108,15 +111,15 @@ class RecurrentLayers(nn.ModuleDict):
         """Features (N, B, H) of every source, of such features."""
         return [layer(x)[0] for layer, x in zip(self.values(), features)]
 
-    def fold(self) -> "FoldedRecurrentLayers":
-        """The same, for inference."""
-        return FoldedRecurrentLayers(self.items())
+    def fold(self, run_each: Map = map) -> "FoldedRecurrentLayers":
+        """The same, called by `run_each`."""
+        return FoldedRecurrentLayers(self.items(), run_each)
 
 
 class FoldedEncoders(nn.Module):
     """What `Encoders.fold` returns: one product for all sources."""
 
-    def __init__(self, layers: Sequence[Tuple[torch.Tensor, torch.Tensor]]):
+    def __init__(self, layers: Sequence[WeightBias]):
         super().__init__()
         self.n_sources = len(layers)
         weights, biases = zip(*layers)
@@ -128,49 +131,24 @@ class FoldedEncoders(nn.Module):
 
 
 class FoldedRecurrentLayers(RecurrentLayers):
-    """What `RecurrentLayers.fold` returns: on a CPU, sources are computed at the same time.
+    """What `RecurrentLayers.fold` returns: sources that may be computed at the same time.
 
     Threads that share one layer meet at every frame, for a product too small to share.
     """
 
+    def __init__(self, layers: Iterable[Tuple[str, nn.LSTM]], run_each: Map):
+        super().__init__(layers)
+        self.run_each = run_each
+
     def forward(self, features: Sequence[torch.Tensor]) -> List[torch.Tensor]:
-        """Features (N, B, H) of every source, of such features; the numbers are the same."""
-        n_threads = torch.get_num_threads()
-        in_turn = torch.is_grad_enabled() or torch.jit.is_tracing()
-        if in_turn or n_threads == 1 or features[0].device.type != "cpu":
-            return super().forward(features)
-        threads_each = max(1, n_threads // len(self))
-        with _thread_pool(n_threads // threads_each, threads_each) as pool:
-            return list(pool.map(_infer(torch.is_autocast_enabled("cpu")), self.values(), features))
-
-
-@contextmanager
-def _thread_pool(n_workers: int, threads_each: int) -> Iterator[ThreadPoolExecutor]:
-    """Workers of so many threads of torch each; until they end, so many are its own, too."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads_each)  # that of the matrix library is one for all workers
-    try:
-        with ThreadPoolExecutor(n_workers, "", torch.set_num_threads, (threads_each,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)
-
-
-def _infer(autocast: bool) -> Callable[[nn.LSTM, torch.Tensor], torch.Tensor]:
-    """A layer's output in a thread, which knows nothing of its caller's modes."""
-    precision = torch.get_autocast_dtype("cpu")
-
-    def infer(layer: nn.LSTM, features: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad(), torch.autocast("cpu", precision, enabled=autocast):
-            return layer(features)[0]
-
-    return infer
+        """Features (N, B, H) of every source, of such features."""
+        return [output for output, _ in self.run_each(nn.LSTM.__call__, self.values(), features)]
 
 
 class FoldedDecoders(nn.Module):
     """What `Decoders.fold` returns; the last layers of all sources are one batched product."""
 
-    def __init__(self, first: Sequence[Affine], last: Sequence[Affine]):
+    def __init__(self, first: Sequence[WeightBias], last: Sequence[WeightBias]):
         super().__init__()
         self.first = nn.ModuleList(_make_linear(*layer) for layer in first)
         weights, biases = (torch.stack(tensors).float() for tensors in zip(*last))
@@ -184,14 +162,14 @@ class FoldedDecoders(nn.Module):
         return masks.unflatten(1, features[0].shape[:2])
 
 
-def _after_affine(weight: torch.Tensor, affine: Affine) -> Tuple[torch.Tensor, torch.Tensor]:
+def _after_affine(weight: torch.Tensor, affine: MeanScale) -> WeightBias:
     """Weight and bias of a linear layer that follows (x + mean) * scale."""
     mean, scale = affine
     weight = weight * scale
     return weight, weight @ mean.to(weight)
 
 
-def _before_norm(weight, bias, norm: nn.BatchNorm1d) -> Tuple[torch.Tensor, torch.Tensor]:
+def _before_norm(weight, bias, norm: nn.BatchNorm1d) -> WeightBias:
     """Weight and bias of a linear layer that a normalisation in eval mode follows."""
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     return scale[:, None] * weight, scale * (bias - norm.running_mean) + norm.bias

@@ -6,12 +6,13 @@ a stream, of which only a few patches are held.
 """
 
 from itertools import islice
-from typing import Callable, Iterable, Iterator, Tuple
+from typing import Iterable, Iterator, Tuple
 
 import torch
 import torch.nn.functional as F
 
-Estimator = Callable[[torch.Tensor], torch.Tensor]
+from .inference import Estimator
+
 _Patch = Tuple[torch.Tensor, int]
 
 

@@ -9,7 +9,7 @@ Reference: R. Sawata et al., "The whole is greater than the sum of its parts: im
 separation by bridging networks", 2024, https://arxiv.org/abs/2305.07855.
 """
 
-from typing import ClassVar, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -63,10 +63,9 @@ class XConvTasNet(BridgedModel):
     network of each source.
     """
 
+    title = "X-Conv-TasNet"
     bridge_points = _points(4)
     default_bridge_points = ("bottleneck", "separator")
-    chunk_seconds: ClassVar[float] = 8.0
-    overlap: ClassVar[float] = 0.25
 
     def __init__(
         self,
@@ -118,8 +117,8 @@ class XConvTasNet(BridgedModel):
             "mask_act": mask_act,
             "encoder_activation": encoder_activation,
         }
-        self.in_chan = in_chan
-        self.n_hop = n_hop
+        self.in_chan = self.n_fft = in_chan
+        self.n_hop = self.hop = n_hop
         self.spec_power = spec_power
         self.return_spectrograms = return_spectrograms
         self.return_time_signals = return_time_signals
@@ -130,6 +129,10 @@ class XConvTasNet(BridgedModel):
         self.networks = nn.ModuleList(
             ConvTasNet(nb_channels, n_masks, **self.network_args) for _ in range(n_networks)
         )
+
+    def compute_for_loss(self, spectrograms: bool, waveforms: bool) -> None:
+        """Leave out the STFT for a loss of waveforms alone."""
+        self.return_spectrograms = spectrograms
 
     def forward(self, wav: torch.Tensor) -> Tuple[Optional[torch.Tensor], Optional[torch.Tensor]]:
         """Estimate waveforms and their spectrograms, each where the model is to return them.

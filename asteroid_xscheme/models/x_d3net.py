@@ -19,40 +19,28 @@ References:
         source separation", arXiv 2010.01733.
 """
 
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..bridge import BridgeChoice
-from .base import SpectrogramModel
+from .base import SpectrogramModel, Statistics
 from .d3net import POINTS, D3Net, estimate_together
 from .d3net_blocks import D3Block
 from .d3net_config import D3NetConfig, configuration
 from .d3net_folding import fold_networks
-from .patches import Estimator, averaged_over_flip, overlap_add_patches
+from .inference import Inference, Map, PatchGroup
+from .patches import averaged_over_flip, overlap_add_patches
 
 NetworkChoice = Union[str, Mapping[str, Any]]
 Statistic = Optional[Union[np.ndarray, torch.Tensor]]
 
 ABOVE_VALID = ("share", "mixture")
-
-
-class PatchGroup(NamedTuple):
-    """Networks that take the same patches of a song.
-
-    Attributes:
-        estimate: Their magnitudes of their sources, (N, B, C, F) -> (J, N, B, C, F).
-        frames: Frames of a patch.
-        shift: Frames from one patch to the next.
-    """
-
-    estimate: Estimator
-    frames: int
-    shift: int
 
 
 class XD3Net(SpectrogramModel):
@@ -85,6 +73,7 @@ class XD3Net(SpectrogramModel):
         ValueError: If the networks' features have different shapes at an open bridge.
     """
 
+    title = "X-D3Net"
     bridge_points = POINTS
     default_bridge_points = ("first_block", "concat")
 
@@ -118,13 +107,20 @@ class XD3Net(SpectrogramModel):
         self.register_buffer("window", torch.hann_window(window_length), persistent=False)
         n_bins = in_chan // 2 + 1
         self.networks = nn.ModuleList(D3Net(c, n_bins, nb_channels) for c in configs)
+        self._start(input_mean, input_scale)
+        for module in self.networks.modules():
+            if isinstance(module, D3Block):
+                module.recompute = recompute
+
+    def _start(self, input_mean: Statistic, input_scale: Statistic) -> None:
         _start_normalisation(self.networks, "in_offset", input_mean)
         _start_normalisation(self.networks, "in_scale", input_scale)
         if input_mean is not None and input_scale is not None:
             _start_outputs(self.networks)
-        for module in self.networks.modules():
-            if isinstance(module, D3Block):
-                module.recompute = recompute
+
+    def start_normalisation(self, measure: Callable[[], Statistics]) -> None:
+        """Begin with the statistics as `input_mean` and `input_scale`."""
+        self._start(*measure())
 
     def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources.
@@ -147,6 +143,14 @@ class XD3Net(SpectrogramModel):
         if self.above_valid == "share":
             above = above / len(self.sources)
         return torch.cat([estimate, above.to(estimate.dtype)], dim=-1)
+
+    @property
+    def inference(self) -> Inference:
+        """How songs are separated: in overlapping patches, one at a time on a CPU.
+
+        Feature maps are many times as large as estimates.
+        """
+        return replace(super().inference, steps_on_cpu=0, patches=tuple(self.patch_groups))
 
     @property
     def configs(self) -> List[D3NetConfig]:
@@ -191,6 +195,10 @@ class XD3Net(SpectrogramModel):
             ]
         )
 
+    def fit_segments(self, n_samples: int) -> None:
+        """Take songs in patches as long as training segments from now on."""
+        self.separate_in_patches(1 + n_samples // self.hop)
+
     def separate_in_patches(self, n_frames: int) -> None:
         """Take songs in patches of so many frames from now on, those of a training segment.
 
@@ -200,7 +208,7 @@ class XD3Net(SpectrogramModel):
         for network in self.networks:
             network.config = network.config.with_patches(n_frames)
 
-    def fold(self) -> "XD3Net":
+    def fold(self, run_each: Map = map) -> "XD3Net":
         """A copy for inference, about twice as fast on a CPU; it separates, but cannot be saved.
 
         Normalisations are put into convolutions; see `d3net_folding` and `d3net_tiles`.

@@ -14,15 +14,23 @@ References:
         implementation for music source separation", JOSS 2019.
 """
 
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..bridge import BridgeChoice
-from .base import SpectrogramModel
-from .open_unmix import Affine, DecoderLayers, Decoders, EncoderLayers, Encoders, RecurrentLayers
+from .base import SpectrogramModel, Statistics
+from .inference import Map
+from .open_unmix import (
+    DecoderLayers,
+    Decoders,
+    EncoderLayers,
+    Encoders,
+    MeanScale,
+    RecurrentLayers,
+)
 
 _DROPOUT = 0.4  # between the layers of a recurrent network, as in [2]
 
@@ -49,6 +57,7 @@ class XUMX(SpectrogramModel):
         bridge: True for both bridges, False for none, or names out of "encoder" and "recurrent".
     """
 
+    title = "X-UMX"
     bridge_points = ("encoder", "recurrent")
     default_bridge_points = bridge_points
 
@@ -117,6 +126,11 @@ class XUMX(SpectrogramModel):
             }
         )
 
+    def start_normalisation(self, measure: Callable[[], Statistics]) -> None:
+        """Begin with the statistics as `input_mean` and `input_scale`."""
+        starts = self._make_mean_scale(*measure())
+        self.mean_scale.load_state_dict(starts.state_dict())
+
     def _make_network(self) -> Tuple[nn.Module, nn.Module, nn.Module]:
         """Encoder, recurrent network and decoder of one source."""
         directions = 2 if self.bidirectional else 1
@@ -150,22 +164,22 @@ class XUMX(SpectrogramModel):
         joined = [torch.cat(pair, dim=-1) for pair in zip(encoded, self.layer_lstm(shared))]
         return self.bridges("recurrent", joined)
 
-    def fold(self) -> "XUMX":
+    def fold(self, run_each: Map = map) -> "XUMX":
         """A copy for inference: affine maps and normalisations joined with the linear layers.
 
-        All encoders become one product, and sources that do not wait for each other are computed
-        side by side. The copy separates and is exported; it cannot be saved.
+        All encoders become one product, and `run_each` calls the recurrent networks. The copy
+        separates and is exported; it cannot be saved.
         """
         folded = super().fold()
         if folded.mean_scale:
             with torch.no_grad():
                 folded.layer_enc = folded.layer_enc.fold(*folded._affines("input"))
                 folded.layer_dec = folded.layer_dec.fold(*folded._affines("output"))
-            folded.layer_lstm = folded.layer_lstm.fold()
+            folded.layer_lstm = folded.layer_lstm.fold(run_each)
             folded.mean_scale = nn.ParameterDict()
         return folded.eval()
 
-    def _affines(self, side: str) -> List[List[Affine]]:
+    def _affines(self, side: str) -> List[List[MeanScale]]:
         """Mean and scale of every source at its "input" or "output", repeated for every channel.
 
         As a list of arguments, which is empty in a folded model: its layers hold them.

@@ -28,11 +28,10 @@ from .evaluation import (
     write_csv,
     write_record,
 )
-from ..models import BridgedModel
+from ..models import BridgedModel, find_model
 from .report import write_report
 from ..separation import Separator
 
-_NAMES = {"XUMX": "X-UMX", "XD3Net": "X-D3Net", "XConvTasNet": "X-Conv-TasNet"}
 #: what a user can mend: told in a line, without a traceback
 _USER_ERRORS = (ConfigError, DataError, CheckpointError, DownloadError, FileNotFoundError)
 
@@ -137,7 +136,8 @@ def _conditions(config: Config) -> str:
 
 def run_name(config: Config) -> str:
     """What a run's model is called in tables: X-UMX, with its points, or UMX without bridges."""
-    name, bridge = _NAMES[config.architecture], config.model.bridge
+    model_class, bridge = find_model(config.architecture), config.model.bridge
+    name = model_class.title or model_class.__name__
     if bridge is True:
         return name
     return f"{name} ({', '.join(bridge)})" if bridge else name.removeprefix("X-")

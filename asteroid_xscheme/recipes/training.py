@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
@@ -27,10 +28,10 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from ..atomic import write_json
 from ..weights import save_package
-from .config import Config, ConfigError, LossConfig
+from .config import Config, ConfigError
 from .data import MusicDataModule, dataset_infos, magnitude_statistics
 from ..losses import MultiDomainLoss, WaveformL1Loss
-from ..models import ARCHITECTURES, BridgedModel, SpectrogramModel, XD3Net
+from ..models import BridgedModel, find_model
 from .system import Loss, SeparationSystem
 
 log = logging.getLogger(__name__)
@@ -80,20 +81,19 @@ def train(config: Config, exp_dir: Path, callbacks: Sequence[Callback] = ()) -> 
 def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
     """The model that the options describe: new, or with the weights of `pretrained`.
 
-    A new spectrogram model gets the statistics of the training mixtures, which one process
-    computes and the others, and later runs, read. D3Nets separate songs in patches as long as the
-    segments that they are trained on.
+    A new model that normalises its input gets the statistics of the training mixtures, which one
+    process computes and the others, and later runs, read.
     """
-    architecture = ARCHITECTURES[config.architecture]
     args = config.model.model_args(config.data.sample_rate)
-    pretrained = config.training.pretrained
-    if pretrained is None and issubclass(architecture, SpectrogramModel):
-        args["input_mean"], args["input_scale"] = _input_statistics(config, data)
-    model = architecture(config.data.sources, sample_rate=config.data.sample_rate, **args)
-    _fit_patches(model, data)
-    if pretrained is not None:
-        _take_weights(model, pretrained, data)
-    return _with_outputs_for(config.loss, model)
+    model_class = find_model(config.architecture)
+    model = model_class(config.data.sources, sample_rate=config.data.sample_rate, **args)
+    model.fit_segments(data.segment)
+    if config.training.pretrained is None:
+        model.start_normalisation(partial(_input_statistics, model, data))
+    else:
+        _take_weights(model, config.training.pretrained, data)
+    model.compute_for_loss(config.loss.uses_spectrograms, config.loss.uses_waveforms)
+    return model
 
 
 def build_loss(config: Config, model: BridgedModel) -> Loss:
@@ -102,10 +102,10 @@ def build_loss(config: Config, model: BridgedModel) -> Loss:
     if options.loss == "WaveformL1Loss":
         return WaveformL1Loss(model.nb_channels, options.loss_combine_sources)
     return MultiDomainLoss(
-        window_length=config.model.window_length,
-        in_chan=config.model.in_chan,
-        n_hop=config.model.nhop,
-        spec_power=config.model.spec_power,
+        window_length=model.window.numel(),
+        in_chan=model.n_fft,
+        n_hop=model.hop,
+        spec_power=model.spec_power,
         nb_channels=model.nb_channels,
         loss_combine_sources=options.loss_combine_sources,
         loss_use_multidomain=options.loss_use_multidomain,
@@ -249,37 +249,22 @@ def _write_config(config: Config, exp_dir: Path) -> None:
     (exp_dir / "conf.yml").write_text(config.to_yaml(), encoding="utf-8")
 
 
-def _input_statistics(config: Config, data: MusicDataModule) -> Tuple[np.ndarray, np.ndarray]:
+def _input_statistics(model: BridgedModel, data: MusicDataModule) -> Tuple[np.ndarray, np.ndarray]:
     return magnitude_statistics(
         data.train_tracks,
-        n_fft=config.model.in_chan,
-        hop=config.model.nhop,
-        window_length=config.model.window_length,
-        spec_power=config.model.spec_power,
-        nb_channels=config.model.nb_channels,
+        n_fft=model.n_fft,
+        hop=model.hop,
+        window_length=model.window.numel(),
+        spec_power=model.spec_power,
+        nb_channels=model.nb_channels,
         cache=data.statistics_cache,
     )
-
-
-def _with_outputs_for(loss: LossConfig, model: BridgedModel) -> BridgedModel:
-    """The model, computing what the loss looks at and no more."""
-    if isinstance(model, SpectrogramModel):
-        model.return_time_signals = loss.uses_waveforms
-    else:
-        model.return_spectrograms = loss.uses_spectrograms
-    return model
-
-
-def _fit_patches(model: BridgedModel, data: MusicDataModule) -> None:
-    """Let a D3Net separate songs in patches as long as training segments."""
-    if isinstance(model, XD3Net):
-        model.separate_in_patches(1 + data.segment // model.hop)
 
 
 def _take_weights(model: BridgedModel, pretrained: str, data: MusicDataModule) -> None:
     """Give a model the weights of a pretrained one, which must have its options."""
     found = BridgedModel.from_pretrained(pretrained)
-    _fit_patches(found, data)
+    found.fit_segments(data.segment)
     has, wanted = found.get_model_args(), model.get_model_args()
     differing = [
         f"{name} is {has.get(name, 'default')}, the options say {wanted.get(name, 'default')}"

@@ -1,4 +1,4 @@
-"""From a stream of the mixture to a stream of its sources, for either kind of model.
+"""From a stream of the mixture to a stream of its sources, for what a model maps to its like.
 
 A pipeline takes blocks (C, T) at the model's rate and channel count and gives blocks (J, C, T);
 together they are at least as long as the mixture. Memory does not depend on the song's length.
@@ -12,9 +12,9 @@ from typing import ContextManager, Iterable, Iterator, Optional, Sequence
 
 import torch
 
-from ..models.base import BridgedModel, SpectrogramModel
-from ..models.patches import Estimator, averaged_over_flip, stream_patches
-from ..models.x_d3net import PatchGroup
+from ..models import BridgedModel, PatchGroup, SpectrogramModel
+from ..models.inference import Estimator
+from ..models.patches import averaged_over_flip, stream_patches
 from ..dsp.stft import magnitude
 from ..dsp.wiener import wiener, wiener_one_pass
 from .chunks import Block, Chunk, cut_chunks, join_chunks
@@ -32,13 +32,11 @@ class Chunking:
     Attributes:
         length, overlap: 0 <= overlap <= length / 2.
         fade: Middle part of an overlap where two chunks are mixed; what lies outside is context.
-        batch: Chunks that go through the networks at once.
     """
 
     length: int
     overlap: int
     fade: int
-    batch: int
 
     @property
     def hop(self) -> int:
@@ -85,7 +83,7 @@ class Estimation:
         def estimate_magnitudes(magnitudes: torch.Tensor) -> torch.Tensor:
             if power != 1:
                 magnitudes = magnitudes**power
-            with _precision(magnitudes.device, self.autocast):
+            with precision_of(magnitudes.device, self.autocast):
                 estimates = estimate(magnitudes).float()
             return estimates if power == 1 else estimates.clamp_min(0) ** (1 / power)
 
@@ -96,6 +94,7 @@ def separate_spectrogram(
     blocks: Iterable[torch.Tensor],
     model: SpectrogramModel,
     chunking: Chunking,
+    batch: int,
     estimation: Estimation,
     options: WienerOptions,
 ) -> Stream:
@@ -103,7 +102,7 @@ def separate_spectrogram(
     frames = _analyze(blocks, model)
     chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=0)
     estimate = estimation.of(model.estimate_magnitudes, model.spec_power)
-    estimated = _estimate_chunks(chunks, estimate, chunking.batch)
+    estimated = _estimate_chunks(chunks, estimate, batch)
     joined = join_chunks(estimated, chunking.fade, axis=0)
     return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options)
 
@@ -155,14 +154,15 @@ def separate_waveform(
     blocks: Iterable[torch.Tensor],
     model: BridgedModel,
     chunking: Chunking,
+    batch: int,
     estimation: Estimation,
     options: WienerOptions,
 ) -> Stream:
     """Networks on chunks of samples, then, if wanted, the Wiener filter of their magnitudes."""
     if options.leaves_estimates:
-        return _estimate_waveforms(blocks, model, chunking, estimation)
+        return _estimate_waveforms(blocks, model, chunking, batch, estimation)
     mixture, copy = tee(blocks)
-    estimates = _estimate_waveforms(copy, model, chunking, estimation)
+    estimates = _estimate_waveforms(copy, model, chunking, batch, estimation)
     window = torch.hann_window(_WAVEFORM_N_FFT, device=next(model.parameters()).device)
     settings = window, _WAVEFORM_N_FFT, _WAVEFORM_HOP
     frames = analyze_stream(mixture, *settings)
@@ -176,11 +176,12 @@ def _estimate_waveforms(
     blocks: Iterable[torch.Tensor],
     model: BridgedModel,
     chunking: Chunking,
+    batch: int,
     estimation: Estimation,
 ) -> Stream:
     """The sources of a song, of chunks that are cross-faded over all of their overlap."""
     chunks = cut_chunks(((x,) for x in blocks), chunking.length, chunking.hop, axis=-1)
-    estimated = _separate_chunks(chunks, model, chunking.batch, estimation)
+    estimated = _separate_chunks(chunks, model, batch, estimation)
     return (x for (x,) in join_chunks(estimated, chunking.fade, axis=-1))
 
 
@@ -217,7 +218,7 @@ def _separate_chunks(
     """Of mixture (C, T): sources (J, C, T)."""
     while group := list(islice(chunks, batch)):
         mixtures = torch.stack([mixture for _, (mixture,) in group])
-        with _precision(mixtures.device, estimation.autocast):
+        with precision_of(mixtures.device, estimation.autocast):
             estimates = model.forward_wav(mixtures).float()
             if estimation.flip_channels:
                 flipped = model.forward_wav(mixtures.flip(1)).float().flip(2)
@@ -227,5 +228,6 @@ def _separate_chunks(
             yield start, block
 
 
-def _precision(device: torch.device, autocast: Optional[torch.dtype]) -> ContextManager:
+def precision_of(device: torch.device, autocast: Optional[torch.dtype]) -> ContextManager:
+    """Within it networks compute in a precision; None for that of their weights."""
     return nullcontext() if autocast is None else torch.autocast(device.type, autocast)

@@ -8,8 +8,7 @@ from typing import Callable, Dict, Iterator, Optional, Union
 import torch
 
 from ..dsp.wiener import WIENER_METHODS
-from ..models import XD3Net
-from ..models.base import BridgedModel, SpectrogramModel
+from ..models import BridgedModel, Inference
 from .pipelines import (
     Chunking,
     Estimation,
@@ -18,26 +17,25 @@ from .pipelines import (
     separate_spectrogram,
     separate_waveform,
 )
+from .side_by_side import runner
 from .songs import SeparationError, Song, song_of_file, song_of_waveform
 from .streams import Counter, Stream, averaged, checked, over_channels, resampled, trimmed
 
 Progress = Callable[[float], None]
 
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-_SPECTROGRAM_CHUNK = 15.0, 0.1  # seconds, overlap
-_WAVEFORM_CHUNK = 8.0, 0.25
-_CPU_FRAMES = 2600  # of all chunks that go through the networks at once
+_PIPELINES = {"spectrogram": separate_spectrogram, "waveform": separate_waveform}
 _GPU_SHARE = 0.5  # of the free memory that a batch may take
 _GPU_LARGEST_BATCH = 64
 _SHIFT_SECONDS = 0.5
-_BYTES_PER_VALUE = 40  # of an estimated magnitude: itself and what the decoder holds beside it
-_BYTES_PER_SAMPLE = 800  # of an estimated waveform: the features of its encoder
 
 
 class Separator:
     """A model made ready to separate songs.
 
-    The model is folded and put on the device once; the one given stays as it is.
+    The model is folded and put on the device once; the one given stays as it is. What is not asked
+    for is as the model says (:class:`asteroid_xscheme.models.Inference`). Several threads may use
+    one separator at once.
 
     Channels: a song is separated in groups of the model's number of channels, in order; a mono
     song is given to both channels of a stereo model, and the mean of both comes out. So stems
@@ -46,14 +44,14 @@ class Separator:
     Args:
         model: Any of the bridged models.
         device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for a GPU if there is one.
-        chunk_seconds: Length of a chunk. None for the model's: 15 s for a model of spectrograms,
-            8 s for one of waveforms.
-        overlap: Share of a chunk that overlaps the next, 0 to 0.5. None as above: 0.1, 0.25.
+        chunk_seconds: Length of a chunk. None for the model's: 15 s for X-UMX, 8 s for
+            X-Conv-TasNet.
+        overlap: Share of a chunk that overlaps the next, 0 to 0.5. None for the model's: 0.1, 0.25.
             With neither given, D3Net averages overlapping patches as published.
         wiener: Multichannel Wiener filter, see :mod:`asteroid_xscheme.dsp.wiener`: "em", or
             "one_pass", that of D3Net's official code.
-        wiener_iterations: Of the filter "em". By default 1, which the magnitudes of spectrogram
-            models want, and 0 for models of waveforms, whose estimates have phases of their own.
+        wiener_iterations: Of the filter "em". None for the model's: 1 where it estimates
+            magnitudes, 0 where it estimates waveforms, which have phases of their own.
         wiener_window: Frames that the filter takes together; None for the whole song, whose
             spectrograms are then held in memory.
         softmask: Whether the filter "em" starts from a ratio mask.
@@ -89,19 +87,27 @@ class Separator:
         flip_channels: bool = False,
     ):
         if wiener_iterations is None:
-            wiener_iterations = 1 if isinstance(model, SpectrogramModel) else 0
+            wiener_iterations = model.inference.wiener_iterations
         _check_options(chunk_seconds, overlap, wiener_iterations, shifts, precision, batch_size)
         if wiener not in WIENER_METHODS:
             raise SeparationError(f"Expected a filter of {WIENER_METHODS}, got {wiener!r}.")
         self.device = find_device(device)
-        self.model = _on_device(model, self.device).fold()
+        autocast = PRECISIONS[precision]
+        run_each = runner(len(model.sources), self.device, autocast)
+        self.model = _on_device(model, self.device).fold(run_each)
         self.sources = list(model.sources)
         self.sample_rate = int(model.sample_rate)
         self.options = WienerOptions(wiener_iterations, wiener_window, softmask, wiener)
         self.shifts, self.normalize = shifts, normalize
-        self.estimation = Estimation(PRECISIONS[precision], flip_channels)
-        self.by_patches = isinstance(model, XD3Net) and chunk_seconds is None and overlap is None
-        self.chunking = _chunking(self.model, self.device, chunk_seconds, overlap, batch_size)
+        self.estimation = Estimation(autocast, flip_channels)
+        inference = self.model.inference
+        self.by_patches = bool(inference.patches) and chunk_seconds is None and overlap is None
+        self.chunking = _chunking(inference, chunk_seconds, overlap)
+        if self.by_patches:
+            n_steps = max(group.frames for group in inference.patches)
+        else:
+            n_steps = self.chunking.length
+        self.batch_size = batch_size or _batch_size(inference, n_steps, self.device)
 
     def separate(
         self,
@@ -157,14 +163,15 @@ class Separator:
         return trimmed(sources, offset, counter)
 
     def _pipeline(self) -> Callable[[Stream], Stream]:
-        settings = dict(model=self.model, estimation=self.estimation, options=self.options)
+        settings = dict(
+            model=self.model,
+            batch=self.batch_size,
+            estimation=self.estimation,
+            options=self.options,
+        )
         if self.by_patches:
-            settings.update(groups=self.model.patch_groups, batch=self.chunking.batch)
-            return partial(separate_patches, **settings)
-        settings.update(chunking=self.chunking)
-        if isinstance(self.model, SpectrogramModel):
-            return partial(separate_spectrogram, **settings)
-        return partial(separate_waveform, **settings)
+            return partial(separate_patches, groups=self.model.inference.patches, **settings)
+        return partial(_PIPELINES[self.model.domain], chunking=self.chunking, **settings)
 
 
 def _on_device(model: BridgedModel, device: torch.device) -> BridgedModel:
@@ -193,44 +200,21 @@ def find_device(name: Optional[str]) -> torch.device:
     return device
 
 
-def _chunking(
-    model: BridgedModel,
-    device: torch.device,
-    seconds: Optional[float],
-    overlap: Optional[float],
-    batch: Optional[int],
-) -> Chunking:
-    """Lengths in frames or samples; the model's own where the user has no wish."""
-    if not isinstance(model, SpectrogramModel):
-        length, share = _lengths(model.sample_rate, seconds, overlap, *_WAVEFORM_CHUNK)
-        n_bytes = length * len(model.sources) * model.nb_channels * _BYTES_PER_SAMPLE
-        return Chunking(length, share, share, batch or _batch(1, n_bytes, device))
-    rate = model.sample_rate / model.hop
-    length, shared = _lengths(rate, seconds, overlap, *_SPECTROGRAM_CHUNK)
-    on_cpu = max(1, _CPU_FRAMES // length)
-    if isinstance(model, XD3Net):
-        if seconds is None and overlap is None:
-            length = max(group.frames for group in model.patch_groups)
-        on_cpu = 1  # its feature maps are many times as large as its estimates
-    n_values = length * len(model.sources) * model.nb_channels * (model.n_fft // 2 + 1)
-    fitting = _batch(on_cpu, n_values * _BYTES_PER_VALUE, device)
-    return Chunking(length, shared, shared // 2, batch or fitting)
+def _chunking(inference: Inference, seconds: Optional[float], overlap: Optional[float]) -> Chunking:
+    """Lengths in steps; the model's own where the user has no wish."""
+    seconds = inference.chunk_seconds if seconds is None else seconds
+    length = max(2, round(inference.steps_per_second * seconds))
+    shared = int(length * (inference.overlap if overlap is None else overlap))
+    return Chunking(length, shared, int(shared * inference.fade))
 
 
-def _lengths(
-    rate: float, seconds: Optional[float], overlap: Optional[float], *defaults: float
-) -> tuple:
-    """Length and overlap of a chunk at so many frames or samples per second."""
-    length = max(2, round(rate * (defaults[0] if seconds is None else seconds)))
-    return length, int(length * (defaults[1] if overlap is None else overlap))
-
-
-def _batch(on_cpu: int, n_bytes: int, device: torch.device) -> int:
-    """Chunks of so many bytes that a device takes at once."""
+def _batch_size(inference: Inference, n_steps: int, device: torch.device) -> int:
+    """Chunks of so many steps that a device takes at once."""
     if device.type != "cuda":
-        return on_cpu
+        return max(1, inference.steps_on_cpu // n_steps)
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(_GPU_LARGEST_BATCH, int(_GPU_SHARE * free) // n_bytes))
+    fitting = int(_GPU_SHARE * free) // (n_steps * inference.bytes_per_step)
+    return max(1, min(_GPU_LARGEST_BATCH, fitting))
 
 
 def _delayed(blocks: Stream, offset: int, n_channels: int) -> Stream:

@@ -1,13 +1,19 @@
 """The options of each model, and how they become the arguments of its class.
 
-Names are those of asteroid's X-UMX recipe where it has one, else those of asteroid's layers.
+Names are those of asteroid's X-UMX recipe where it has one, else those of asteroid's layers. The
+options of a model of your own are the arguments of its class.
 """
 
 import dataclasses
+import inspect
+import typing
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Type
 
-from .options import option
+from ...models import BridgedModel, find_model
+from .options import ConfigError, option
+
+_FROM_DATA = ("sources", "sample_rate")  # arguments that are options of the data
 
 
 @dataclass
@@ -115,3 +121,58 @@ ARCHITECTURES: Mapping[str, type] = {
     "XD3Net": XD3NetConfig,
     "XConvTasNet": XConvTasNetConfig,
 }
+
+
+def options_of(architecture: str) -> type:
+    """The dataclass of a model's options.
+
+    Args:
+        architecture: One of `ARCHITECTURES`, or "module:Class" of a bridged model of your own.
+
+    Raises:
+        ConfigError: If there is no such model, or its arguments cannot be options.
+    """
+    if architecture in ARCHITECTURES:
+        return ARCHITECTURES[architecture]
+    try:
+        return _options_of_class(find_model(architecture))
+    except ValueError as error:
+        raise ConfigError(f"architecture: {error}") from error
+
+
+class _Arguments:
+    """Options that are arguments of a class by the same names."""
+
+    def model_args(self, sample_rate: int) -> Dict[str, Any]:
+        """Arguments of the class but for its sources and sample rate."""
+        return dataclasses.asdict(self)
+
+
+def _options_of_class(model_class: Type[BridgedModel]) -> type:
+    arguments = inspect.signature(model_class).parameters
+    types = typing.get_type_hints(model_class.__init__)
+    missing = {*_FROM_DATA, "nb_channels", "bridge"} - set(arguments)
+    without_default = [
+        name
+        for name, argument in arguments.items()
+        if name not in _FROM_DATA and argument.default is inspect.Parameter.empty
+    ]
+    if missing or without_default:
+        raise ValueError(
+            f"{model_class.__name__} should take the arguments sources, sample_rate, nb_channels "
+            "and bridge, and have defaults for all others; "
+            f"see {sorted(missing) + without_default}."
+        )
+    types["bridge"] = bool | List[str]
+    options = [
+        (
+            name,
+            types.get(name, type(argument.default)),
+            option(argument.default, f"argument {name} of {model_class.__name__}"),
+        )
+        for name, argument in arguments.items()
+        if name not in _FROM_DATA
+    ]
+    name = f"{model_class.__name__}Config"
+    namespace = {"__doc__": model_class.__doc__ or f"{model_class.__name__}."}
+    return dataclasses.make_dataclass(name, options, bases=(_Arguments,), namespace=namespace)

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import yaml
 
-from .architectures import ARCHITECTURES, XUMXConfig
+from .architectures import XUMXConfig, options_of
 from .groups import (
     GROUPS,
     DataConfig,
@@ -18,7 +18,7 @@ from .groups import (
     SeparationConfig,
     TrainingConfig,
 )
-from .options import ConfigError, add_arguments, check_one_of, from_dict
+from .options import ConfigError, add_arguments, from_dict
 
 
 @dataclass
@@ -47,10 +47,9 @@ class Config:
             )
         model = dict(groups.get("model") or {})
         architecture = model.pop("architecture", "XUMX")
-        check_one_of("architecture", architecture, ARCHITECTURES)
         return cls(
             architecture=architecture,
-            model=from_dict(ARCHITECTURES[architecture], model, f"model ({architecture})"),
+            model=from_dict(options_of(architecture), model, f"model ({architecture})"),
             **{name: from_dict(g, groups.get(name) or {}, name) for name, g in GROUPS.items()},
         )
 

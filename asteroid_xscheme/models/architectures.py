@@ -1,0 +1,43 @@
+"""Name -> model class: one of this package, or one of your own by the module that holds it."""
+
+import importlib
+from typing import Type
+
+import asteroid.models
+
+from .base import BridgedModel
+from .x_conv_tasnet import XConvTasNet
+from .x_d3net import XD3Net
+from .x_umx import XUMX
+
+#: The architectures by the name that asteroid and the options give them.
+ARCHITECTURES = {model.__name__: model for model in (XUMX, XD3Net, XConvTasNet)}
+
+
+def find_model(name: str) -> Type[BridgedModel]:
+    """The class of a model.
+
+    Args:
+        name: One of `ARCHITECTURES`, or "module:Class" of a bridged model of your own. The module
+            is imported and the class registered with asteroid, so that its files can be read.
+
+    Raises:
+        ValueError: If there is no bridged model of that name.
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    module, _, class_name = name.partition(":")
+    if not class_name:
+        raise ValueError(
+            f"Expected one of {', '.join(ARCHITECTURES)}, or module:Class for a model of your own, "
+            f"got {name!r}."
+        )
+    try:
+        found = getattr(importlib.import_module(module), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"There is no model {name}: {error}.") from error
+    if not (isinstance(found, type) and issubclass(found, BridgedModel)):
+        raise ValueError(f"Expected a subclass of BridgedModel, but {name} is {found!r}.")
+    if vars(asteroid.models).get(class_name) is not found:
+        asteroid.models.register_model(found)
+    return found
