@@ -8,6 +8,9 @@ import os
 import sys
 from typing import Optional, Sequence
 
+from . import separate
+from .messages import message_of, printable
+
 #: read by libraries as they start, here or in child processes; see docs/choices.md
 _ENVIRONMENT = {
     "GOMP_SPINCOUNT": "2000",  # threads wait for each other without blocking the processor
@@ -35,7 +38,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         print("xscheme: stopped", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:  # the errors of our rooms are ValueErrors
-        print(f"xscheme: {error}", file=sys.stderr)
+        print(f"xscheme: {printable(message_of(error))}", file=sys.stderr)
         return 1
 
 
@@ -45,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Music source separation with bridged networks (X-UMX, X-D3Net, X-Conv-TasNet)",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_separate(commands)
+    separate.add_arguments(commands)
     _add_models(commands)
     _add_convert(commands)
     _add_export(commands)
@@ -53,104 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_ablate(commands)
     _add_report(commands)
     return parser
-
-
-def _add_separate(commands) -> None:
-    parser = commands.add_parser(
-        "separate",
-        help="separate songs into their sources",
-        description="Separate songs of any length, rate, format and number of channels.",
-    )
-    _add_separate_paths(parser)
-    _add_separate_sources(parser)
-    _add_separate_method(parser)
-    _add_separate_format(parser)
-    _add_separate_run(parser)
-    parser.set_defaults(run=_separate)
-
-
-def _separate(arguments: argparse.Namespace) -> int:
-    from xscheme.separate import separate
-
-    return separate(arguments)
-
-
-def _add_separate_paths(parser) -> None:
-    group = parser.add_argument_group("input and output")
-    group.add_argument("input", nargs="+", help="files, folders or glob patterns")
-    group.add_argument(
-        "-n",
-        "--name",
-        default="xumxl",
-        help="model: a name, path, URL or id (default: %(default)s)",
-    )
-    group.add_argument("-o", "--out", default="separated", help="folder (default: %(default)s)")
-    group.add_argument(
-        "--filename",
-        default="{track}/{stem}.{ext}",
-        help="files below OUT/MODEL, of track, trackext, stem, ext (default: %(default)s)",
-    )
-    group.add_argument("--offline", action="store_true", help="only use weights already here")
-    group.add_argument("--start", type=float, default=0.0, help="second to begin at")
-    group.add_argument("--duration", type=float, help="seconds to separate (default: all)")
-    existing = group.add_mutually_exclusive_group()
-    existing.add_argument("--overwrite", action="store_true", help="replace files that exist")
-    existing.add_argument("--skip-existing", action="store_true", help="leave finished songs out")
-
-
-def _add_separate_sources(parser) -> None:
-    group = parser.add_argument_group("sources")
-    group.add_argument("--targets", nargs="+", metavar="SOURCE", help="only write these")
-    group.add_argument("--two-stems", metavar="SOURCE", help="write SOURCE and no_SOURCE, the rest")
-    group.add_argument("--residual", metavar="NAME", help="also write the mixture minus all others")
-
-
-def _add_separate_method(parser) -> None:
-    group = parser.add_argument_group("method")
-    group.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    group.add_argument(
-        "--precision", choices=["float32", "bf16", "fp16"], default="float32", help="of networks"
-    )
-    group.add_argument("--segment", type=float, help="seconds of a chunk (default: the model's)")
-    group.add_argument("--overlap", type=float, help="share of a chunk that overlaps the next")
-    group.add_argument("--shifts", type=int, default=1, help="average over shifted songs")
-    group.add_argument("--flip-channels", action="store_true", help="average over both orders")
-    group.add_argument("--batch-size", type=int, help="chunks at once (default: what fits)")
-    group.add_argument(
-        "--wiener", choices=["em", "one_pass"], default="em", help="one_pass: that of D3Net's code"
-    )
-    group.add_argument(
-        "--niter", type=int, help="Wiener iterations (default: 1, of models of waveforms 0)"
-    )
-    group.add_argument(
-        "--wiener-win-len", type=int, default=300, help="frames of a Wiener window; 0: whole song"
-    )
-    group.add_argument("--softmask", action="store_true", help="start from a ratio mask")
-    group.add_argument("--normalize", action="store_true", help="bring each song to a common level")
-
-
-def _add_separate_format(parser) -> None:
-    group = parser.add_argument_group("format of the stems (default: 16-bit WAV)")
-    kind = group.add_mutually_exclusive_group()
-    kind.add_argument("--int24", action="store_true", help="24-bit WAV")
-    kind.add_argument("--float32", action="store_true", help="float WAV, never clips")
-    kind.add_argument("--mp3", action="store_true", help="MP3")
-    kind.add_argument("--flac", action="store_true", help="16-bit FLAC")
-    group.add_argument("--mp3-bitrate", type=int, default=320, help="kbit/s (default: 320)")
-    group.add_argument(
-        "--clip-mode",
-        choices=["rescale", "clamp", "none"],
-        default="rescale",
-        help="where stems exceed full scale: one gain for all of a song's stems, clip, or nothing",
-    )
-
-
-def _add_separate_run(parser) -> None:
-    group = parser.add_argument_group("run")
-    group.add_argument("-j", "--jobs", type=int, help="processor threads (default: all cores)")
-    group.add_argument("--shard", metavar="I/N", help="only take the I-th of N parts of the songs")
-    group.add_argument("--json", metavar="FILE", help="write a summary; - is standard output")
-    group.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
 
 def _add_models(commands) -> None:

@@ -1,9 +1,10 @@
 """What the user names on the command line -> songs to separate and the files they will make."""
 
 import glob
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from asteroid_xscheme.separation import SeparationError
 
@@ -38,41 +39,67 @@ def find_songs(names: Sequence[str], out: Path) -> Tuple[List[FoundSong], List[T
     """
     songs, problems = [], []
     for name in names:
-        path = Path(name).expanduser()
-        if path.is_dir():
-            found = [(file, path) for file in _audio_files(path, out)]
-        elif path.exists() or not glob.has_magic(name):
-            found = [(path, path.parent)]
+        path = Path(os.path.expanduser(name))
+        if os.path.isdir(path):
+            found, unread = _audio_files(path, out)
+            found = [(file, path) for file in found]
+            problems += unread
+        elif os.path.exists(path) or not glob.has_magic(name):
+            found, unread = [(path, path.parent)], []
         else:
             matches = sorted(glob.glob(str(path), recursive=True))
-            found = [(Path(match), Path(match).parent) for match in matches]
-        if not found:
-            problems.append((name, "no audio files here" if path.is_dir() else "nothing matches"))
+            found, unread = [(Path(match), Path(match).parent) for match in matches], []
+        if not found and not unread:
+            is_folder = os.path.isdir(path)
+            problems.append((name, "no audio files here" if is_folder else "nothing matches"))
         songs += [_found_song(file, root) for file, root in found]
-    unique = {song.path.resolve(): song for song in reversed(songs)}
+    unique = {os.path.realpath(song.path): song for song in reversed(songs)}
     return list(unique.values())[::-1], problems
 
 
 def plan_jobs(
-    songs: Sequence[FoundSong], stem_files: Callable[[str, str], Dict[str, Path]]
+    songs: Sequence[FoundSong],
+    stem_files: Callable[[str, str], Dict[str, Path]],
+    kept: Sequence[Path] = (),
 ) -> List[Job]:
-    """The jobs of songs; one that would write the file of an earlier one is refused.
+    """The jobs of songs; one that would write a kept file, or one of an earlier song, is refused.
 
     Args:
-        songs: The songs in their order.
+        songs: The songs in their order, none of which is ever written.
         stem_files: Function (track, suffix) -> file of each stem.
+        kept: More files that are not to be written.
     """
     jobs, owners = [], {}
+    inputs = _identities([*(song.path for song in songs), *kept])
     for song in songs:
-        job = Job(song.path, stem_files(song.track, song.suffix))
-        taken = [owners[file] for file in job.stems.values() if file in owners]
-        if taken:
-            problem = f"would write the files of {taken[0]}; tell them apart by --filename"
-            jobs.append(replace(job, problem=problem))
+        try:
+            job = Job(song.path, stem_files(song.track, song.suffix))
+        except SeparationError as error:
+            jobs.append(Job(song.path, problem=str(error)))
             continue
-        owners.update({file: song.path for file in job.stems.values()})
-        jobs.append(job)
+        problem = _problem_of(job, owners, inputs)
+        if problem is None and os.path.exists(song.path):
+            owners.update({file: song.path for file in job.stems.values()})
+        jobs.append(replace(job, problem=problem))
     return jobs
+
+
+def _problem_of(job: Job, owners: Dict[Path, Path], inputs: Set[Tuple[int, int]]) -> Optional[str]:
+    """Why the stems of a job cannot have their files, if so."""
+    for file in job.stems.values():
+        if file in owners:
+            return f"would write the files of {owners[file]}; tell them apart by --filename"
+        if _identities([file]) & inputs:
+            return f"would write over {file}, which this run reads; choose another -o or --filename"
+        if os.path.isdir(file):
+            return f"{file} is a folder, where a stem should be written"
+    return None
+
+
+def _identities(paths: Sequence[Path]) -> Set[Tuple[int, int]]:
+    """What a file system knows files by that exist, under whatever names and links."""
+    found = (os.stat(path) for path in paths if os.path.exists(path))
+    return {(status.st_dev, status.st_ino) for status in found}
 
 
 def take_shard(jobs: Sequence[Job], shard: Optional[str]) -> List[Job]:
@@ -85,14 +112,18 @@ def take_shard(jobs: Sequence[Job], shard: Optional[str]) -> List[Job]:
     return list(jobs)[int(index) - 1 :: int(count)]
 
 
-def _audio_files(folder: Path, out: Path) -> List[Path]:
-    out = out.resolve()
-    files = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    return sorted(
-        file
-        for file in files
-        if file.is_file() and not file.name.startswith(".") and out not in file.resolve().parents
-    )
+def _audio_files(folder: Path, out: Path) -> Tuple[List[Path], List[Tuple[str, str]]]:
+    """The audio files below a folder but not in `out`, and (folder, problem) of the unreadable."""
+    out, files, unread = out.resolve(), [], []
+
+    def note(error: OSError) -> None:
+        unread.append((str(error.filename), f"cannot be read ({error.strerror})"))
+
+    for root, _, names in os.walk(folder, onerror=note):
+        if out not in [Path(root).resolve(), *Path(root).resolve().parents]:
+            files += [Path(root) / name for name in names if not name.startswith(".")]
+    files = [file for file in files if file.suffix.lower() in SUFFIXES and os.path.isfile(file)]
+    return sorted(files), unread
 
 
 def _found_song(path: Path, root: Path) -> FoundSong:

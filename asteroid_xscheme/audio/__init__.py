@@ -6,17 +6,21 @@ add is taken off again, and a resampled waveform has the length its rate asks fo
 """
 
 from .errors import AudioError
-from .reading import AudioInfo, AudioReader, probe_audio, read_audio
+from .reading import AudioReader, probe_audio, read_audio
 from .resampling import Resampler, resample, resampled_length
-from .writing import SUBTYPES, AudioWriter, write_audio
+from .source import AudioInfo, falls_short
+from .writing import MP3_BITRATES, SUBTYPES, AudioWriter, mp3_bitrates, write_audio
 
 __all__ = [
     "AudioError",
     "AudioInfo",
     "AudioReader",
     "AudioWriter",
+    "MP3_BITRATES",
     "Resampler",
     "SUBTYPES",
+    "falls_short",
+    "mp3_bitrates",
     "probe_audio",
     "read_audio",
     "resample",

@@ -1,21 +1,30 @@
 """From samples to a file that is either whole or not there.
 
-Samples go to a temporary file beside the target, which takes the target's name when all is
+Samples go to a hidden file beside the target, which takes the target's name when all is
 written and vanishes on any error, so that a stopped program leaves no half-written file.
 """
 
-import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional, Tuple, Union
 
 import numpy as np
 import soundfile
 import torch
 
 from .errors import AudioError
+from .hidden import HiddenFile
+from .sndfile import path_for_libsndfile
 
 SUBTYPES = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
 _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
+#: kbit/s of MPEG-1, MPEG-2 and MPEG-2.5, by the lowest rate in Hz of each
+_BITRATES = (
+    (32000, (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)),
+    (16000, (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)),
+    (0, (8, 16, 24, 32, 40, 48, 56, 64)),
+)
+MP3_BITRATES = tuple(sorted({rate for _, rates in _BITRATES for rate in rates}))
 _WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes that a WAV file can count
 
 
@@ -32,7 +41,8 @@ class AudioWriter:
             to the nearest step (x * 2**15 or 2**23) and clips at full scale, so that PCM read by
             :class:`AudioReader` is written back bit by bit.
         n_samples: Expected length if known; a WAV that would exceed 4 GiB is written as RF64.
-        bitrate: Of .mp3, in kbit/s, constant; libsndfile's default if None.
+        bitrate: Of .mp3, in kbit/s, constant, one of :func:`mp3_bitrates`; libsndfile's default
+            if None.
 
     Raises:
         AudioError: If the file cannot be written; nothing is left behind.
@@ -49,35 +59,62 @@ class AudioWriter:
     ):
         self.path = Path(path)
         self.subtype = _subtype(self.path, subtype)
-        self._peak = 0.0
-        name = f".{self.path.name}.{os.getpid()}.part"
-        self._temporary = self.path.with_name(name)
-        n_bytes = (n_samples or 0) * n_channels * SUBTYPES[subtype] // 8
-        self._file = self._open(sample_rate, n_channels, n_bytes > _WAV_LIMIT, bitrate)
+        options = _options(self.path, self.subtype, int(sample_rate), bitrate)
+        if options["format"] == "WAV" and _n_bytes(n_samples, n_channels, subtype) > _WAV_LIMIT:
+            options["format"] = "RF64"
+        if self.path.exists() and not self.path.is_file():
+            kind = "folder" if self.path.is_dir() else "pipe or a device"
+            raise AudioError(f"{self.path}: is a {kind}, where a file should be written.")
+        try:
+            self._hidden = HiddenFile(self.path.parent)
+        except OSError as error:
+            raise self._failure("cannot be written", error) from error
+        self._file = self._open(int(sample_rate), n_channels, options)
+
+    @property
+    def hidden(self) -> Path:
+        """The file without a name, to be read once it is finished."""
+        return self._hidden.path
 
     def write(self, waveform: torch.Tensor) -> None:
-        """Append samples (C, T)."""
+        """Append samples (C, T).
+
+        Raises:
+            AudioError: If a sample is no number, or the disk is full.
+        """
         n_channels, n_samples = waveform.shape
         if n_channels != self._file.channels:
             raise ValueError(f"Expected {self._file.channels} channels, got {n_channels}.")
+        if not waveform.isfinite().all():
+            raise AudioError(f"{self.path}: a sample that is no number (NaN or infinite).")
         try:
             self._file.write(_quantise(waveform.detach().cpu().numpy().T, self.subtype))
             self._file.flush()
         except (soundfile.SoundFileError, OSError, AssertionError) as error:
             raise self._failure("cannot be written, is the disk full?", error) from error
 
+    def finish(self) -> None:
+        """Write what is still held in memory; the file has no name yet."""
+        try:
+            self._file.close()
+        except (soundfile.SoundFileError, OSError) as error:
+            self._hidden.remove()
+            raise self._failure("cannot be written, is the disk full?", error) from error
+
     def close(self) -> None:
         """Finish the file and give it its name."""
-        self._file.close()
+        self.finish()
         try:
-            os.replace(self._temporary, self.path)
+            self._hidden.name(self.path)
         except OSError as error:
+            self._hidden.remove()
             raise self._failure("cannot be written", error) from error
 
     def abort(self) -> None:
         """Drop what was written; a file that had the name before stays."""
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        with suppress(soundfile.SoundFileError):  # what is dropped need not be whole
+            self._file.close()
+        self._hidden.remove()
 
     def __enter__(self) -> "AudioWriter":
         return self
@@ -88,31 +125,18 @@ class AudioWriter:
         else:
             self.abort()
 
-    def _open(self, sample_rate: int, n_channels: int, is_huge: bool, bitrate: Optional[int]):
-        container = _FORMATS[self.path.suffix.lower()]
-        options = {"format": "RF64" if is_huge and container == "WAV" else container}
-        if self.subtype in SUBTYPES:
-            options["subtype"] = self.subtype
-        if bitrate is not None and container == "MP3":
-            options.update(compression_level=_mp3_level(bitrate, sample_rate))
-            options.update(bitrate_mode="CONSTANT")
+    def _open(self, sample_rate: int, n_channels: int, options: dict) -> soundfile.SoundFile:
+        path = path_for_libsndfile(self._hidden.path)
         try:
-            # opened here first: Python says why a path cannot be written, libsndfile does not
-            with open(self._temporary, "wb"):
-                pass
-            return soundfile.SoundFile(
-                str(self._temporary), "w", int(sample_rate), n_channels, **options
-            )
-        except OSError as error:
-            raise self._failure("cannot be written", error) from error
+            return soundfile.SoundFile(path, "w", sample_rate, n_channels, **options)
         except soundfile.SoundFileError as error:
-            self._temporary.unlink(missing_ok=True)
+            self._hidden.remove()
             raise AudioError(
-                f"{self.path}: {container} cannot hold {n_channels} channels at {sample_rate} Hz."
+                f"{self.path}: {options['format']} cannot hold {n_channels} channels at "
+                f"{sample_rate} Hz."
             ) from error
 
     def _failure(self, what: str, error: Exception) -> AudioError:
-        self._temporary.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return AudioError(f"{self.path}: {what} ({reason or 'not all samples were written'}).")
 
@@ -150,7 +174,28 @@ def _quantise(frames: np.ndarray, subtype: Optional[str]) -> np.ndarray:
     return steps.astype(np.int32) << 8  # libsndfile takes 24 bits from the top of 32
 
 
-def _mp3_level(bitrate: int, sample_rate: int) -> float:
-    """libsndfile's compression level (0 best .. 1 smallest) of a constant MP3 bit rate."""
-    highest, lowest = (320, 32) if sample_rate >= 32000 else (160, 8)
-    return min(1.0, max(0.0, (highest - bitrate) / (highest - lowest)))
+def mp3_bitrates(sample_rate: int) -> Tuple[int, ...]:
+    """Constant bit rates in kbit/s, in rising order, that an MP3 of so many Hz can have."""
+    return next(bitrates for above, bitrates in _BITRATES if sample_rate >= above)
+
+
+def _options(path: Path, subtype: Optional[str], sample_rate: int, bitrate: Optional[int]) -> dict:
+    """What libsndfile is to write, from the suffix of a path."""
+    options = {"format": _FORMATS[path.suffix.lower()]}
+    if subtype is not None:
+        options["subtype"] = subtype
+    if bitrate is None or options["format"] != "MP3":
+        return options
+    bitrates = mp3_bitrates(sample_rate)
+    if bitrate not in bitrates:
+        raise AudioError(
+            f"{path}: an MP3 of {sample_rate} Hz cannot have {bitrate} kbit/s; it can have "
+            f"{', '.join(map(str, bitrates))}."
+        )
+    lowest, *_, highest = bitrates
+    level = (highest - bitrate) / (highest - lowest)  # libsndfile refuses 1
+    return {**options, "bitrate_mode": "CONSTANT", "compression_level": min(level, 0.999)}
+
+
+def _n_bytes(n_samples: Optional[int], n_channels: int, subtype: str) -> int:
+    return (n_samples or 0) * n_channels * SUBTYPES[subtype] // 8

@@ -1,13 +1,16 @@
 """Model -> sources of a song of any length, in memory or from file to files."""
 
+from .errors import SeparationError
+from .options import check_option
 from .separator import PRECISIONS, Separator, find_device
-from .songs import SeparationError, Song, song_of_file, song_of_waveform
+from .songs import Song, song_of_file, song_of_waveform
 
 __all__ = [
     "PRECISIONS",
     "SeparationError",
     "Separator",
     "Song",
+    "check_option",
     "find_device",
     "song_of_file",
     "song_of_waveform",

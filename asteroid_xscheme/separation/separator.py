@@ -3,12 +3,15 @@
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, Optional, Union
+from typing import BinaryIO, Callable, Dict, Iterator, Optional, Union
 
+import numpy as np
 import torch
 
 from ..dsp.wiener import WIENER_METHODS
 from ..models import BridgedModel, Inference
+from .errors import SeparationError
+from .options import check_option
 from .pipelines import (
     Chunking,
     Estimation,
@@ -18,8 +21,8 @@ from .pipelines import (
     separate_waveform,
 )
 from .side_by_side import runner
-from .songs import SeparationError, Song, song_of_file, song_of_waveform
-from .streams import Counter, Stream, averaged, checked, over_channels, resampled, trimmed
+from .songs import Song, song_of_file, song_of_waveform
+from .streams import Counter, Stream, averaged, checked, finite, over_channels, resampled, trimmed
 
 Progress = Callable[[float], None]
 
@@ -33,9 +36,9 @@ _SHIFT_SECONDS = 0.5
 class Separator:
     """A model made ready to separate songs.
 
-    The model is folded and put on the device once; the one given stays as it is. What is not asked
-    for is as the model says (:class:`asteroid_xscheme.models.Inference`). Several threads may use
-    one separator at once.
+    The model is folded and put on the device once, in float32; the one given stays as it is. What
+    is not asked for is as the model says (:class:`asteroid_xscheme.models.Inference`). Several
+    threads may use one separator at once.
 
     Channels: a song is separated in groups of the model's number of channels, in order; a mono
     song is given to both channels of a stereo model, and the mean of both comes out. So stems
@@ -88,7 +91,14 @@ class Separator:
     ):
         if wiener_iterations is None:
             wiener_iterations = model.inference.wiener_iterations
-        _check_options(chunk_seconds, overlap, wiener_iterations, shifts, precision, batch_size)
+        check_option("chunk_seconds", chunk_seconds)
+        check_option("overlap", overlap)
+        check_option("wiener_iterations", wiener_iterations)
+        check_option("wiener_window", wiener_window)
+        check_option("shifts", shifts)
+        check_option("batch_size", batch_size)
+        if precision not in PRECISIONS:
+            raise SeparationError(f"Expected a precision of {list(PRECISIONS)}, got {precision!r}.")
         if wiener not in WIENER_METHODS:
             raise SeparationError(f"Expected a filter of {WIENER_METHODS}, got {wiener!r}.")
         self.device = find_device(device)
@@ -111,22 +121,27 @@ class Separator:
 
     def separate(
         self,
-        mixture: Union[torch.Tensor, str, Path],
+        mixture: Union[torch.Tensor, np.ndarray, str, Path, BinaryIO],
         sample_rate: Optional[int] = None,
         progress: Optional[Progress] = None,
     ) -> Dict[str, torch.Tensor]:
         """The sources of a song.
 
         Args:
-            mixture: Waveform (C, T), of which `sample_rate` is the rate in Hz, or an audio file.
+            mixture: Float waveform (C, T), a tensor or an array, of which `sample_rate` is the
+                rate in Hz; or an audio file, its path or a binary file object.
             sample_rate: By default the model's; a file knows its own.
             progress: Called with the seconds of the song that are done.
 
         Returns:
             (C, T) float32 on the CPU for each source, at the song's rate and of its length.
+
+        Raises:
+            AudioError, SeparationError: If it is no song, or cannot be separated.
         """
-        if isinstance(mixture, torch.Tensor):
-            song = song_of_waveform(mixture, sample_rate or self.sample_rate)
+        if isinstance(mixture, (torch.Tensor, np.ndarray)):
+            rate = self.sample_rate if sample_rate is None else sample_rate
+            song = song_of_waveform(mixture, rate)
         else:
             song = song_of_file(mixture)
         blocks, n_done = [], 0
@@ -142,14 +157,14 @@ class Separator:
         """Blocks (J, C, T) of the sources of a song, together of its length.
 
         Raises:
-            SeparationError: Where the song holds something that is no number; and at the end if
-                it held nothing.
+            SeparationError: Where the song or an estimate of it holds something that is no
+                number; and at the end if the song held nothing.
         """
         level = _root_mean_square(song) if self.normalize else 1.0
         distance = round(_SHIFT_SECONDS * song.sample_rate)
         offsets = [k * distance // self.shifts for k in range(self.shifts)]
         runs = [self._run(song, offset, level) for offset in offsets]
-        yield from averaged(runs, song.sample_rate)
+        yield from finite(averaged(runs, song.sample_rate), song, self.sources)
 
     def _run(self, song: Song, offset: int, level: float) -> Stream:
         """The sources of a song that begins after `offset` samples of silence."""
@@ -175,10 +190,11 @@ class Separator:
 
 
 def _on_device(model: BridgedModel, device: torch.device) -> BridgedModel:
-    """The model, or a copy where it is on another device."""
-    if next(model.parameters()).device == device:
+    """The model, or a copy where it is on another device or of another precision."""
+    weight = next(model.parameters())
+    if weight.device == device and weight.dtype == torch.float32:
         return model
-    return deepcopy(model).to(device)
+    return deepcopy(model).to(device, torch.float32)
 
 
 def find_device(name: Optional[str]) -> torch.device:
@@ -193,8 +209,8 @@ def find_device(name: Optional[str]) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, device=device).cpu()  # "meta" has no numbers to return
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise SeparationError(f"There is no device {name!r} here ({reason}).") from None
     return device
@@ -230,17 +246,3 @@ def _root_mean_square(song: Song) -> float:
         total += float(block.double().square().sum())
         n_values += block.numel()
     return (total / n_values) ** 0.5 or 1.0
-
-
-def _check_options(seconds, overlap, iterations, shifts, precision, batch) -> None:
-    problems = {
-        "a chunk longer than 0 seconds": seconds is not None and not seconds > 0,
-        "an overlap of 0 to 0.5": overlap is not None and not 0 <= overlap <= 0.5,
-        "Wiener iterations of 0 or more": iterations < 0,
-        "1 shift or more": shifts < 1,
-        "a batch of 1 chunk or more": batch is not None and batch < 1,
-        f"a precision of {list(PRECISIONS)}": precision not in PRECISIONS,
-    }
-    for expected, is_wrong in problems.items():
-        if is_wrong:
-            raise SeparationError(f"Expected {expected}.")

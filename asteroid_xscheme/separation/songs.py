@@ -1,19 +1,21 @@
 """What is separated: a waveform at hand or a file, read block by block, as often as needed."""
 
+import math
+import os
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
-from typing import Callable, Iterator, Optional, Union
+from typing import BinaryIO, Callable, Iterator, Optional, Tuple, Union
 
+import numpy as np
 import torch
 
 from ..audio import AudioReader
-from ..errors import XSchemeError
+from .errors import SeparationError
+from .options import check_option
 
 _BLOCK_SECONDS = 5
-
-
-class SeparationError(XSchemeError):
-    """A song cannot be separated as asked; the message says why in one line."""
+_MOST_CHANNELS = 64  # of a waveform with fewer samples than channels
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Song:
         n_channels: Number of channels.
         n_samples: Samples per channel; for a file what its header promises, 0 if it does not.
         open: Function that returns the blocks (C, T) from the beginning.
+        is_cut: Whether its file shows that the end of the song is missing.
     """
 
     name: str
@@ -33,30 +36,53 @@ class Song:
     n_channels: int
     n_samples: int
     open: Callable[[], Iterator[torch.Tensor]]
+    is_cut: bool = False
 
     @property
     def seconds(self) -> float:
         return self.n_samples / self.sample_rate
 
 
-def song_of_waveform(waveform: torch.Tensor, sample_rate: int) -> Song:
-    """A song of a float waveform (C, T)."""
-    if waveform.ndim != 2 or not waveform.is_floating_point() or not waveform.shape[0]:
-        raise SeparationError(
-            "Expected a float waveform (channel, time), "
-            f"got {tuple(waveform.shape)} of {waveform.dtype}."
-        )
+def song_of_waveform(waveform: Union[torch.Tensor, np.ndarray], sample_rate: int) -> Song:
+    """A song of a float waveform (C, T).
+
+    Raises:
+        SeparationError: If it is no waveform, or the rate no whole number of Hz above 0.
+    """
+    _check_waveform(waveform)
+    is_number = isinstance(sample_rate, Real) and 0 < sample_rate < math.inf
+    if not is_number or sample_rate != int(sample_rate):
+        raise SeparationError(f"Expected a sample rate of whole Hz above 0, got {sample_rate!r}.")
+    if isinstance(waveform, np.ndarray):
+        waveform = torch.from_numpy(np.array(waveform, np.float32))
     blocks = waveform.detach().cpu().float().split(_BLOCK_SECONDS * int(sample_rate), -1)
     return Song("the waveform", int(sample_rate), *waveform.shape, lambda: iter(blocks))
 
 
+def _check_waveform(waveform: Union[torch.Tensor, np.ndarray]) -> None:
+    shape, expected = tuple(waveform.shape), "Expected a float waveform (channel, time)"
+    if isinstance(waveform, torch.Tensor):
+        is_float = waveform.is_floating_point()
+    else:
+        is_float = waveform.dtype.kind == "f"
+    if not is_float:
+        raise SeparationError(
+            f"{expected} with full scale at 1, got {waveform.dtype}; divide integers by theirs."
+        )
+    if len(shape) != 2 or not shape[0]:
+        hint = "; add the axis of channels: waveform[None]" if len(shape) == 1 else ""
+        raise SeparationError(f"{expected}, got {shape}{hint}.")
+    if shape[0] > max(shape[1], _MOST_CHANNELS):
+        raise SeparationError(f"{expected}, got {shape}, (time, channel): transpose it.")
+
+
 def song_of_file(
-    path: Union[str, Path], start: float = 0.0, duration: Optional[float] = None
+    file: Union[str, Path, BinaryIO], start: float = 0.0, duration: Optional[float] = None
 ) -> Song:
     """A song of a file.
 
     Args:
-        path: Any audio file.
+        file: Any audio file, or a binary file object, which is read into memory from where it is.
         start: Second to begin at.
         duration: Seconds to read; None for all.
 
@@ -64,31 +90,57 @@ def song_of_file(
         AudioError: If it is no audio file.
         SeparationError: If nothing is left of it.
     """
-    with AudioReader(path) as reader:
+    if isinstance(file, (str, os.PathLike)):
+        name, file = str(file), Path(file)
+    else:
+        name, file = "the file object", _content(file)
+    with AudioReader(file) as reader:
         info = reader.info
-    first = round(start * info.sample_rate)
-    length = None if duration is None else round(duration * info.sample_rate)
+    first, length = _part(name, start, duration, info.sample_rate)
     promised = max(0, info.n_samples - first)
-    if first < 0 or (length is not None and length < 1):
-        raise SeparationError(f"{path}: expected start >= 0 and duration > 0.")
     if info.n_samples and not promised:
         raise SeparationError(
-            f"{path}: ends after {info.seconds:.1f} s, before the start asked for."
+            f"{name}: ends after {info.seconds:.1f} s, before the start asked for."
         )
-    n_samples = promised if length is None else min(promised, length)
     return Song(
-        str(path),
+        name,
         info.sample_rate,
         info.n_channels,
-        n_samples,
-        lambda: _read_blocks(path, first, length),
+        promised if length is None else min(promised, length),
+        lambda: _read_blocks(file, first, length),
+        is_cut=info.is_cut and (length is None or promised <= length),
     )
 
 
+def _content(file: BinaryIO) -> bytes:
+    try:
+        content = file.read()
+    except (AttributeError, UnicodeDecodeError):
+        content = None
+    if not isinstance(content, bytes):
+        raise SeparationError(
+            "Expected a waveform (a tensor or an array), a path, or a file opened as binary "
+            f"('rb'), got {type(file).__name__}."
+        )
+    return content
+
+
+def _part(
+    name: str, start: float, duration: Optional[float], rate: int
+) -> Tuple[int, Optional[int]]:
+    """First sample and number of samples (None for all) of a part in seconds."""
+    check_option("start", start)
+    check_option("duration", duration)
+    length = None if duration is None else round(duration * rate)
+    if length == 0:
+        raise SeparationError(f"{name}: {duration} s are less than a sample at {rate} Hz.")
+    return round(start * rate), length
+
+
 def _read_blocks(
-    path: Union[str, Path], first: int, length: Optional[int]
+    file: Union[Path, bytes], first: int, length: Optional[int]
 ) -> Iterator[torch.Tensor]:
-    with AudioReader(path) as reader:
+    with AudioReader(file) as reader:
         reader.skip(first)
         size = _BLOCK_SECONDS * reader.info.sample_rate
         left = length

@@ -6,7 +6,8 @@ from typing import Callable, Iterable, Iterator, List, Sequence, Tuple
 import torch
 
 from ..audio import Resampler
-from .songs import SeparationError, Song
+from .errors import SeparationError
+from .songs import Song
 
 Stream = Iterator[torch.Tensor]
 
@@ -30,6 +31,26 @@ def checked(song: Song) -> Stream:
         yield block
     if not n_samples:
         raise SeparationError(f"{song.name}: holds no samples.")
+
+
+def finite(blocks: Stream, song: Song, sources: Sequence[str]) -> Stream:
+    """The blocks (J, C, T) of a song's sources, as long as they are numbers.
+
+    Raises:
+        SeparationError: At the first estimate that is NaN or infinite.
+    """
+    n_samples = 0
+    for block in blocks:
+        is_wrong = ~block.isfinite().all(-1).all(-1)
+        if is_wrong.any():
+            wrong = ", ".join(name for name, bad in zip(sources, is_wrong) if bad)
+            raise SeparationError(
+                f"{song.name}: the estimate of {wrong} is no number (NaN or infinite) after "
+                f"{n_samples / song.sample_rate:.1f} s. Either the weights are broken, the song is "
+                "far too loud, or the precision is too low: try float32."
+            )
+        n_samples += block.shape[-1]
+        yield block
 
 
 def resampled(blocks: Iterable[torch.Tensor], from_rate: int, to_rate: int) -> Stream:

@@ -1,0 +1,7 @@
+"""The one error of this room."""
+
+from ..errors import XSchemeError
+
+
+class SeparationError(XSchemeError):
+    """A song cannot be separated as asked; the message says why in one line."""

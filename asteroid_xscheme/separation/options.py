@@ -1,0 +1,37 @@
+"""What the numbers that steer a separation may be, in one place for Python and the command line."""
+
+import math
+from typing import Any, Callable, Dict, Optional, Tuple
+
+from .errors import SeparationError
+
+_MOST = 2**31  # of what is counted
+_MOST_SHIFTS = 100  # each is a run of its own
+
+#: of each option what is expected, in words, and whether a value is; None is no wish
+LAWS: Dict[str, Tuple[str, Callable[[Any], bool]]] = {
+    "start": ("0 seconds or more, finite", lambda x: 0 <= x < math.inf),
+    "duration": ("more than 0 seconds, finite", lambda x: 0 < x < math.inf),
+    "chunk_seconds": ("a chunk longer than 0 seconds, finite", lambda x: 0 < x < math.inf),
+    "overlap": ("an overlap of 0 to 0.5 of a chunk", lambda x: 0 <= x <= 0.5),
+    "wiener_iterations": ("Wiener iterations of 0 or more", lambda x: 0 <= x),
+    "wiener_window": ("a Wiener window of 0 frames or more", lambda x: 0 <= x <= _MOST),
+    "shifts": (f"1 shift or more, at most {_MOST_SHIFTS}", lambda x: 1 <= x <= _MOST_SHIFTS),
+    "batch_size": ("a batch of 1 chunk or more", lambda x: 1 <= x <= _MOST),
+}
+
+
+def check_option(option: str, value: Any, name: Optional[str] = None) -> None:
+    """Raise if an option has a value that it cannot have.
+
+    Args:
+        option: A key of `LAWS`.
+        value: Its value; None passes.
+        name: What the user calls the option, if not so.
+
+    Raises:
+        SeparationError: If so.
+    """
+    expected, is_right = LAWS[option]
+    if value is not None and not is_right(value):
+        raise SeparationError(f"{name or option}: expected {expected}, got {value}.")

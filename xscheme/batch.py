@@ -1,0 +1,158 @@
+"""One model and the same wishes for many songs."""
+
+import math
+import time
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List
+
+import torch
+from tqdm import tqdm
+
+from asteroid_xscheme.audio import falls_short
+from asteroid_xscheme.models import BridgedModel
+from asteroid_xscheme.separation import Separator, Song, song_of_file
+from asteroid_xscheme.separation.stem_files import StemFiles, StemFormat
+from asteroid_xscheme.separation.stems import Stem, choose_stems, mix_stems, stem_paths
+from asteroid_xscheme.weights import load_package
+from .messages import message_of, printable
+from .songs import Job
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How songs are separated, and what is written of them.
+
+    Attributes:
+        separator: The model, ready.
+        stems: The stems of each song.
+        form: How they are written.
+        arguments: All wishes, as of the command line.
+    """
+
+    separator: Separator
+    stems: List[Stem]
+    form: StemFormat
+    arguments: Namespace
+
+    @classmethod
+    def of(cls, arguments: Namespace) -> "Batch":
+        """The model loaded and the stems chosen.
+
+        Raises:
+            CheckpointError: If there are no such weights.
+            SeparationError: If the model lacks a source, or stems would share a file.
+        """
+        separator = _separator(arguments)
+        wanted = arguments.targets, arguments.two_stems, arguments.residual
+        batch = cls(
+            separator, choose_stems(separator.sources, *wanted), _format(arguments), arguments
+        )
+        batch.stem_paths("track", ".wav")  # raises now what would be wrong with every song
+        return batch
+
+    def stem_paths(self, track: str, suffix: str) -> Dict[str, Path]:
+        """The file of each stem of a track."""
+        folder = Path(self.arguments.out) / model_folder(self.arguments.name)
+        pattern, ext = self.arguments.filename, self.form.suffix[1:]
+        return stem_paths(pattern, folder, track, suffix[1:], self.stems, ext)
+
+    def run(self, job: Job) -> dict:
+        """Separate a song, if that is wanted; what became of it."""
+        stems = {name: str(path) for name, path in job.stems.items()}
+        result = {"input": str(job.path), "stems": stems}
+        existing = [path for path in job.stems.values() if path.is_file()]
+        if job.problem:
+            return {"input": str(job.path), "error": job.problem}
+        if len(existing) == len(job.stems) and self.arguments.skip_existing:
+            return {**result, "skipped": True}
+        if existing and not (self.arguments.overwrite or self.arguments.skip_existing):
+            problem = f"{existing[0]} exists; add --overwrite or --skip-existing"
+            return {"input": str(job.path), "error": problem}
+        try:
+            return {**result, **self._separate(job)}
+        except (ValueError, OSError, MemoryError, torch.OutOfMemoryError) as error:
+            problem = message_of(error).removeprefix(f"{job.path}: ")
+            return {"input": str(job.path), "error": problem}
+
+    def _separate(self, job: Job) -> dict:
+        """Separate a song; its length, the time it took, its gain, and what is to be said."""
+        begin = time.perf_counter()
+        song = song_of_file(job.path, self.arguments.start, self.arguments.duration)
+        with StemFiles(list(job.stems.values()), song, self.form) as files:
+            n_samples = self._write(song, files)
+        result = {
+            "seconds": n_samples / song.sample_rate,
+            "elapsed": time.perf_counter() - begin,
+            "gain": files.gain,
+        }
+        if falls_short(n_samples, song.n_samples, song.sample_rate):
+            promised = f"its header promises {song.seconds:.1f} s"
+            result["warning"] = f"holds {result['seconds']:.1f} s; {promised}"
+        elif song.is_cut:
+            result["warning"] = f"is cut: its end is missing after {result['seconds']:.1f} s"
+        if files.gain < 1:
+            result["note"] = _note_of(files.gain)
+        return result
+
+    def _write(self, song: Song, files: StemFiles) -> int:
+        """Write a song's stems; the number of samples done."""
+        n_samples = 0
+        bar = tqdm(
+            total=round(song.seconds, 1) or None,
+            desc=printable(Path(song.name).name),
+            unit="s",
+            bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]",
+            disable=True if self.arguments.quiet else None,
+        )
+        with bar:
+            for block in mix_stems(self.separator.stream(song), self.stems, song):
+                files.write(block)
+                n_samples += block.shape[-1]
+                bar.update(block.shape[-1] / song.sample_rate)
+        return n_samples
+
+
+def _separator(arguments: Namespace) -> Separator:
+    package = load_package(arguments.name, offline=arguments.offline)
+    return Separator(
+        BridgedModel.from_pretrained(package),
+        arguments.device,
+        chunk_seconds=arguments.segment,
+        overlap=arguments.overlap,
+        wiener_iterations=arguments.niter,
+        wiener_window=arguments.wiener_win_len or None,
+        softmask=arguments.softmask,
+        wiener=arguments.wiener,
+        flip_channels=arguments.flip_channels,
+        shifts=arguments.shifts,
+        normalize=arguments.normalize,
+        precision=arguments.precision,
+        batch_size=arguments.batch_size,
+    )
+
+
+def _format(arguments: Namespace) -> StemFormat:
+    suffix = ".mp3" if arguments.mp3 else ".flac" if arguments.flac else ".wav"
+    subtype = "FLOAT" if arguments.float32 else "PCM_24" if arguments.int24 else "PCM_16"
+    bitrate = arguments.mp3_bitrate if arguments.mp3 else None
+    return StemFormat(suffix, subtype, bitrate, arguments.clip_mode)
+
+
+def model_folder(name: str) -> str:
+    """The last part of a model's name, path or address, fit for a folder; never one above."""
+    if Path(name).is_dir():
+        name = Path(name).resolve().name
+    last = name.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1]
+    stem = last.split("?")[0]
+    for suffix in (".pth", ".pt", ".h5", ".zip", ".safetensors"):
+        stem = stem.removesuffix(suffix)
+    return stem if stem.strip(".") else "model"
+
+
+def _note_of(gain: float) -> str:
+    return (
+        f"all stems are {-20 * math.log10(gain):.1f} dB softer, lest the loudest clip; "
+        "--float32 keeps the level"
+    )

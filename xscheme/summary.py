@@ -1,0 +1,67 @@
+"""What became of each song: lines for people, JSON for programs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from asteroid_xscheme.atomic import write_json
+from asteroid_xscheme.separation import SeparationError
+from .messages import message_of, printable
+
+_KINDS = ("error", "warning", "note")
+
+
+class Summary:
+    """Results of a run; a context manager that has them in a file from the start to the end.
+
+    Args:
+        target: JSON file, "-" for standard output at the end, or None. A run that ends by an error
+            leaves it there, under "error".
+        model: Name of the model.
+
+    Attributes:
+        path: The JSON file, if there is one.
+    """
+
+    def __init__(self, target: Optional[str], model: str):
+        self.path = None if target in (None, "-") else Path(target).expanduser()
+        self._prints = target == "-"
+        self._content = {"model": model, "songs": []}
+        if self.path is not None and self.path.exists() and not self.path.is_file():
+            raise SeparationError(f"--json {target}: is no file; - is standard output.")
+
+    @property
+    def has_errors(self) -> bool:
+        return any("error" in result for result in self._results)
+
+    @property
+    def _results(self) -> List[dict]:
+        return self._content["songs"]
+
+    def add(self, result: dict) -> None:
+        """Say what is to be said of a song and keep it."""
+        for kind in _KINDS:
+            if kind in result:
+                print(printable(f"{result['input']}: {result[kind]}"), file=sys.stderr)
+        self._results.append(result)
+        self._write()
+
+    def _write(self) -> None:
+        if self.path is None:
+            return
+        try:
+            write_json(self.path, self._content)
+        except OSError as error:
+            raise SeparationError(f"--json {self.path}: {error.strerror}.") from error
+
+    def __enter__(self) -> "Summary":
+        self._write()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if error is not None:
+            self._content["error"] = message_of(error) or "stopped"
+            self._write()
+        if self._prints:
+            print(json.dumps(self._content, indent=2))
