@@ -128,9 +128,10 @@ def separate(arguments: Namespace) -> int:
 
     _check(arguments)
     found, problems = find_songs(arguments.input, Path(arguments.out))
-    with _stopped_by_signals(), Summary(arguments.json, arguments.name) as summary:
+    kept = [song.path for song in found] + [Path(arguments.name)]
+    with _stopped_by_signals(), Summary(arguments.json, arguments.name, kept) as summary:
         batch = Batch.of(arguments)
-        kept = [Path(arguments.name), *([summary.path] if summary.path else [])]
+        kept += [summary.path] if summary.path else []
         jobs = take_shard(plan_jobs(found, batch.stem_paths, kept), arguments.shard)
         for name, error in problems:
             summary.add({"input": name, "error": error})

@@ -39,6 +39,9 @@ def find_songs(names: Sequence[str], out: Path) -> Tuple[List[FoundSong], List[T
     """
     songs, problems = [], []
     for name in names:
+        if not name:
+            problems.append(("''", "an empty name, expected a file, a folder or a pattern"))
+            continue
         path = Path(os.path.expanduser(name))
         if os.path.isdir(path):
             found, unread = _audio_files(path, out)
@@ -60,17 +63,17 @@ def find_songs(names: Sequence[str], out: Path) -> Tuple[List[FoundSong], List[T
 def plan_jobs(
     songs: Sequence[FoundSong],
     stem_files: Callable[[str, str], Dict[str, Path]],
-    kept: Sequence[Path] = (),
+    kept: Sequence[Path],
 ) -> List[Job]:
     """The jobs of songs; one that would write a kept file, or one of an earlier song, is refused.
 
     Args:
-        songs: The songs in their order, none of which is ever written.
+        songs: The songs in their order.
         stem_files: Function (track, suffix) -> file of each stem.
-        kept: More files that are not to be written.
+        kept: Files that are not to be written: what the run reads, and its summary.
     """
     jobs, owners = [], {}
-    inputs = _identities([*(song.path for song in songs), *kept])
+    inputs = identities(kept)
     for song in songs:
         try:
             job = Job(song.path, stem_files(song.track, song.suffix))
@@ -89,14 +92,14 @@ def _problem_of(job: Job, owners: Dict[Path, Path], inputs: Set[Tuple[int, int]]
     for file in job.stems.values():
         if file in owners:
             return f"would write the files of {owners[file]}; tell them apart by --filename"
-        if _identities([file]) & inputs:
+        if identities([file]) & inputs:
             return f"would write over {file}, which this run reads; choose another -o or --filename"
         if os.path.isdir(file):
             return f"{file} is a folder, where a stem should be written"
     return None
 
 
-def _identities(paths: Sequence[Path]) -> Set[Tuple[int, int]]:
+def identities(paths: Sequence[Path]) -> Set[Tuple[int, int]]:
     """What a file system knows files by that exist, under whatever names and links."""
     found = (os.stat(path) for path in paths if os.path.exists(path))
     return {(status.st_dev, status.st_ino) for status in found}

@@ -3,11 +3,12 @@
 import json
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 from asteroid_xscheme.atomic import write_json
 from asteroid_xscheme.separation import SeparationError
 from .messages import message_of, printable
+from .songs import identities
 
 _KINDS = ("error", "warning", "note")
 
@@ -19,17 +20,20 @@ class Summary:
         target: JSON file, "-" for standard output at the end, or None. A run that ends by an error
             leaves it there, under "error".
         model: Name of the model.
+        kept: Files that it may not write over.
 
     Attributes:
         path: The JSON file, if there is one.
     """
 
-    def __init__(self, target: Optional[str], model: str):
+    def __init__(self, target: Optional[str], model: str, kept: Sequence[Path]):
         self.path = None if target in (None, "-") else Path(target).expanduser()
         self._prints = target == "-"
         self._content = {"model": model, "songs": []}
         if self.path is not None and self.path.exists() and not self.path.is_file():
             raise SeparationError(f"--json {target}: is no file; - is standard output.")
+        if self.path is not None and identities([self.path]) & identities(kept):
+            raise SeparationError(f"--json {target}: is a file that this run reads.")
 
     @property
     def has_errors(self) -> bool:

@@ -98,7 +98,10 @@ def _n_promised(file: soundfile.SoundFile) -> int:
     """
     sizes = re.search(r"(?:data|SSND|Data Size|riff) *: (\d+) \(should be (\d+)\)", file.extra_info)
     promised, found = map(int, sizes.groups()) if sizes else (0, 0)
-    return file.frames * promised // found if 0 < found < promised < _NO_SIZE else file.frames
+    if not 0 < found < promised < _NO_SIZE or not file.frames:
+        return file.frames
+    bytes_of_sample = max(1, round(found / file.frames))
+    return file.frames - (found - promised) // bytes_of_sample
 
 
 def _ends(file: Encoded) -> bool:

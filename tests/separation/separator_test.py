@@ -350,7 +350,7 @@ def test_a_part_of_a_file_is_a_song(tmp_path):
     assert song.seconds == 0.5
     with pytest.raises(SeparationError, match="ends after 1.0 s"):
         song_of_file(tmp_path / "ramp.wav", start=2)
-    with pytest.raises(SeparationError, match="duration > 0"):
+    with pytest.raises(SeparationError, match="duration: expected more than 0 seconds"):
         song_of_file(tmp_path / "ramp.wav", duration=0)
 
 

@@ -7,13 +7,8 @@ import torch
 
 from asteroid_xscheme.audio import AudioError, read_audio
 from asteroid_xscheme.separation import SeparationError, song_of_waveform
-from asteroid_xscheme.separation.stems import (
-    StemFiles,
-    StemFormat,
-    choose_stems,
-    mix_stems,
-    stem_paths,
-)
+from asteroid_xscheme.separation.stem_files import StemFiles, StemFormat
+from asteroid_xscheme.separation.stems import choose_stems, mix_stems, stem_paths
 
 SOURCES = ["bass", "drums", "vocals"]
 
@@ -66,6 +61,9 @@ def test_with_a_residual_the_stems_sum_to_the_mixture(choice):
         ({"two_stems": "guitar"}, "no source"),
         ({"residual": "bass"}, "would have one name"),
         ({"targets": ["bass"], "two_stems": "bass"}, "not both"),
+        ({"residual": ""}, "named as a file can be"),
+        ({"residual": "a/b"}, "named as a file can be"),
+        ({"residual": ".."}, "named as a file can be"),
     ],
 )
 def test_stems_that_cannot_be_are_refused(choice, message):
@@ -160,6 +158,10 @@ def test_paths_follow_the_pattern():
     [
         ("{title}.wav", "Cannot use the filename"),
         ("{", "Cannot use the filename"),
+        ("{stem.x}.wav", "Cannot use the filename"),
+        ("{stem[0]}.wav", "Cannot use the filename"),
+        ("{stem!r}.wav", "Cannot use the filename"),
+        ("{stem:>999}.wav", "Cannot use the filename"),
         ("../{stem}.wav", "outside the output folder"),
         ("/tmp/{stem}.wav", "outside the output folder"),
         ("{track}.wav", "stems share a file"),

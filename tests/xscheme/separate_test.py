@@ -339,7 +339,7 @@ def test_ctrl_c_leaves_no_stem(run, tmp_path, monkeypatch):
     def interrupted(self, stems):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("asteroid_xscheme.separation.stems.StemFiles.write", interrupted)
+    monkeypatch.setattr("asteroid_xscheme.separation.stem_files.StemFiles.write", interrupted)
     assert run(song(tmp_path / "a.wav")) == (130, ["xscheme: stopped"])
     assert not (tmp_path / "out").exists()
 
@@ -352,7 +352,7 @@ def test_a_kill_leaves_no_stem(model, tmp_path):
         [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    while not list(out.rglob("*.wav")) and time.monotonic() < deadline:
+    while not list(out.rglob(".xscheme-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.terminate()
     _, errors = process.communicate(timeout=60)

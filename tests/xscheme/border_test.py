@@ -1,0 +1,246 @@
+"""`xscheme separate` at its border: a line for each mistake, and nothing written that is read."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import xscheme
+from asteroid_xscheme.audio import read_audio, write_audio
+from asteroid_xscheme.models import XUMX
+from asteroid_xscheme.weights import save_package
+from xscheme.messages import printable
+
+SOURCES = ["drums", "vocals"]
+
+
+def network():
+    sizes = dict(window_length=256, in_chan=256, n_hop=64, hidden_size=8, nb_layers=1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return XUMX(SOURCES, sample_rate=8000, **sizes)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_package(network().serialize(), tmp_path_factory.mktemp("model") / "tiny.pth")
+
+
+@pytest.fixture
+def run(model, tmp_path, capsys):
+    """Function (*arguments) -> (exit status, error lines); stems go to OUT = tmp_path / "out"."""
+
+    def call(*arguments, name=model):
+        options = ["-n", str(name), "-o", str(tmp_path / "out"), "-d", "cpu", "-q"]
+        status = xscheme.main(["separate", *options, *map(str, arguments)])
+        return status, capsys.readouterr().err.splitlines()
+
+    return call
+
+
+def song(path, n_samples=4000, scale=0.1, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(0)
+    write_audio(path, scale * torch.randn(2, n_samples, generator=generator), 8000, **options)
+    return path
+
+
+def made(tmp_path):
+    out = tmp_path / "out"
+    return sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--start", "inf"], "--start: expected 0 seconds or more, finite, got inf"),
+        (["--start", "nan"], "--start: expected"),
+        (["--duration", "inf"], "--duration: expected more than 0 seconds"),
+        (["--segment", "inf"], "--segment: expected a chunk"),
+        (["--wiener-win-len", "-5"], "--wiener-win-len: expected a Wiener window"),
+        (["--batch-size", str(10**30)], "--batch-size: expected"),
+        (["--shifts", str(10**9)], "--shifts: expected 1 shift or more, at most"),
+        (["-j", "0"], "--jobs: expected 1 job or more"),
+        (["-d", "meta"], "no device 'meta'"),
+        (["-d", "hpu"], "no device 'hpu'"),
+        (["--filename", "{stem.x}"], "Cannot use the filename '{stem.x}'"),
+        (["--residual", "a/b"], "a residual named as a file can be, got 'a/b'"),
+        (["--mp3", "--mp3-bitrate", "100"], "--mp3-bitrate: expected one of 8, 16"),
+        (["--json", "no/such/folder.json"], "--json no/such/folder.json: No such file"),
+        (["--json", "."], "--json .: is no file"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_line_with_its_name(run, tmp_path, options, message):
+    status, errors = run(song(tmp_path / "a.wav"), *options)
+    assert (status, len(errors)) == (1, 1)
+    assert errors[0].startswith("xscheme: ") and message in errors[0]
+    assert not made(tmp_path)
+
+
+def cut_flac(path):
+    content = song(path, 80000).read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def damaged_flac(path):
+    content = bytearray(song(path, 80000).read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 3000] = bytes(3000)
+    path.write_bytes(content)
+
+
+def unknown_codec(path):
+    content = bytearray(song(path).read_bytes())
+    content[20:22] = b"\x99\x77"
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name, make, message",
+    [
+        ("bad.flac", cut_flac, "its header promises 10.0 s"),
+        ("bad.flac", damaged_flac, "is damaged after"),
+        ("bad.wav", unknown_codec, "its codec is unknown"),
+        ("bad.wav", lambda path: os.symlink(path.name, path), "Too many levels of symbolic links"),
+        ("bad.wav", os.mkfifo, "is a pipe or a device"),
+        ("x" * 300 + ".wav", lambda path: None, "File name too long"),
+        ("bad.wav", lambda path: soundfile.write(path, np.zeros((0, 2)), 8000), "no samples"),
+        ("...wav", song, "leads outside the output folder"),
+        ("a\nb.wav", lambda path: path.write_bytes(b"text"), "not an audio file"),
+        (os.fsdecode(b"caf\xe9.wav"), lambda path: path.write_bytes(b"text"), "not an audio file"),
+        ("loud.wav", lambda path: song(path, 4000, 1e30, subtype="FLOAT"), "is no number"),
+    ],
+)
+def test_a_bad_song_is_one_line_with_its_name_and_the_others_are_done(
+    run, tmp_path, name, make, message
+):
+    make(tmp_path / name)
+    _, errors = run(tmp_path / name, song(tmp_path / "good.wav"), "--residual", "rest")
+    assert len(errors) == 1
+    assert errors[0].startswith(printable(str(tmp_path / name))) and message in errors[0]
+    assert {f"tiny/good/{stem}.wav" for stem in [*SOURCES, "rest"]} <= set(made(tmp_path))
+
+
+def test_names_of_any_bytes_and_tildes_are_songs(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["~.wav", "12:30.mp3", os.fsdecode(b"caf\xe9.wav"), "a\nb.wav", "x" * 236 + ".wav"]
+    for name in names:
+        song(tmp_path / name)
+    options = "--json", "s.json", "--filename", "{track}_{stem}.{ext}"
+    assert run(*names, *options) == (0, [])
+    assert len(made(tmp_path)) == 2 * len(names)
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert [result["input"] for result in summary["songs"]] == names
+
+
+def test_no_input_is_ever_written_over(run, tmp_path):
+    path = song(tmp_path / "out" / "tiny" / "song.wav")
+    before = path.read_bytes()
+    options = "--filename", "{stem}.wav", "--residual", "song", "--overwrite"
+    status, errors = run(path, *options)
+    assert (status, len(errors)) == (1, 1)
+    assert f"would write over {path}, which this run reads" in errors[0]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_no_input_is_written_over_under_another_name(run, tmp_path, link):
+    path = song(tmp_path / "real.wav")
+    (tmp_path / "out" / "tiny").mkdir(parents=True)
+    link(path, tmp_path / "out" / "tiny" / "drums.wav")
+    status, errors = run(path, "--filename", "{stem}.wav", "--overwrite")
+    assert status == 1 and "which this run reads" in errors[0]
+    assert read_audio(tmp_path / "out" / "tiny" / "drums.wav")[0].shape == (2, 4000)
+
+
+def test_a_summary_is_never_written_over_a_song(run, tmp_path):
+    path = song(tmp_path / "a.wav")
+    before = path.read_bytes()
+    assert run(path, "--json", path) == (
+        1,
+        [f"xscheme: --json {path}: is a file that this run reads."],
+    )
+    assert path.read_bytes() == before
+
+
+def test_a_model_above_does_not_lead_out_of_the_output_folder(run, model, tmp_path, monkeypatch):
+    shutil.copy(model, tmp_path / "model.pth")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(song(tmp_path / "a.wav"), name="..") == (0, [])
+    assert made(tmp_path) == [f"{tmp_path.name}/a/{stem}.wav" for stem in SOURCES]
+
+
+@pytest.mark.parametrize("option", ["--overwrite", "--skip-existing", "--float32"])
+def test_a_folder_in_the_place_of_a_stem_stops_all_stems_of_the_song(run, tmp_path, option):
+    (tmp_path / "out" / "tiny" / "a" / "vocals.wav").mkdir(parents=True)
+    status, errors = run(song(tmp_path / "a.wav"), song(tmp_path / "b.wav"), option)
+    assert (status, len(errors)) == (1, 1)
+    assert "vocals.wav is a folder, where a stem should be written" in errors[0]
+    assert made(tmp_path) == ["tiny/b/drums.wav", "tiny/b/vocals.wav"]
+
+
+def test_hidden_files_of_a_killed_run_go_at_the_next(model, run, tmp_path):
+    path = song(tmp_path / "a.wav", 8000 * 600)
+    arguments = ["separate", str(path), "-n", str(model), "-o", str(tmp_path / "out"), "-d", "cpu"]
+    program = "import xscheme; raise SystemExit(xscheme.main())"
+    process = subprocess.Popen([sys.executable, "-c", program, *arguments, "-q"])
+    deadline = time.monotonic() + 60
+    while len(made(tmp_path)) < 4 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    song(path)
+    assert run(path, "--float32")[0] == 0  # the other process lives
+    hidden = [name for name in made(tmp_path) if ".part" in name]
+    assert len(hidden) == 4
+    process.kill()
+    process.wait(60)
+    assert run(path, "--overwrite")[0] == 0
+    assert made(tmp_path) == ["tiny/a/drums.wav", "tiny/a/vocals.wav"]
+
+
+def test_the_summary_is_there_from_the_start_and_says_why_a_run_ended(run, tmp_path, monkeypatch):
+    seen = []
+
+    def interrupted(self, stems):
+        seen.append(json.loads((tmp_path / "s.json").read_text()))
+        raise KeyboardInterrupt
+
+    (tmp_path / "bad.wav").write_text("text")
+    monkeypatch.setattr("asteroid_xscheme.separation.stem_files.StemFiles.write", interrupted)
+    songs = tmp_path / "bad.wav", song(tmp_path / "good.wav")
+    assert run(*songs, "--json", tmp_path / "s.json")[0] == 130
+    assert [result["input"] for result in seen[0]["songs"]] == [str(songs[0])]
+    assert json.loads((tmp_path / "s.json").read_text())["error"] == "stopped"
+    assert run(*songs, "--json", tmp_path / "s.json", name="nosuch")[0] == 1
+    assert "nosuch" in json.loads((tmp_path / "s.json").read_text())["error"]
+
+
+def test_the_gain_that_keeps_stems_from_clipping_is_said(run, tmp_path):
+    status, lines = run(song(tmp_path / "a.wav", 4000, 2.0, subtype="FLOAT"))
+    assert (status, len(lines)) == (0, 1)
+    assert "a.wav: all stems are" in lines[0] and "dB softer" in lines[0]
+
+
+def test_more_jobs_than_cores_are_as_many_as_cores(run, tmp_path):
+    threads = torch.get_num_threads()
+    status, lines = run(song(tmp_path / "a.wav"), "-j", 10**9)
+    assert torch.get_num_threads() <= os.cpu_count()
+    torch.set_num_threads(threads)
+    assert status == 0 and f"here are {os.cpu_count()} cores" in lines[0]
+
+
+def test_estimates_that_are_no_numbers_leave_no_stem(run, tmp_path, monkeypatch):
+    def broken(self, song):
+        yield torch.full((2, 2, 10), float("nan"))
+
+    monkeypatch.setattr("asteroid_xscheme.separation.Separator.stream", broken)
+    status, errors = run(song(tmp_path / "a.wav"))
+    assert (status, len(errors)) == (1, 1)
+    assert "no number" in errors[0]
+    assert not (tmp_path / "out").exists()
