@@ -9,13 +9,11 @@ import stat
 from pathlib import Path
 from typing import Optional, Tuple, Union
 
-import av
 import numpy as np
 import soundfile
 import torch
 
 from .errors import AudioError
-from .ffmpeg import FfmpegSource
 from .sndfile import SndfileSource, reason_of
 from .source import BLOCK, AudioInfo, Encoded, Source, falls_short
 
@@ -142,8 +140,21 @@ def _open(file: Encoded, name: str, stream: Optional[int]) -> Source:
             reason = "reads only a part of it"
         except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
             reason = reason_of(error)
+    return _open_with_ffmpeg(file, name, stream or 0, reason)
+
+
+def _open_with_ffmpeg(file: Encoded, name: str, stream: int, reason: str) -> Source:
+    """ffmpeg's libraries take a while to load, so that nothing else loads them.
+
+    Args:
+        reason: Why libsndfile does not read the file.
+    """
+    import av
+
+    from .ffmpeg import FfmpegSource
+
     try:
-        return FfmpegSource(file, name, stream or 0)
+        return FfmpegSource(file, name, stream)
     except av.error.FFmpegError as error:
         raise AudioError(
             f"{name}: not an audio file that can be decoded "
