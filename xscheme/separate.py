@@ -16,7 +16,6 @@ from typing import Dict, Iterator, List, Sequence
 import torch
 from tqdm import tqdm
 
-from asteroid_xscheme.weights import load_package
 from asteroid_xscheme.models import BridgedModel
 from asteroid_xscheme.separation import Separator, SeparationError, find_device, song_of_file
 from asteroid_xscheme.separation.stems import (
@@ -56,9 +55,8 @@ def separate(arguments: Namespace) -> int:
 
 
 def _separator(arguments: Namespace) -> Separator:
-    package = load_package(arguments.name, offline=arguments.offline)
     return Separator(
-        BridgedModel.from_pretrained(package),
+        BridgedModel.from_pretrained(arguments.name, offline=arguments.offline),
         arguments.device,
         chunk_seconds=arguments.segment,
         overlap=arguments.overlap,

@@ -6,8 +6,8 @@ built, and building it may take no more memory than its weights do.
 
 import inspect
 import math
-from collections.abc import Mapping
-from typing import Any, Callable, Dict, Sequence, Tuple, Type, TypeVar, Union, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Dict, List, Type, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ..weights import CheckpointError
+from ..weights.diagnosis import shorten
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -71,15 +72,20 @@ def check_arguments(function: Callable, *args: Any, **kwargs: Any) -> None:
     """Compare arguments with a signature and its annotations.
 
     Raises:
-        TypeError: If an argument is missing, unknown or of another type.
+        ValueError: If an argument is missing, unknown or of another type.
     """
     signature = inspect.signature(function)
-    for name, value in signature.bind(*args, **kwargs).arguments.items():
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise ValueError(f"{error}.") from error
+    for name, value in bound.arguments.items():
         parameter = signature.parameters[name]
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         if not _fits(value, parameter.annotation):
-            raise TypeError(f"{name} is {value!r:.80}, expected {_describe(parameter.annotation)}.")
+            expected = _describe(parameter.annotation)
+            raise ValueError(f"Expected {name} as {expected}, got {value!r:.80}.")
 
 
 def check_sizes(**sizes: Any) -> None:
@@ -96,13 +102,23 @@ def check_sizes(**sizes: Any) -> None:
             )
 
 
+def check_power(spec_power: Any) -> None:
+    """Refuse an exponent of spectrograms that is no positive number.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not _is_number(spec_power) or spec_power <= 0:
+        raise ValueError(f"Expected spec_power as a positive number, got {spec_power!r:.80}.")
+
+
 class _WithinWeights(TorchFunctionMode):
     """Within, a model may make about as many and as large tensors as its weights are."""
 
     def __init__(self, state_dict: Mapping[str, torch.Tensor]):
         super().__init__()
-        weights = sum(tensor.numel() for tensor in state_dict.values())
-        self._bytes_left = 4 * 8 * weights + _SPARE_BYTES
+        n_values = sum(tensor.numel() for tensor in state_dict.values())
+        self._bytes_left = 4 * 8 * n_values + _SPARE_BYTES
         self._tensors_left = 4 * len(state_dict) + _SPARE_TENSORS
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -118,26 +134,23 @@ class _WithinWeights(TorchFunctionMode):
 def _check_weights(
     expected: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor], what: str
 ) -> None:
-    """Name what is missing, too much or of another shape or kind."""
-    shapes = [
-        f"{name} has the shape {list(given[name].shape)}, expected {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in given and given[name].shape != tensor.shape
-    ]
-    kinds = [
-        f"{name} is of {given[name].dtype}, expected {tensor.dtype}"
-        for name, tensor in expected.items()
-        if name in given and _kind(given[name]) != _kind(tensor)
-    ]
-    missing = [f"{name} is missing" for name in expected if name not in given]
-    unknown = [f"{name} is unknown to it" for name in given if name not in expected]
-    problems = [*missing, *unknown, *shapes, *kinds]
+    """Name what is missing, too much, or of another shape or type."""
+    problems = [f"{name} is missing" for name in expected if name not in given]
+    # counters of steps, which torch has only since 0.4.1 and starts at 0 itself
+    problems = [each for each in problems if "num_batches_tracked" not in each]
+    problems += [f"{name} is unknown to it" for name in given if name not in expected]
+    for name in (name for name in expected if name in given):
+        problems += _misfit(name, expected[name], given[name])
     if problems:
         raise CheckpointError(f"{what} do not fit the model: {shorten(problems)}.")
 
 
-def _kind(tensor: torch.Tensor) -> Tuple[bool, bool]:
-    return tensor.is_floating_point(), tensor.is_complex()
+def _misfit(name: str, expected: torch.Tensor, given: torch.Tensor) -> List[str]:
+    if given.shape != expected.shape:
+        return [f"{name} has the shape {list(given.shape)}, expected {list(expected.shape)}"]
+    if expected.is_floating_point() and not given.is_floating_point():
+        return [f"{name} is of {given.dtype}, expected {expected.dtype}"]
+    return []
 
 
 def _fits(value: Any, annotation: Any) -> bool:
@@ -173,4 +186,6 @@ def _describe(annotation: Any) -> str:
         return words[annotation]
     if get_origin(annotation) is not None and issubclass(get_origin(annotation), Sequence):
         return f"a list, each {_describe(get_args(annotation)[0])}"
-    return "a dictionary" if get_origin(annotation) is Mapping else getattr(annotation, "__name__", "")
+    return (
+        "a dictionary" if get_origin(annotation) is Mapping else getattr(annotation, "__name__", "")
+    )
