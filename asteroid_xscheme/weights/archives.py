@@ -21,7 +21,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         DamagedFileError: If it is none, or cut short, or what is read from it is damaged.
         CheckpointError: If it would unpack to many times its size.
     """
-    with told_as_damage(path), zipfile.ZipFile(path) as archive:
+    with told_as_damage(path, OSError), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         check_size(path, sum(member.file_size for member in members), path.stat().st_size)
         if any(member.compress_type not in _METHODS for member in members):

@@ -119,7 +119,7 @@ def _kind_of_zip(path: Path) -> Kind:
             f"{path} is cut short: it begins as a file of torch.save, and its end is missing. "
             "Delete it and fetch it again."
         )
-    with told_as_damage(path), zipfile.ZipFile(path) as archive:
+    with told_as_damage(path, OSError), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.endswith("/constants.pkl") for name in names):
         raise DamagedFileError(
