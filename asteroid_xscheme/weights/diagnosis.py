@@ -114,7 +114,9 @@ def shorten(names: Sequence[str], n: int = 3) -> str:
 
 
 def _kind_of_zip(path: Path) -> Kind:
-    if not zipfile.is_zipfile(path):
+    with told_as_damage(path, OSError):
+        whole = zipfile.is_zipfile(path)
+    if not whole:
         raise DamagedFileError(
             f"{path} is cut short: it begins as a file of torch.save, and its end is missing. "
             "Delete it and fetch it again."
