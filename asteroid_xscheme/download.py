@@ -7,6 +7,7 @@ its checksum is right, so that a target that exists is whole, whenever the proce
 import contextlib
 import errno
 import hashlib
+import logging
 import os
 import shutil
 import time
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from .errors import XSchemeError
 
+_logger = logging.getLogger(__name__)
 _BLOCK = 1 << 16  # bytes read at a time; as many are lost when the connection breaks
 _CONNECT_SECONDS = 10.0
 _LONGEST_PAUSE = 60.0  # seconds between two attempts
@@ -160,8 +162,12 @@ def _fetch(part: _Part, progress: bool, retries: int, backoff: float, timeout: f
                     "Check the network and the proxy settings and try again (it continues where "
                     f"it stopped), or fetch it by hand and put it at {part.target}."
                 ) from interruption
-            pause = interruption.pause or backoff * 2 ** (failures - 1)
-            time.sleep(min(pause, _LONGEST_PAUSE))
+            pause = min(interruption.pause or backoff * 2 ** (failures - 1), _LONGEST_PAUSE)
+            _logger.warning(
+                "%s: %s. Trying again in %.3g s (attempt %d of %d).",
+                *(part.url, interruption, pause, failures + 1, retries + 1),
+            )
+            time.sleep(pause)
 
 
 def _attempt(part: _Part, progress: bool, timeout: float) -> None:
@@ -184,8 +190,11 @@ def _attempt(part: _Part, progress: bool, timeout: float) -> None:
         raise _Interrupted(f"no connection ({type(error).__name__})") from error
     except requests.exceptions.ChunkedEncodingError as error:
         raise _Interrupted("the connection broke") from error
-    except requests.RequestException as error:
-        raise DownloadError(f"{part.url} cannot be requested: {error}") from error
+    except (requests.RequestException, ValueError) as error:  # ValueError: of a host in the URL
+        if isinstance(error, XSchemeError):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise DownloadError(f"{part.url} cannot be requested: {reason}") from error
 
 
 def _settle_unsatisfiable_range(part: _Part, response: requests.Response) -> None:
@@ -238,7 +247,7 @@ def _web_page_error(part: _Part) -> RefusedError:
 
 def _write_body(part: _Part, response: requests.Response, progress: bool) -> None:
     expected = _total_size(part, response)
-    _check_space(part, expected)
+    largest = _largest_size(part, expected)
     bar = tqdm(
         total=expected,
         initial=part.size,
@@ -253,23 +262,43 @@ def _write_body(part: _Part, response: requests.Response, progress: bool) -> Non
                 raise _web_page_error(part)
             file.write(block)
             bar.update(len(block))
+            if file.tell() > largest:
+                raise _endless_error(part, largest)
     if expected is not None and part.size < expected:
         raise _Interrupted(f"only {part.size} of {expected} bytes came")
 
 
 def _total_size(part: _Part, response: requests.Response) -> Optional[int]:
-    """Bytes of the whole file, if the server tells."""
+    """Bytes of the whole file, if the server tells; of a packed body it tells another number."""
     length = response.headers.get("Content-Length", "")
-    return part.size + int(length) if length.isdigit() else None
+    packed = response.headers.get("Content-Encoding", "identity") != "identity"
+    return part.size + int(length) if length.isdigit() and not packed else None
 
 
-def _check_space(part: _Part, expected: Optional[int]) -> None:
-    missing, folder = (expected or 0) - part.size, part.target.parent
-    if missing > (free := shutil.disk_usage(folder).free):
+def _largest_size(part: _Part, expected: Optional[int]) -> int:
+    """Bytes that the file may have: as many as announced, else half of what is free.
+
+    Raises:
+        DownloadError: If more are announced than are free.
+    """
+    folder = part.target.parent
+    free = shutil.disk_usage(folder).free
+    if expected is None:
+        return part.size + free // 2
+    if (missing := expected - part.size) > free:
         raise DownloadError(
             f"{part.url} needs {missing / 1e6:.0f} MB in {folder}, where {free / 1e6:.0f} MB are "
             "free. Make room or choose another folder."
         )
+    return expected
+
+
+def _endless_error(part: _Part, largest: int) -> DownloadError:
+    part.discard()
+    return DownloadError(
+        f"{part.url} was stopped: more than {largest / 1e6:.0f} MB came, which is more than the "
+        "server announced or half of the free disk. What came was deleted. Check the address."
+    )
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ from asteroid_xscheme.models import BridgedModel
 from asteroid_xscheme.separation import Separator, Song, song_of_file
 from asteroid_xscheme.separation.stem_files import StemFiles, StemFormat
 from asteroid_xscheme.separation.stems import Stem, choose_stems, mix_stems, stem_paths
-from asteroid_xscheme.weights import load_package
 from .messages import message_of, printable
 from .songs import Job
 
@@ -115,9 +114,8 @@ class Batch:
 
 
 def _separator(arguments: Namespace) -> Separator:
-    package = load_package(arguments.name, offline=arguments.offline)
     return Separator(
-        BridgedModel.from_pretrained(package),
+        BridgedModel.from_pretrained(arguments.name, offline=arguments.offline),
         arguments.device,
         chunk_seconds=arguments.segment,
         overlap=arguments.overlap,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from asteroid_xscheme.weights import CheckpointError, load_package
+from asteroid_xscheme.weights import CheckpointError
 from asteroid_xscheme.export import export_onnx
 from asteroid_xscheme.models import BridgedModel
 
@@ -24,7 +24,7 @@ def export(source: str, target: str, offline: bool = False, overwrite: bool = Fa
         raise CheckpointError(f"Cannot write {target}: expected a name in .onnx.")
     if path.exists() and not overwrite:
         raise CheckpointError(f"{target} exists. Choose another name or add --overwrite.")
-    model = BridgedModel.from_pretrained(load_package(source, offline=offline))
+    model = BridgedModel.from_pretrained(source, offline=offline)
     export_onnx(model, path)
     n_bins = model.n_fft // 2 + 1
     power = "" if model.spec_power == 1 else f" to the power of {model.spec_power}"

@@ -9,6 +9,7 @@ its networks estimate, and training tells it what it needs to know by `compute_f
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Callable, ClassVar, List, Optional, Sequence, Tuple, Type, Union
@@ -21,9 +22,10 @@ from asteroid.models import BaseModel
 from asteroid.utils.torch_utils import get_device
 
 from ..bridge import BridgeChoice, Bridges
-from ..weights import load_package
+from ..weights import CheckpointError, load_package
 from ..dsp.stft import magnitude, stft
 from .inference import Inference, Map
+from .building import build_model, check_sizes
 from .synthesis import synthesize
 
 Statistics = Tuple[np.ndarray, np.ndarray]  # mean and standard deviation of each bin
@@ -60,6 +62,8 @@ class BridgedModel(BaseModel):
     def __init__(
         self, sources: Sequence[str], sample_rate: float, nb_channels: int, bridge: BridgeChoice
     ):
+        _check_rate(sample_rate)
+        check_sizes(nb_channels=nb_channels)
         super().__init__(sample_rate, in_channels=nb_channels)
         self.sources = _check_sources(sources)
         self.nb_channels = nb_channels
@@ -142,14 +146,19 @@ class BridgedModel(BaseModel):
 
     @classmethod
     def from_pretrained(
-        cls, pretrained_model_conf_or_path: Union[str, Path, dict], *args, **kwargs
+        cls,
+        pretrained_model_conf_or_path: Union[str, Path, dict],
+        *args,
+        offline: bool = False,
+        **kwargs,
     ) -> "BridgedModel":
         """The model of a package: a path, a URL, a published name or a dict.
 
         Args:
-            pretrained_model_conf_or_path: As `checkpoint.load_package` takes it; nothing in it
-                is executed, and a dict is left as it is.
+            pretrained_model_conf_or_path: As `load_package` takes it; nothing in it is executed,
+                and a dict is left as it is.
             *args: Positional arguments of the model.
+            offline: Whether to use only what is on this machine.
             **kwargs: Arguments of the model that replace those in the package.
 
         Returns:
@@ -157,21 +166,28 @@ class BridgedModel(BaseModel):
             of that one.
 
         Raises:
-            CheckpointError: If the package cannot be found, or is not one.
+            CheckpointError: If the package cannot be found, is not one, is not of a bridged model,
+                or its arguments or weights do not fit its model.
         """
-        package = load_package(pretrained_model_conf_or_path)
-        model_class = cls._class_named(package["model_name"])
-        model = model_class(*args, **{**package["model_args"], **kwargs})
-        model.load_state_dict(package["state_dict"])
-        return model
+        package = load_package(pretrained_model_conf_or_path, offline=offline)
+        in_memory = isinstance(pretrained_model_conf_or_path, Mapping)
+        origin = "the package" if in_memory else str(pretrained_model_conf_or_path)
+        model_class = cls._class_named(package["model_name"], origin)
+        arguments = {**package["model_args"], **kwargs}
+        return build_model(model_class, args, arguments, package["state_dict"], origin)
 
     @classmethod
-    def _class_named(cls, model_name: str) -> Type[BaseModel]:
+    def _class_named(cls, model_name: str, origin: str) -> Type["BridgedModel"]:
         if model_name == cls.__name__:
             return cls
-        named = asteroid.models.get(model_name)
-        if not isinstance(named, type):
-            raise ValueError(f"Expected the name of a model class, got {model_name!r}.")
+        names = {name.lower(): value for name, value in vars(asteroid.models).items()}
+        named = names.get(model_name.lower())  # asteroid's rule
+        if not isinstance(named, type) or not issubclass(named, BridgedModel):
+            raise CheckpointError(
+                f"{origin} holds a model {model_name!r:.60}, which is no bridged model that we "
+                "know. Expected XUMX, XD3Net, XConvTasNet or a class that was registered with "
+                "asteroid; asteroid's own are loaded by asteroid.models.BaseModel.from_pretrained."
+            )
         return cls if issubclass(cls, named) else named
 
     @torch.no_grad()
@@ -312,6 +328,7 @@ class SpectrogramModel(BridgedModel):
 
 _BYTES_PER_VALUE = 40  # of an estimated magnitude: itself and what the decoder holds beside it
 _BYTES_PER_SAMPLE = 800  # of an estimated waveform: the features of its encoder
+_LARGEST_RATE = 1_000_000  # Hz; the fastest audio converters take 768 kHz
 _POWER_FLOOR = 1e-12  # below it |S|^p has no usable gradient of its p-th root
 
 
@@ -335,6 +352,14 @@ def as_batch(wav: torch.Tensor, n_channels: int) -> torch.Tensor:
 
 def _as_plain_number(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_rate(sample_rate: float) -> None:
+    number = isinstance(sample_rate, (int, float, np.number)) and not isinstance(sample_rate, bool)
+    if not number or not 1 <= sample_rate <= _LARGEST_RATE:
+        raise ValueError(
+            f"Expected sample_rate as a number from 1 to {_LARGEST_RATE} Hz, got {sample_rate!r}."
+        )
 
 
 def _check_sources(sources: Sequence[str]) -> List[str]:

@@ -12,6 +12,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Tuple, Union
 
+from .building import check_arguments, check_sizes
+
 FeatureShape = Tuple[int, int]  # (channels, bins) of a feature map
 
 
@@ -73,6 +75,8 @@ class D3NetConfig:
     patch_shift: int = 128
 
     def __post_init__(self):
+        check_sizes(valid_bins=self.valid_bins, patch_frames=self.patch_frames)
+        check_sizes(final_growth=self.final_growth, final_layers=self.final_layers)
         _as_tuples(self, "splits", "bands")
         widths = self.band_widths
         if len(widths) != len(self.bands) or min(widths) < 1:
@@ -96,9 +100,14 @@ class D3NetConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "D3NetConfig":
         """The configuration of a dictionary as :meth:`to_dict` makes it."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"Expected a name or dictionary of a network, got {values!r:.80}.")
         values = dict(values)
-        values["bands"] = [PathConfig(**band) for band in values["bands"]]
-        values["full"] = PathConfig(**values["full"])
+        if isinstance(values.get("bands"), (list, tuple)):
+            values["bands"] = [_path(band) for band in values["bands"]]
+        if "full" in values:
+            values["full"] = _path(values["full"])
+        check_arguments(cls, **values)
         return cls(**values)
 
     def with_patches(self, n_frames: int) -> "D3NetConfig":
@@ -155,6 +164,14 @@ class D3NetConfig:
             for edge in (*self.splits, self.valid_bins)
         ]
         return dataclasses.replace(self, splits=tuple(edges[:-1]), valid_bins=edges[-1])
+
+
+def _path(values: Any) -> PathConfig:
+    """The path of a dictionary."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"Expected the dictionary of a path, got {values!r:.80}.")
+    check_arguments(PathConfig, **values)
+    return PathConfig(**values)
 
 
 def _as_tuples(config: Any, *names: str) -> None:

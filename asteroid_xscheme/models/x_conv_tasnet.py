@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from ..bridge import BridgeChoice
 from ..dsp.stft import magnitude, stft
 from .base import BridgedModel, as_batch
+from .building import check_power, check_sizes
 from .conv_tasnet import ConvTasNet
 
 _FLOOR = 1e-6  # below it |S|^p has no usable gradient
@@ -97,6 +98,12 @@ class XConvTasNet(BridgedModel):
         sample_rate: float = 44100,
         bridge: BridgeChoice = True,
     ):
+        check_sizes(window_length=window_length, in_chan=in_chan, n_hop=n_hop, n_filters=n_filters)
+        check_sizes(bn_chan=bn_chan, hid_chan=hid_chan, n_blocks=n_blocks, n_repeats=n_repeats)
+        check_sizes(kernel_size=kernel_size, conv_kernel_size=conv_kernel_size)
+        check_power(spec_power)
+        if window_length > in_chan:
+            raise ValueError(f"Expected a window_length of at most {in_chan}, got {window_length}.")
         self.bridge_points = () if joint else _points(n_repeats)
         self.default_bridge_points = () if joint else type(self).default_bridge_points
         super().__init__(sources, sample_rate, nb_channels, bridge)

@@ -30,6 +30,7 @@ from torch import nn
 
 from ..bridge import BridgeChoice
 from .base import SpectrogramModel, Statistics
+from .building import check_sizes
 from .d3net import POINTS, D3Net, estimate_together
 from .d3net_blocks import D3Block
 from .d3net_config import D3NetConfig, configuration
@@ -94,6 +95,9 @@ class XD3Net(SpectrogramModel):
         bridge: BridgeChoice = True,
     ):
         super().__init__(sources, sample_rate, nb_channels, bridge)
+        check_sizes(window_length=window_length, in_chan=in_chan, n_hop=n_hop)
+        if window_length > in_chan:
+            raise ValueError(f"Expected a window_length of at most {in_chan}, got {window_length}.")
         if above_valid not in ABOVE_VALID:
             raise ValueError(f"above_valid is one of {ABOVE_VALID}, not {above_valid!r}.")
         self.window_length = window_length

@@ -31,6 +31,7 @@ from .open_unmix import (
     MeanScale,
     RecurrentLayers,
 )
+from .building import check_power, check_sizes
 
 _DROPOUT = 0.4  # between the layers of a recurrent network, as in [2]
 
@@ -80,6 +81,9 @@ class XUMX(SpectrogramModel):
         bridge: BridgeChoice = True,
     ):
         super().__init__(sources, sample_rate, nb_channels, bridge)
+        check_sizes(window_length=window_length, in_chan=in_chan, n_hop=n_hop)
+        check_sizes(hidden_size=hidden_size, nb_layers=nb_layers)
+        check_power(spec_power)
         if window_length > in_chan:
             raise ValueError(f"Expected a window_length of at most {in_chan}, got {window_length}.")
         if bidirectional and hidden_size % 2:

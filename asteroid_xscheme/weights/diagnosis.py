@@ -4,10 +4,13 @@ Names and suffixes are not trusted: caches call everything `model.pth`, and a we
 saved in place of a download keeps the name of the file.
 """
 
+import contextlib
+import struct
 import zipfile
+import zlib
 from enum import Enum
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional, Sequence, Type, Union
 
 from ..errors import XSchemeError
 
@@ -30,6 +33,23 @@ _OTHER_KINDS = (  # (offset, bytes there, what the file looks like)
 )
 
 
+# What readers are seen to raise when bytes are missing or changed.
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
 class CheckpointError(XSchemeError):
     """Weights cannot be had or used; the message names the file, why, and what to do."""
 
@@ -45,6 +65,24 @@ class Kind(Enum):
     NNABLA = "HDF5, as NNabla writes"
     NNABLA_ZIP = "a zip of NNabla's .h5 files"
     SAFETENSORS = "safetensors"
+
+
+@contextlib.contextmanager
+def told_as_damage(path: Union[str, Path], *others: Type[Exception]) -> Iterator[None]:
+    """Within, an error of a reader means that the file is damaged; `others` are of its own kind.
+
+    Raises:
+        DamagedFileError: With the first line of the error.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except (*_DAMAGE, *others) as error:
+        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise DamagedFileError(
+            f"{path} is damaged or cut short ({reason}). Delete it and get it again."
+        ) from error
 
 
 def detect_kind(path: Path) -> Kind:
@@ -69,13 +107,21 @@ def detect_kind(path: Path) -> Kind:
     )
 
 
+def shorten(names: Sequence[str], n: int = 3) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - n} more" if len(names) > n else ""
+    return f"{', '.join(names[:n])}{more}"
+
+
 def _kind_of_zip(path: Path) -> Kind:
-    if not zipfile.is_zipfile(path):
+    with told_as_damage(path, OSError):
+        whole = zipfile.is_zipfile(path)
+    if not whole:
         raise DamagedFileError(
             f"{path} is cut short: it begins as a file of torch.save, and its end is missing. "
             "Delete it and fetch it again."
         )
-    with zipfile.ZipFile(path) as archive:
+    with told_as_damage(path, OSError), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.endswith("/constants.pkl") for name in names):
         raise DamagedFileError(

@@ -8,15 +8,16 @@ here it is of plain types only, so that every asteroid and every torch can read 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Callable, Dict, Union
+from typing import Any, Callable, Dict, Iterable, Union
 
 import numpy as np
 import torch
 
 from ..atomic import replacing
 from . import nnabla
-from .diagnosis import CheckpointError, DamagedFileError, Kind, detect_kind
-from .pickles import read_pickle
+from .diagnosis import CheckpointError, Kind, detect_kind, shorten, told_as_damage
+from .extent import check_extent
+from .torch_files import read_torch_file
 
 _KEYS = ("model_name", "model_args", "state_dict")
 _FOLDER_FILES = ("model.pth", "pytorch_model.bin", "model.safetensors", "best_model.pth")
@@ -43,12 +44,14 @@ def read_package(path: Union[str, Path]) -> Dict[str, Any]:
     if path.is_dir():
         return _read_folder(path)
     readers: Dict[Kind, Callable[[Path], Any]] = {
-        Kind.TORCH: read_pickle,
+        Kind.TORCH: read_torch_file,
         Kind.SAFETENSORS: _read_safetensors,
         Kind.NNABLA: lambda file: nnabla.convert(nnabla.read_parameters(file), str(file)),
         Kind.NNABLA_ZIP: lambda file: nnabla.convert(nnabla.read_zip(file), str(file)),
     }
-    return check_package(readers[detect_kind(path)](path), str(path))
+    content = readers[detect_kind(path)](path)
+    check_extent(content, path, path.stat().st_size)
+    return check_package(content, str(path))
 
 
 def save_package(package: Mapping, path: Union[str, Path]) -> Path:
@@ -86,12 +89,35 @@ def check_package(package: Any, origin: str) -> Dict[str, Any]:
     missing = [key for key in _KEYS if key not in package]
     if missing:
         raise CheckpointError(f"{origin} {_describe_other_kind(package, missing)}")
-    if not isinstance(package["model_args"], Mapping):
+    if not isinstance(package["model_name"], str):
+        raise CheckpointError(f"{origin}: model_name is no name: {package['model_name']!r:.100}.")
+    arguments, tensors = package["model_args"], package["state_dict"]
+    if not isinstance(arguments, Mapping) or not _are_strings(arguments):
         raise CheckpointError(f"{origin}: model_args is no dictionary of arguments.")
-    tensors = package["state_dict"]
-    if not isinstance(tensors, Mapping) or not _are_tensors(tensors):
+    if not isinstance(tensors, Mapping) or not _are_tensors(tensors) or not _are_strings(tensors):
         raise CheckpointError(f"{origin}: state_dict is no dictionary of tensors.")
+    _check_finite(tensors, origin)
     return as_plain(package)
+
+
+def _are_strings(names: Iterable) -> bool:
+    return all(isinstance(name, str) for name in names)
+
+
+def _check_finite(tensors: Mapping, origin: str) -> None:
+    """Refuse weights that are not numbers: whatever they touch is silence or noise."""
+    wrong = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
+    if wrong:
+        raise CheckpointError(
+            f"{origin}: weights are not finite: {shorten(wrong)}. The training that made "
+            "them broke down; take an earlier checkpoint of it or other weights."
+        )
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    """Whether all values are; their sum tells it in one pass, unless it overflows."""
+    tensor = tensor.detach()
+    return bool(torch.isfinite(tensor.sum()) or torch.isfinite(tensor).all())
 
 
 def _describe_other_kind(package: Mapping, missing: list) -> str:
@@ -163,17 +189,13 @@ def _read_folder(folder: Path) -> Dict[str, Any]:
 
 def _read_safetensors(path: Path) -> Dict[str, Any]:
     from_file = _import_safetensors()
-    try:
+    with told_as_damage(path, from_file.SafetensorError):
         with from_file.safe_open(path, framework="pt") as file:
             entries = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except from_file.SafetensorError as error:
-        raise DamagedFileError(
-            f"{path} is damaged or cut short ({error}). Delete it and get it again."
-        ) from error
-    if _METADATA_KEY not in entries:
-        return tensors  # a plain state dict, which check_package explains
-    return {**json.loads(entries[_METADATA_KEY]), "state_dict": tensors}
+        if _METADATA_KEY not in entries:
+            return tensors  # a plain state dict, which check_package explains
+        return {**json.loads(entries[_METADATA_KEY]), "state_dict": tensors}
 
 
 def _write_safetensors(package: Dict[str, Any], path: Path) -> None:

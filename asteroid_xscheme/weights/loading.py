@@ -4,7 +4,6 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Dict, Union
 
 from .diagnosis import CheckpointError
@@ -40,14 +39,14 @@ def load_package(
     if isinstance(weights, Mapping):
         return check_package(weights, "the dictionary")
     name = os.fspath(weights)
-    path = Path(name).expanduser()
-    if path.is_file():
+    path = os.path.expanduser(name)
+    if os.path.isfile(path):
         return read_package(path)
     offline = offline or os.getenv("HF_HUB_OFFLINE", "").lower() in _YES
     published = find_published(name)
     if published is not None:
         return load_url(published.url, checksum=published.checksum, offline=offline)
-    if name and path.is_dir():
+    if os.path.isdir(path):
         return read_package(path)
     if asteroid_url(name) is not None:
         return _with_sample_rate(load_url(asteroid_url(name), offline=offline), name)
@@ -56,6 +55,11 @@ def load_package(
 
 def _load_remote(name: str, offline: bool) -> Dict[str, Any]:
     """The package of a URL or a Hugging Face id."""
+    scheme, colon, rest = name.partition("://")
+    if colon and scheme.lower() in ("http", "https"):
+        name = f"{scheme.lower()}://{rest}"
+        if not rest.partition("/")[0]:
+            raise CheckpointError(f"{name!r} is no whole address. Expected https://HOST/FILE.")
     hub_name = name.removeprefix(_HUB_HOME)
     if hub_name == name and name.startswith(("http://", "https://")):
         return load_url(name, offline=offline)
@@ -74,6 +78,8 @@ def _with_sample_rate(package: Dict[str, Any], name: str) -> Dict[str, Any]:
 
 def _explain_unknown(name: str) -> str:
     """What to say of a string that is nothing we know."""
+    if os.path.exists(os.path.expanduser(name)):
+        return f"{name} is neither a file nor a folder. Expected a file of weights."
     near = difflib.get_close_matches(name.lower(), PUBLISHED, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return (

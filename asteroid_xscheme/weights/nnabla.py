@@ -8,14 +8,15 @@ Source of the layouts: sony/ai-research-code, x-umx and d3net.
 """
 
 import io
-import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, List, Union
+from typing import Any, BinaryIO, Dict, List, Mapping, Union
 
 import numpy as np
 import torch
 
-from .diagnosis import CheckpointError, DamagedFileError
+from .archives import open_archive
+from .diagnosis import CheckpointError, told_as_damage
+from .extent import check_size
 from .nnabla_d3net import convert_d3net
 
 Parameters = Dict[str, np.ndarray]
@@ -28,35 +29,43 @@ def read_parameters(file: Union[Path, BinaryIO], name: str = "") -> Parameters:
     """All parameters of an .h5 file by path, in the order in which the network made them.
 
     Raises:
-        CheckpointError: If h5py is not installed.
+        CheckpointError: If h5py is not installed, or the file claims more than its size allows.
         DamagedFileError: If the file is cut short.
     """
-    h5py = _import_h5py()
-    arrays: Parameters = {}
-    order: Dict[str, int] = {}
+    h5py, origin = _import_h5py(), name or str(file)
+    with told_as_damage(origin, OSError), h5py.File(file, "r") as root:
+        found: Dict[str, Any] = {}
+        root.visititems(lambda path, node: found.update({path: node}))
+        datasets = {path: node for path, node in found.items() if isinstance(node, h5py.Dataset)}
+        _check_datasets(datasets, origin, root.id.get_filesize())
+        order = {path: _index(node, i) for i, (path, node) in enumerate(datasets.items())}
+        return {path: np.asarray(datasets[path]) for path in sorted(datasets, key=order.get)}
 
-    def visit(path: str, node: Any) -> None:
-        if isinstance(node, h5py.Dataset):
-            arrays[path] = np.asarray(node)
-            order[path] = int(node.attrs.get("index", len(order)))
 
-    try:
-        with h5py.File(file, "r") as root:
-            root.visititems(visit)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # all of these from HDF5
-        raise DamagedFileError(
-            f"{name or file} is damaged or cut short ({error}). Delete it and get it again."
-        ) from error
-    return {path: arrays[path] for path in sorted(arrays, key=lambda path: order[path])}
+def _check_datasets(datasets: Mapping[str, Any], origin: str, n_bytes: int) -> None:
+    """Refuse what is no array of numbers in this file, before any of it is read."""
+    check_size(origin, sum(dataset.nbytes for dataset in datasets.values()), n_bytes)
+    for path, dataset in datasets.items():
+        if dataset.dtype.kind not in "fiu" or dataset.external or dataset.is_virtual:
+            raise CheckpointError(
+                f"{origin}: {path} is no array of numbers in the file, as NNabla writes it."
+            )
+
+
+def _index(dataset: Any, default: int) -> int:
+    """When the network made a parameter."""
+    if "index" not in dataset.attrs or dataset.attrs.get_id("index").shape not in ((), (1,)):
+        return default
+    return int(np.asarray(dataset.attrs["index"]).item())
 
 
 def read_zip(path: Path) -> Parameters:
     """The parameters of all .h5 files in a zip, as the official D3Net is published."""
     parameters: Parameters = {}
-    with zipfile.ZipFile(path) as archive:
+    with open_archive(path) as archive:
         for member in sorted(archive.namelist()):
             if member.endswith(".h5") and "__MACOSX" not in member:
-                data = io.BytesIO(_read_member(archive, member, path))
+                data = io.BytesIO(archive.read(member))
                 parameters.update(read_parameters(data, f"{path} ({member})"))
     return parameters
 
@@ -84,8 +93,14 @@ def convert(parameters: Parameters, origin: str) -> Dict[str, Any]:
             return convert_xumx(parameters)
         if any(path.endswith("/in_offset") for path in parameters):
             return convert_d3net(parameters)
+    except CheckpointError as error:
+        raise type(error)(f"{origin}: {error}") from error
     except KeyError as error:
         raise CheckpointError(f"{origin} lacks the parameter {error}.") from error
+    except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{origin}: its parameters have not the shapes of the official networks ({error})."
+        ) from error
     raise CheckpointError(
         f"{origin} is no network that we know: expected the official X-UMX (fc1_bass/...) or D3Net "
         f"for music (vocals/in_offset, ...), found {', '.join(list(parameters)[:4]) or 'nothing'}."
@@ -190,15 +205,6 @@ def _convert_lstm(parameters: Parameters, path: str) -> Dict[str, torch.Tensor]:
 
 def _tensor(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
-
-
-def _read_member(archive: zipfile.ZipFile, member: str, path: Path) -> bytes:
-    try:
-        return archive.read(member)
-    except zipfile.BadZipFile as error:
-        raise DamagedFileError(
-            f"{path} is damaged ({error}). Delete it and get it again."
-        ) from error
 
 
 def _import_h5py():

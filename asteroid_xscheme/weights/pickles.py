@@ -1,140 +1,188 @@
-"""A file of torch.save -> the object in it, without running anything that the file asks for.
+"""A pickle of any protocol -> numbers, strings, containers and tensors, and nothing else.
 
-A pickle is a program: to unpickle a file from a stranger is to run it. torch's `weights_only`
-reader knows tensors and containers and refuses the rest; `_allowed` below is all that we add to
-it, what old files of asteroid are known to hold besides tensors.
+A pickle is a program: to unpickle a file from a stranger is to run it. The machine here knows the
+instructions that make plain values, and calls no function but those that it is given by name.
 """
 
-import pickle
 import pickletools
-import re
-import zipfile
-import zlib
-from pathlib import Path
-from typing import Any, List, Union
+from typing import Any, BinaryIO, Callable, Dict, List, Mapping
 
-import numpy as np
-import torch
-from torch.torch_version import TorchVersion
-
-from .diagnosis import CheckpointError, DamagedFileError
-
-# What torch's reader is seen to raise when bytes are missing or changed.
-_DAMAGE = (
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-_PROTOCOL = 2  # of pickles that torch.save writes and its weights-only reader knows
-_NUMBER_CODE = re.compile(r"b1|[iu][1248]|f[248]")  # as numpy writes types in files
+LONGEST_PROGRAM = 1 << 24  # bytes; that of a large model has a few hundred thousand
+_LARGEST_NUMBER = 128  # bits; the largest in a file of torch.save has 80
+_KEY_TYPES = (str, int, float, bool, type(None))
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_ARGUMENTS = (  # instructions that put their argument on the stack
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT UNICODE SHORT_BINUNICODE "
+    "BINUNICODE BINUNICODE8 STRING BINSTRING SHORT_BINSTRING SHORT_BINBYTES BINBYTES BINBYTES8"
+).split()
 
 
-def read_pickle(path: Path) -> Any:
-    """The object that torch.save wrote, its tensors on the CPU.
-
-    Raises:
-        CheckpointError: If the file asks for anything but tensors, containers and plain values;
-            the message says for what. Nothing of it has run.
-        DamagedFileError: If the file is cut short or damaged.
-    """
-    program = _read_program(path)
-    if program[:1] == b"\x80" and program[1] > _PROTOCOL:
-        raise _refusal(path, _names_in(program) or [f"instructions of protocol {program[1]}"])
-    try:
-        with torch.serialization.safe_globals(_allowed()):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        names = [named.group(1)] if named else _names_in(program)
-        raise (_refusal(path, names) if names else _damage(path, error)) from error
-    except _DAMAGE as error:
-        raise _damage(path, error) from error
+class ForbiddenNameError(Exception):
+    """A pickle asks for something by a name that is not among those it may use."""
 
 
-def _allowed() -> list:
-    """What a file may ask for besides torch's own list, and what it gets.
-
-    - TorchVersion: a string; asteroid's `serialize` stores `torch.__version__` as it is.
-    - numpy's scalars: asteroid's X-UMX recipe stores `max_bin` as np.int64. They are read by
-      functions of our own into plain numbers, so that nothing of numpy runs. Their address changed
-      with numpy 2, and files keep the one they were written with.
-    """
-    return [
-        TorchVersion,
-        (_NumberType, "numpy.dtype"),
-        (_read_number, "numpy.core.multiarray.scalar"),
-        (_read_number, "numpy._core.multiarray.scalar"),
-    ]
-
-
-class _NumberType:
+class NumberType:
     """Stands for numpy.dtype of a number: its code, "i8", and from its state its byte order."""
 
-    def __init__(self, code: str, *_: object):
-        if not _NUMBER_CODE.fullmatch(code):
-            raise pickle.UnpicklingError(
-                f"GLOBAL numpy.dtype({code!r}) is not the type of a number"
-            )
+    def __init__(self, code: str):
         self.code, self.order = code, "="
 
-    def __setstate__(self, state: tuple) -> None:
-        self.order = state[1]
+
+class _Function:
+    """What a pickle may call."""
+
+    def __init__(self, call: Callable):
+        self.call = call
 
 
-def _read_number(number_type: _NumberType, data: bytes) -> Union[bool, int, float]:
-    """The plain number of a numpy scalar."""
-    dtype = np.dtype(number_type.order + number_type.code)
-    return np.frombuffer(data, dtype, count=1)[0].item()
+class _Reader:
+    """A file that gives what it has where a pickle claims more, so that nothing is allocated."""
+
+    def __init__(self, file: BinaryIO, end: int):
+        self._file, self._end = file, end
+        self.tell, self.readline = file.tell, file.readline
+
+    def read(self, n_bytes: int) -> bytes:
+        return self._file.read(min(n_bytes, self._end - self._file.tell()))
 
 
-def _refusal(path: Path, names: List[str]) -> CheckpointError:
-    return CheckpointError(
-        f"{path} is refused: it asks to run {', '.join(names)}, and weights need no code. Nothing "
-        "of it was run. Get the weights from their author as a package of plain values "
-        "(`save_package`, or .safetensors)."
-    )
+def run_pickle(
+    file: BinaryIO, end: int, known: Mapping[str, Any], load_storage: Callable[[Any], Any]
+) -> Any:
+    """The object of the next pickle in a file.
+
+    Args:
+        file: It stands behind the pickle afterwards.
+        end: Number of bytes in the file.
+        known: What the pickle may ask for by name: functions of ours, and constants.
+        load_storage: Makes of a persistent id what stands for it.
+
+    Raises:
+        ForbiddenNameError: If it asks for another name.
+        Exception: If its instructions are damaged: whatever Python raises where a value is of
+            another type than expected, or is not there.
+    """
+    machine, begin = _Machine(known, load_storage), file.tell()
+    for opcode, argument, position in pickletools.genops(_Reader(file, end)):
+        if opcode.name == "STOP":
+            return machine.stack.pop()
+        if position - begin > LONGEST_PROGRAM:
+            raise ValueError(f"its pickle is longer than {LONGEST_PROGRAM >> 20} MiB")
+        machine.step(opcode.name, argument)
+    raise EOFError("its pickle has no end")
 
 
-def _damage(path: Path, error: Exception) -> DamagedFileError:
-    reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-    return DamagedFileError(
-        f"{path} is damaged or cut short ({reason}). Delete it and get it again."
-    )
+class _Machine:
+    """The stack, the marks in it and the memory of a pickle; one method per instruction."""
+
+    def __init__(self, known: Mapping[str, Any], load_storage: Callable[[Any], Any]):
+        self.known, self.load_storage = known, load_storage
+        self.stack: List[Any] = []
+        self.marks: List[int] = []
+        self.memory: Dict[int, Any] = {}
+
+    def step(self, name: str, argument: Any) -> None:
+        """Run one instruction."""
+        if name in _CONSTANTS:
+            self.stack.append(_CONSTANTS[name])
+        elif name in _ARGUMENTS:
+            if isinstance(argument, int) and argument.bit_length() > _LARGEST_NUMBER:
+                raise ValueError(f"a number of {argument.bit_length()} bits")
+            self.stack.append(argument)
+        elif name in _INSTRUCTIONS:
+            _INSTRUCTIONS[name](self, argument)
+        elif name not in ("PROTO", "FRAME"):
+            raise ValueError(f"the instruction {name}, which makes no plain value")
+
+    def pop_mark(self, _: Any = None) -> List[Any]:
+        mark = self.marks.pop()
+        items = self.stack[mark:]
+        del self.stack[mark:]
+        return items
+
+    def pop(self, n: int) -> List[Any]:
+        if len(self.stack) < n:
+            raise IndexError("its pickle takes a value that is not there")
+        items = self.stack[-n:]
+        del self.stack[-n:]
+        return items
+
+    def push_tuple(self, n: int) -> None:
+        self.stack.append(tuple(self.pop(n)))
+
+    def extend(self, items: List[Any]) -> None:
+        if type(self.stack[-1]) is not list:
+            raise TypeError("its pickle adds to what is no list")
+        self.stack[-1].extend(items)
+
+    def update(self, items: List[Any]) -> None:
+        if type(self.stack[-1]) is not dict:
+            raise TypeError("its pickle sets an item of what is no dictionary")
+        self.stack[-1].update(make_dict(zip(items[::2], items[1::2], strict=True)))
+
+    def memorize(self, index: int) -> None:
+        self.memory[index] = self.stack[-1]
+
+    def find(self, name: str) -> None:
+        if name not in self.known:
+            raise ForbiddenNameError(name)
+        found = self.known[name]
+        self.stack.append(_Function(found) if callable(found) else found)
+
+    def call(self, _: Any) -> None:
+        function, arguments = self.pop(2)
+        if type(function) is not _Function or type(arguments) is not tuple:
+            raise TypeError("its pickle calls what is no function")
+        self.stack.append(function.call(*arguments))
+
+    def build(self, _: Any) -> None:
+        """Set the state of an object: that of a dictionary is torch's own and not needed."""
+        target, state = self.pop(2)
+        if type(target) is NumberType:
+            target.order = state[1]
+        elif type(target) is not dict:
+            raise TypeError("its pickle sets the state of what has none")
+        self.stack.append(target)
 
 
-def _read_program(path: Path) -> bytes:
-    """The instructions of the pickle in a file; before torch 1.6 the file is the pickle."""
-    if not zipfile.is_zipfile(path):
-        return path.read_bytes()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
-            return archive.read(name)
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise _damage(path, error) from error
+def make_dict(pairs=()) -> Dict[Any, Any]:
+    """A dictionary whose keys are cheap to compare: shared tuples would never end."""
+    items = {}
+    for key, value in pairs:
+        if type(key) not in _KEY_TYPES:
+            raise TypeError(f"a key of the type {type(key).__name__}")
+        items[key] = value
+    return items
 
 
-def _names_in(program: bytes) -> List[str]:
-    """Names by any opcode; for STACK_GLOBAL (protocol 4) they are the last two strings."""
-    names, strings = [], ["?", "?"]
-    for opcode, argument, _ in _opcodes(program):
-        if opcode.name in ("GLOBAL", "INST"):
-            names.append(argument.replace(" ", "."))
-        elif opcode.name == "STACK_GLOBAL":
-            names.append(".".join(strings[-2:]))
-        elif isinstance(argument, str):
-            strings.append(argument)
-    return sorted(set(names))
-
-
-def _opcodes(program: bytes):
-    """The instructions of a pickle, as far as they can be read."""
-    try:
-        yield from pickletools.genops(program)
-    except ValueError:
-        return  # damaged from here on: what was read is what can be told
+_INSTRUCTIONS: Mapping[str, Callable[[_Machine, Any], Any]] = {
+    "MARK": lambda machine, _: machine.marks.append(len(machine.stack)),
+    "POP": lambda machine, _: machine.pop(1),
+    "POP_MARK": _Machine.pop_mark,
+    "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
+    "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
+    "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
+    "LIST": lambda machine, _: machine.stack.append(machine.pop_mark()),
+    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine.pop_mark())),
+    "TUPLE1": lambda machine, _: machine.push_tuple(1),
+    "TUPLE2": lambda machine, _: machine.push_tuple(2),
+    "TUPLE3": lambda machine, _: machine.push_tuple(3),
+    "APPEND": lambda machine, _: machine.extend(machine.pop(1)),
+    "APPENDS": lambda machine, _: machine.extend(machine.pop_mark()),
+    "SETITEM": lambda machine, _: machine.update(machine.pop(2)),
+    "SETITEMS": lambda machine, _: machine.update(machine.pop_mark()),
+    "PUT": _Machine.memorize,
+    "BINPUT": _Machine.memorize,
+    "LONG_BINPUT": _Machine.memorize,
+    "MEMOIZE": lambda machine, _: machine.memorize(len(machine.memory)),
+    "GET": lambda machine, index: machine.stack.append(machine.memory[index]),
+    "BINGET": lambda machine, index: machine.stack.append(machine.memory[index]),
+    "LONG_BINGET": lambda machine, index: machine.stack.append(machine.memory[index]),
+    "GLOBAL": lambda machine, name: machine.find(name.replace(" ", ".")),
+    "INST": lambda machine, name: machine.find(name.replace(" ", ".")),
+    "STACK_GLOBAL": lambda machine, _: machine.find(".".join(machine.pop(2))),
+    "REDUCE": _Machine.call,
+    "NEWOBJ": _Machine.call,
+    "BUILD": _Machine.build,
+    "BINPERSID": lambda machine, _: machine.stack.append(machine.load_storage(*machine.pop(1))),
+}

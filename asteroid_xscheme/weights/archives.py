@@ -1,0 +1,41 @@
+"""Zip archives of weights: opened, bounded by their own size and read with their checksums."""
+
+import contextlib
+import zipfile
+from pathlib import Path
+from typing import Iterator
+
+import torch
+
+from .diagnosis import DamagedFileError, told_as_damage
+from .extent import check_size
+
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+@contextlib.contextmanager
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip that unpacks to no more than its size allows.
+
+    Raises:
+        DamagedFileError: If it is none, or cut short, or what is read from it is damaged.
+        CheckpointError: If it would unpack to many times its size.
+    """
+    with told_as_damage(path, OSError), zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        check_size(path, sum(member.file_size for member in members), path.stat().st_size)
+        if any(member.compress_type not in _METHODS for member in members):
+            raise DamagedFileError(
+                f"{path} is packed by a method that torch does not read. Unpack it and pack it "
+                "again as an ordinary zip, or get it again."
+            )
+        yield archive
+
+
+def read_record(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> torch.UntypedStorage:
+    """The bytes of a member in memory of their own, after a look at their checksum."""
+    data = torch.empty(member.file_size, dtype=torch.uint8)
+    with archive.open(member) as file:
+        if file.readinto(data.numpy()) != member.file_size:
+            raise EOFError(f"{member.filename} is cut short")
+    return data.untyped_storage()
