@@ -42,7 +42,7 @@ def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
     """
     if find_spec("onnx") is None:
         raise ExportError("Writing ONNX files needs the package onnx: pip install onnx")
-    if not isinstance(model, SpectrogramModel):
+    if model.domain != "spectrogram":
         raise ExportError(
             f"Expected a model of spectrograms to export, got {type(model).__name__}, which works "
             "on waveforms."

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ..dsp.stft import istft
+from . import torch_kernels
 
 _SMALLEST_ENVELOPE = 1e-11  # below it torch.istft refuses to divide
 
@@ -87,7 +88,7 @@ def _overlap_add(frames: torch.Tensor, hop: int, length: int) -> torch.Tensor:
     """Sum (..., N, n_fft) centred frames into (..., length) samples."""
     *leading, n_frames, n_fft = frames.shape
     n_samples = n_fft + hop * (n_frames - 1)
-    total = torch.ops.aten.unfold_backward(frames, [*leading, n_samples], -1, n_fft, hop)
+    total = torch_kernels.overlap_add(frames, (*leading, n_samples), hop)
     start = n_fft // 2
     return F.pad(total[..., start : start + length], (0, max(0, length - n_samples + start)))
 

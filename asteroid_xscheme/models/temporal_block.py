@@ -17,6 +17,8 @@ from asteroid.masknn.norms import GlobLN
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from . import torch_kernels
+
 _EPS = 1e-8  # asteroid's, under the root of every norm
 
 
@@ -55,7 +57,7 @@ class _PReLUGlobalNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, features, slope, gamma, beta):
         active = F.prelu(features.to(gamma.dtype).contiguous(), slope)
-        output, mean, rstd = torch.native_group_norm(active, gamma, beta, *features.shape, 1, _EPS)
+        output, mean, rstd = torch_kernels.group_norm(active, gamma, beta, _EPS)
         ctx.save_for_backward(features, slope, gamma, mean, rstd)
         return output.to(features.dtype)
 
@@ -64,12 +66,10 @@ class _PReLUGlobalNorm(torch.autograd.Function):
     def backward(ctx, grad_output):
         features, slope, gamma, mean, rstd = ctx.saved_tensors
         wide = features.to(gamma.dtype).contiguous()
-        grad, grad_gamma, grad_beta = torch.ops.aten.native_group_norm_backward(
-            grad_output.to(gamma.dtype).contiguous(),
-            F.prelu(wide, slope),
-            *(mean, rstd, gamma, *features.shape, 1, [True, True, True]),
+        grad, grad_gamma, grad_beta = torch_kernels.group_norm_backward(
+            grad_output.to(gamma.dtype).contiguous(), F.prelu(wide, slope), mean, rstd, gamma
         )
-        positive = torch.ops.aten.threshold_backward(grad, wide, 0)
+        positive = torch_kernels.where_positive(grad, wide)
         negative = grad - positive  # the gradient where the features are not above 0
         grad_slope = torch.dot(negative.flatten(), wide.flatten())[None]
         grad_features = torch.addcmul(positive, negative, slope).to(features.dtype)

@@ -48,6 +48,7 @@ class SideBySide:
         all_started = threading.Barrier(n_workers + 1)
 
         def start() -> None:
+            torch.get_num_threads()  # the first call in a thread makes its number all threads'
             torch.set_num_threads(threads_each)
             all_started.wait()
 
