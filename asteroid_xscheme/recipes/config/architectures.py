@@ -21,15 +21,15 @@ class XUMXConfig:
     """X-UMX: one Open-Unmix per source, bridged."""
 
     bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
-    window_length: int = option(4096, "window of the STFT in samples")
-    in_chan: int = option(4096, "size of the STFT in samples")
-    nhop: int = option(1024, "hop of the STFT in samples")
-    hidden_size: int = option(512, "features of the encoders and the BLSTMs")
-    nb_layers: int = option(3, "layers of each BLSTM")
+    window_length: int = option(4096, "window of the STFT in samples", least=1)
+    in_chan: int = option(4096, "size of the STFT in samples", least=1)
+    nhop: int = option(1024, "hop of the STFT in samples", least=1)
+    hidden_size: int = option(512, "features of the encoders and the BLSTMs", least=1)
+    nb_layers: int = option(3, "layers of each BLSTM", least=1)
     bidirectional: bool = option(True, "BLSTM, or LSTM")
-    bandwidth: int = option(16000, "highest frequency in Hz that the networks read")
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
-    spec_power: float = option(1.0, "exponent of the spectrograms")
+    bandwidth: int = option(16000, "highest frequency in Hz that the networks read", above=0)
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more", least=1)
+    spec_power: float = option(1.0, "exponent of the spectrograms", above=0)
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of `XUMX` but for its sources and input statistics."""
@@ -47,10 +47,10 @@ class XD3NetConfig:
     network: str | List[str] | Dict[str, Any] = option(
         "vocals", "vocals, bass, drums, other or small, one name per source, or a mapping"
     )
-    window_length: int = option(4096, "window of the STFT in samples")
-    in_chan: int = option(4096, "size of the STFT in samples")
-    nhop: int = option(1024, "hop of the STFT in samples")
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
+    window_length: int = option(4096, "window of the STFT in samples", least=1)
+    in_chan: int = option(4096, "size of the STFT in samples", least=1)
+    nhop: int = option(1024, "hop of the STFT in samples", least=1)
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more", least=1)
     above_valid: str = option(
         "share", "bins above the networks' band: share of the mixture, or the whole mixture"
     )
@@ -76,15 +76,15 @@ class XConvTasNetConfig:
 
     bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
     joint: bool = option(False, "one network of J masks, the original of the papers")
-    n_filters: int = option(256, "filters of the encoder (N)")
-    kernel_size: int = option(20, "length of the filters in samples (L)")
-    stride: Optional[int] = option(None, "hop of the filters; none is half their length")
-    bn_chan: int = option(256, "channels of the bottleneck (B)")
-    hid_chan: int = option(512, "channels inside a block (H)")
-    skip_chan: int = option(0, "channels of the skip connections (Sc), 0 for none")
-    conv_kernel_size: int = option(3, "kernel of the blocks (P)")
-    n_blocks: int = option(10, "blocks in a repeat (X)")
-    n_repeats: int = option(4, "repeats (R)")
+    n_filters: int = option(256, "filters of the encoder (N)", least=1)
+    kernel_size: int = option(20, "length of the filters in samples (L)", least=1)
+    stride: Optional[int] = option(None, "hop of the filters; none is half their length", least=1)
+    bn_chan: int = option(256, "channels of the bottleneck (B)", least=1)
+    hid_chan: int = option(512, "channels inside a block (H)", least=1)
+    skip_chan: int = option(0, "channels of the skip connections (Sc), 0 for none", least=0)
+    conv_kernel_size: int = option(3, "kernel of the blocks (P)", least=1)
+    n_blocks: int = option(10, "blocks in a repeat (X)", least=1)
+    n_repeats: int = option(4, "repeats (R)", least=1)
     norm_type: str = option("gLN", "norm of the blocks")
     bottleneck_norm: str = option("cLN", "norm before the bottleneck")
     bias: bool = option(False, "biases in the convolutions")
@@ -94,11 +94,11 @@ class XConvTasNetConfig:
     checkpointing: bool = option(
         False, "compute repeats twice in training, to save memory", affects_result=False
     )
-    window_length: int = option(4096, "window of the loss's STFT in samples")
-    in_chan: int = option(4096, "size of the loss's STFT in samples")
-    nhop: int = option(1024, "hop of the loss's STFT in samples")
-    spec_power: float = option(1.0, "exponent of the loss's spectrograms")
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
+    window_length: int = option(4096, "window of the loss's STFT in samples", least=1)
+    in_chan: int = option(4096, "size of the loss's STFT in samples", least=1)
+    nhop: int = option(1024, "hop of the loss's STFT in samples", least=1)
+    spec_power: float = option(1.0, "exponent of the loss's spectrograms", above=0)
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more", least=1)
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of `XConvTasNet` but for its sources."""
