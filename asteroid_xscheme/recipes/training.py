@@ -132,7 +132,10 @@ def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
     """
     args = config.model.model_args(config.data.sample_rate)
     model_class = find_model(config.architecture)
-    model = model_class(config.data.sources, sample_rate=config.data.sample_rate, **args)
+    try:
+        model = model_class(config.data.sources, sample_rate=config.data.sample_rate, **args)
+    except ValueError as error:
+        raise ConfigError(f"model ({config.architecture}): {error}") from error
     model.fit_segments(data.segment)
     if config.training.pretrained is None:
         model.start_normalisation(partial(_input_statistics, model, data))

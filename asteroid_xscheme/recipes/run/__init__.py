@@ -5,7 +5,7 @@ and movable; the trainer stops at the first step whose loss is not a number.
 """
 
 from .errors import TrainingError
-from .folder import RunFolder, run_record
+from .folder import RunFolder, refuse_changes, run_record
 from .trainer import build_trainer
 
-__all__ = ["RunFolder", "TrainingError", "build_trainer", "run_record"]
+__all__ = ["RunFolder", "TrainingError", "build_trainer", "refuse_changes", "run_record"]

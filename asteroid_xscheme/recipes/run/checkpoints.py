@@ -96,7 +96,7 @@ def newest_checkpoint(folder: Path) -> Optional[Tuple[Path, Dict[str, Any], str]
         path, checkpoint = max(found, key=lambda of: of[1]["global_step"])
         return path, checkpoint, f"{remark} The newest intact checkpoint is {path}."
     if any(remarks):
-        raise TrainingError(f"{' '.join(remarks)} Delete {folder} to train anew.")
+        raise TrainingError(f"{' '.join(remarks)} Choose another --tag, or delete {folder.parent}.")
     return None
 
 
