@@ -22,7 +22,7 @@ ORDER = (
     *(
         f"{KIT}/{room}"
         for room in (
-            "identity config data system training baselines evaluation report stages ablation"
+            "identity config data system run training baselines evaluation report stages ablation"
         ).split()
     ),
     "xscheme",

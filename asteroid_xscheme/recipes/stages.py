@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Callable, Optional, Sequence, Tuple
 
-from ..weights import CheckpointError, load_package, publish
-from .config import Config, ConfigError
-from .data import DataError, find_tracks, prepare
-from ..download import DownloadError
+from ..errors import XSchemeError
+from ..weights import load_package, publish
+from .config import Config
+from .data import find_tracks, prepare
 from .evaluation import (
     Scoring,
     evaluate_baselines,
@@ -32,9 +32,6 @@ from ..models import BridgedModel, find_model
 from .report import write_report
 from ..separation import Separator
 
-#: what a user can mend: told in a line, without a traceback
-_USER_ERRORS = (ConfigError, DataError, CheckpointError, DownloadError, FileNotFoundError)
-
 
 def run_stage(description: str, stage: Callable[[Config, Path], object]) -> None:
     """A stage as a program: options from the command line, a user's errors in one line.
@@ -46,7 +43,7 @@ def run_stage(description: str, stage: Callable[[Config, Path], object]) -> None
     try:
         config, exp_dir = read_options(description)
         stage(config, exp_dir)
-    except _USER_ERRORS as error:
+    except (XSchemeError, OSError) as error:
         sys.exit(f"{Path(sys.argv[0]).name}: {error}")
 
 

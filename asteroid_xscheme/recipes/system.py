@@ -7,15 +7,16 @@ computes what it would have computed without the stop.
 """
 
 import time
-from typing import Dict, Mapping, Optional, Tuple, Union
+from typing import Dict, Iterable, Mapping, Optional, Tuple, Union
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from asteroid.engine.optimizers import make_optimizer
+from asteroid.engine import optimizers
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, ReduceLROnPlateau
 
-from .config import OptimConfig
+from .config import ConfigError, OptimConfig, check_one_of
 from ..losses import MultiDomainLoss, WaveformL1Loss
 from ..models import BridgedModel
 
@@ -89,23 +90,18 @@ class SeparationSystem(pl.LightningModule):
         means = self._validation.reduce()
         self.log_dict(means, sync_dist=True)  # equal already: this only tells Lightning so
         self.log("lr", self.optimizers().param_groups[0]["lr"], sync_dist=True)
-        self.log("examples_per_second", self._speed, rank_zero_only=True)
+        self.log("examples_per_second", self._speed, sync_dist=True)
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(means["val_loss"])
         elif self.schedule is not None:
             self.schedule.step()
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> Optimizer:
         """The optimizer; its schedule is stepped here, before a checkpoint is written.
 
         Lightning steps schedules after the checkpoint, and a plateau's not at all when resuming.
         """
-        optimizer = make_optimizer(
-            self.model.parameters(),
-            optimizer=self.optim.optimizer,
-            lr=self.optim.lr,
-            weight_decay=self.optim.weight_decay,
-        )
+        optimizer = _optimizer(self.model.parameters(), self.optim)
         self.schedule = make_schedule(optimizer, self.optim)
         return optimizer
 
@@ -160,7 +156,30 @@ class WeightedMean:
         return {name: sum(sums.get(name, 0.0) for sums, _ in parts) / total for name in names}
 
 
-def make_schedule(optimizer: torch.optim.Optimizer, optim: OptimConfig) -> Optional[Schedule]:
+def check_optimizer(optim: OptimConfig) -> None:
+    """See that there is the optimizer that the options name, before anything is read.
+
+    Raises:
+        ConfigError: If there is none, or it does not take the learning rate and weight decay.
+    """
+    known = sorted(name.lower() for name in optimizers.__all__ if name[0].isupper())
+    check_one_of("optimizer", optim.optimizer.lower(), known)
+    try:
+        _optimizer([torch.nn.Parameter(torch.zeros(1))], optim)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"optimizer {optim.optimizer} takes no lr {optim.lr} with weight_decay "
+            f"{optim.weight_decay}: {error}"
+        ) from error
+
+
+def _optimizer(parameters: Iterable[torch.nn.Parameter], optim: OptimConfig) -> Optimizer:
+    return optimizers.make_optimizer(
+        parameters, optimizer=optim.optimizer, lr=optim.lr, weight_decay=optim.weight_decay
+    )
+
+
+def make_schedule(optimizer: Optimizer, optim: OptimConfig) -> Optional[Schedule]:
     """The schedule of the learning rate that the options name."""
     if optim.scheduler == "plateau":
         return ReduceLROnPlateau(

@@ -1,6 +1,7 @@
 """What a cell keeps in its folder, and how its child process fills it.
 
     options.yml     the cell's options, written by the grid
+    grid.json       what the cell is made of, written by the grid
     seconds.json    seconds of each epoch, written by training
     ...             what `train` and `evaluate_run` leave
     inference.json  parameters and speed of the trained model
@@ -12,34 +13,32 @@ A child that is stopped at any moment continues when the grid is started again.
 import csv
 import json
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Sequence
+from typing import Any, Dict, Sequence
 
 import torch
-from filelock import FileLock, Timeout
+from pytorch_lightning.utilities import rank_zero_only
 
-from ...atomic import write_json
+from ...atomic import replacing, write_json
 from ...audio import read_audio
 from ...errors import XSchemeError
-from ..config import Config, ConfigError
-from ..data import find_tracks
+from ...weights import load_package
+from ..config import Config, result_options
+from ..data import configured_tracks, track_contents
 from ..evaluation import Scoring, evaluate_baselines, find_commit, write_csv
 from ...models import BridgedModel
+from ..identity import Record, as_plain, file_hash, weights_hash
+from ..run import refuse_changes
 from ..stages import best_model, evaluate_run
 from ...separation import Separator
 from ..training import train
 
 OPTIONS = "options.yml"
+GRID_RECORD = "grid.json"
 CELL = "cell.json"
 INFERENCE = "inference.json"
 SCORES = "all_metrics.csv"
 
-#: options that change speed and files, not figures
-_FREE = frozenset(
-    "num_workers cache source_dir accelerator devices num_nodes strategy save_top_k resume "
-    "eval_jobs eval_device save_estimates baselines".split()
-)
 _EXCERPT_SECONDS = 10.0  # that inference is timed with
 _REPETITIONS = 3
 
@@ -48,46 +47,69 @@ class AblationError(XSchemeError):
     """A grid could not be finished."""
 
 
-def claim(folder: Path, config: Config) -> None:
-    """Write the options of a folder, or see that what is there was made with them.
+def grid_record(config: Config) -> Record:
+    """What the figures of a cell, or of the baselines, are made of.
+
+    A grid has one device for each cell unless `devices` names more.
+    """
+    data, training = config.data, config.training
+    options: Dict[str, Any] = {"architecture": config.architecture}
+    groups = (config.model, data, config.loss, config.optim, training)
+    for group in (*groups, config.separation, config.evaluation):
+        options.update(result_options(group))
+    pretrained = training.pretrained
+    return as_plain(
+        {
+            **options,
+            "number of processes (devices)": training.n_processes or training.num_nodes,
+            "pretrained weights": pretrained and weights_hash(load_package(pretrained)),
+            "training tracks": track_contents(configured_tracks(data, "train")),
+            "test tracks": track_contents(configured_tracks(data, "test")),
+        }
+    )
+
+
+def claim(folder: Path, config: Config, record: Record) -> None:
+    """Write the options and the record of a folder, or see that what is there is made of the same.
 
     Raises:
-        ConfigError: If other options made it, except for those that change no figure.
+        ConfigError: If it is made of something else; options that change no figure may differ.
     """
-    path = folder / OPTIONS
-    if path.is_file():
-        before, now = Config.from_yaml(path).to_dict(), config.to_dict()
-        changed = [
-            f"{name} was {before[group].get(name)}, is now {value}"
-            for group in now
-            for name, value in now[group].items()
-            if name not in _FREE and before[group].get(name) != value
-        ]
-        if changed:
-            raise ConfigError(
-                f"{folder} was made with other options ({'; '.join(changed)}). Give the same, or "
-                "choose another --exp_dir."
-            )
+    if (folder / OPTIONS).is_file():
+        before = read_json(folder / GRID_RECORD) if (folder / GRID_RECORD).is_file() else None
+        remedy = "Give the same options and data, or choose another --exp_dir."
+        refuse_changes(f"{folder} holds a cell of another grid", before, record, remedy)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(config.to_yaml(), encoding="utf-8")
+    write_json(folder / GRID_RECORD, record)
+    with replacing(folder / OPTIONS) as part:
+        part.write_text(config.to_yaml(), encoding="utf-8")
 
 
 def run_cell(folder: Path) -> None:
-    """Train and evaluate a cell, or do what is missing of it."""
+    """Train and evaluate a cell, or do what is missing of it.
+
+    With several devices every process trains, and the first one does the rest.
+    """
     config = Config.from_yaml(folder / OPTIONS)
-    with _alone(folder):
-        train(config, folder)
-        evaluate_run(config, folder)
-        seconds = read_json(folder / "seconds.json")
-        write_json(
-            folder / CELL,
-            {
-                "training_seconds": sum(seconds.values()),
-                "epochs": len(seconds),
-                "commit": find_commit(),
-                "threads": torch.get_num_threads(),
-            },
-        )
+    train(config, folder)
+    if rank_zero_only.rank:
+        return
+    evaluate_run(config, folder)
+    seconds = read_json(folder / "seconds.json")
+    write_json(
+        folder / CELL,
+        {
+            "training_seconds": sum(seconds.values()),
+            "epochs": len(seconds),
+            "commit": find_commit(),
+            "threads": torch.get_num_threads(),
+            "made_of": _weights_of(folder),
+        },
+    )
+
+
+def _weights_of(folder: Path) -> Dict[str, str]:
+    return {"weights": weights_hash(load_package(best_model(folder)))}
 
 
 def run_baselines(folder: Path) -> None:
@@ -95,10 +117,9 @@ def run_baselines(folder: Path) -> None:
     config = Config.from_yaml(folder / OPTIONS)
     data = config.data
     scoring = Scoring(data.sources, config.evaluation.bss_eval, config.evaluation.eval_jobs)
-    tracks = find_tracks(data.test_root, "test", data.sources, data.sample_rate)
-    train_tracks = find_tracks(data.roots[0], "train", data.sources, data.sample_rate)
-    with _alone(folder):
-        write_csv(evaluate_baselines(tracks, train_tracks, folder, scoring), folder / SCORES)
+    tracks = configured_tracks(data, "test")
+    train_tracks = configured_tracks(data, "train")
+    write_csv(evaluate_baselines(tracks, train_tracks, folder, scoring), folder / SCORES)
 
 
 def time_inference(folders: Sequence[Path]) -> None:
@@ -108,8 +129,7 @@ def time_inference(folders: Sequence[Path]) -> None:
     repetitions) of each cell.
     """
     configs = [Config.from_yaml(folder / OPTIONS) for folder in folders]
-    data = configs[0].data
-    track = find_tracks(data.test_root, "test", data.sources, data.sample_rate)[0]
+    track = configured_tracks(configs[0].data, "test")[0]
     n_samples = min(track.n_samples, round(_EXCERPT_SECONDS * track.sample_rate))
     excerpt, sample_rate = read_audio(track.mixture_file, n_samples=n_samples)
     models = [BridgedModel.from_pretrained(best_model(folder)) for folder in folders]
@@ -127,6 +147,7 @@ def time_inference(folders: Sequence[Path]) -> None:
         measured = {
             "parameters": sum(p.numel() for p in model.parameters()),
             "seconds_per_minute": seconds * 60 * sample_rate / n_samples,
+            "made_of": {**_weights_of(folder), "excerpt": file_hash(track.mixture_file)},
         }
         write_json(folder / INFERENCE, measured)
 
@@ -144,17 +165,3 @@ def read_scores(path: Path) -> Dict[str, Dict[str, Dict[str, float]]]:
 def read_json(path: Path) -> Any:
     """Content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder while a child works in it."""
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise AblationError(f"Another process works in {folder}; wait for it or end it.") from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
 
-from ...atomic import write_json
+from ...atomic import alone, write_json
 from ..config import Config
 from ..evaluation import find_commit
-from .cells import CELL, INFERENCE, SCORES, claim
+from .cells import CELL, INFERENCE, SCORES, claim, grid_record
 from .conditions import machine, software
 from .grid import Cell, Row, cells_of
 from .picture import draw
@@ -45,18 +45,33 @@ def ablate(
         The results.
 
     Raises:
+        BusyError: If another grid works in `exp_dir`.
         ConfigError: If rows, seeds or options do not fit each other or what is in `exp_dir`.
         AblationError: If jobs failed; all others are done then.
     """
     exp_dir = Path(exp_dir)
     cells = cells_of(config, rows, seeds, exp_dir)
-    claim(exp_dir / BASELINES, config)
+    with alone(exp_dir):
+        return _ablate(config, cells, len(seeds), exp_dir, jobs, run, report)
+
+
+def _ablate(
+    config: Config,
+    cells: Sequence[Cell],
+    n_seeds: int,
+    exp_dir: Path,
+    jobs: Optional[int],
+    run: Optional[Run],
+    report: Callable[[str], None],
+) -> Study:
+    """What `ablate` does while it holds the folder; each training holds the folder of its cell."""
+    claim(exp_dir / BASELINES, config, grid_record(config))
     for cell in cells:
-        claim(cell.folder, cell.config)
+        claim(cell.folder, cell.config, grid_record(cell.config))
     slots = jobs or min(default_jobs(), len(cells))
     children = ChildProcesses(slots)
     _run_missing(_training_jobs(cells, exp_dir), run or children, slots, children, report)
-    _run_missing(_inference_jobs(cells, len(seeds)), run or children, 1, children, report)
+    _run_missing(_inference_jobs(cells, n_seeds), run or children, 1, children, report)
     conditions = _conditions(config, cells, slots, children)
     title = f"Ablation of {config.architecture} on {config.data.dataset}"
     study = read_study(title, cells, exp_dir / BASELINES, conditions)

@@ -17,7 +17,7 @@ from .groups import (
     SeparationConfig,
     TrainingConfig,
 )
-from .options import ConfigError, result_options
+from .options import ConfigError, check_one_of, result_options
 from .run import Config
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "XConvTasNetConfig",
     "XD3NetConfig",
     "XUMXConfig",
+    "check_one_of",
     "max_bin",
     "result_options",
 ]

@@ -22,15 +22,15 @@ class XUMXConfig:
     """X-UMX: one Open-Unmix per source, bridged."""
 
     bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
-    window_length: int = option(4096, "window of the STFT in samples")
-    in_chan: int = option(4096, "size of the STFT in samples")
-    nhop: int = option(1024, "hop of the STFT in samples")
-    hidden_size: int = option(512, "features of the encoders and the BLSTMs")
-    nb_layers: int = option(3, "layers of each BLSTM")
+    window_length: int = option(4096, "window of the STFT in samples", least=1)
+    in_chan: int = option(4096, "size of the STFT in samples", least=1)
+    nhop: int = option(1024, "hop of the STFT in samples", least=1)
+    hidden_size: int = option(512, "features of the encoders and the BLSTMs", least=1)
+    nb_layers: int = option(3, "layers of each BLSTM", least=1)
     bidirectional: bool = option(True, "BLSTM, or LSTM")
-    bandwidth: int = option(16000, "highest frequency in Hz that the networks read")
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
-    spec_power: float = option(1.0, "exponent of the spectrograms")
+    bandwidth: int = option(16000, "highest frequency in Hz that the networks read", above=0)
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more", least=1)
+    spec_power: float = option(1.0, "exponent of the spectrograms", above=0)
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of `XUMX` but for its sources and input statistics."""
@@ -48,10 +48,10 @@ class XD3NetConfig:
     network: str | List[str] | Dict[str, Any] = option(
         "vocals", "vocals, bass, drums, other or small, one name per source, or a mapping"
     )
-    window_length: int = option(4096, "window of the STFT in samples")
-    in_chan: int = option(4096, "size of the STFT in samples")
-    nhop: int = option(1024, "hop of the STFT in samples")
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
+    window_length: int = option(4096, "window of the STFT in samples", least=1)
+    in_chan: int = option(4096, "size of the STFT in samples", least=1)
+    nhop: int = option(1024, "hop of the STFT in samples", least=1)
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more", least=1)
     above_valid: str = option(
         "share", "bins above the networks' band: share of the mixture, or the whole mixture"
     )
@@ -86,11 +86,11 @@ class XConvTasNetConfig(ConvTasNetConfig, _Networks):
     checkpointing: bool = option(
         False, "compute repeats twice in training, to save memory", affects_result=False
     )
-    window_length: int = option(4096, "window of the loss's STFT in samples")
-    in_chan: int = option(4096, "size of the loss's STFT in samples")
-    nhop: int = option(1024, "hop of the loss's STFT in samples")
-    spec_power: float = option(1.0, "exponent of the loss's spectrograms")
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
+    window_length: int = option(4096, "window of the loss's STFT in samples", least=1)
+    in_chan: int = option(4096, "size of the loss's STFT in samples", least=1)
+    nhop: int = option(1024, "hop of the loss's STFT in samples", least=1)
+    spec_power: float = option(1.0, "exponent of the loss's spectrograms", above=0)
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more", least=1)
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of `XConvTasNet` but for its sources."""

@@ -1,14 +1,17 @@
 """The options that all models share: data, loss, optimizer, training, separation, evaluation."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 from ...dsp.wiener import WIENER_METHODS
-from .options import ConfigError, check_one_of, check_positive, option
+from .options import ConfigError, check_one_of, option
 
 SOURCES = ["bass", "drums", "vocals", "other"]
 DATASETS = ("musdb18", "musdb18hq", "demo", "folder")
+PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+_DEVICES = re.compile(r"auto|[1-9][0-9]*|[0-9]+,([0-9]+(,[0-9]+)*,?)?")
 AUGMENTATIONS = ("gain", "channelswap", "polarity")
 LOSSES = ("MultiDomainLoss", "WaveformL1Loss")
 
@@ -34,7 +37,9 @@ class DataConfig:
         affects_result=False,
     )
     root_weights: Optional[List[float]] = option(
-        None, "how often each folder of train_dir is drawn from; none is by number of tracks"
+        None,
+        "how often each folder of train_dir is drawn from; none is by number of tracks",
+        above=0,
     )
     source_map: Dict[str, Dict[str, Optional[str]]] = option(
         {},
@@ -45,35 +50,38 @@ class DataConfig:
         None, "tracks of train/ kept for validation; none is the official 14 of MUSDB18"
     )
     sources: List[str] = option(SOURCES, "sources to separate, in the order of the model's outputs")
-    sample_rate: int = option(44100, "sample rate in Hz; prepared files have it")
-    seq_dur: float = option(6.0, "length of a training segment in seconds")
-    samples_per_track: int = option(64, "segments per track and epoch")
+    sample_rate: int = option(44100, "sample rate in Hz; prepared files have it", least=1)
+    seq_dur: float = option(6.0, "length of a training segment in seconds", above=0)
+    samples_per_track: int = option(64, "segments per track and epoch", least=1)
     random_track_mix: bool = option(True, "mix the sources of different tracks")
     source_augmentations: List[str] = option(
         ["gain", "channelswap"], f"of each source, out of: {', '.join(AUGMENTATIONS)}"
     )
-    gain_min: float = option(0.25, "smallest random gain of a source")
-    gain_max: float = option(1.25, "largest random gain of a source")
+    gain_min: float = option(0.25, "smallest random gain of a source", above=0)
+    gain_max: float = option(1.25, "largest random gain of a source", above=0)
     cache: str = option(
         "none",
         "none, or memory to keep the decoded training tracks in memory",
         affects_result=False,
     )
-    num_workers: int = option(4, "processes that load examples", affects_result=False)
-    seed: int = option(42, "seed of the weights, the data order and the augmentations")
+    num_workers: int = option(4, "processes that load examples", affects_result=False, least=0)
+    seed: int = option(
+        42, "seed of the weights, the data order and the augmentations", least=0, most=2**32 - 1
+    )
 
     def __post_init__(self):
         check_one_of("dataset", self.dataset, DATASETS)
         check_one_of("cache", self.cache, ("none", "memory"))
         for name in self.source_augmentations:
             check_one_of("source_augmentations", name, AUGMENTATIONS)
-        check_positive(self, "sample_rate", "seq_dur", "samples_per_track")
         if not self.sources or len(set(self.sources)) != len(self.sources):
             raise ConfigError(f"sources wants different names, got {self.sources}.")
-        if not 0 < self.gain_min <= self.gain_max:
+        if self.gain_min > self.gain_max:
             raise ConfigError(
-                f"Expected 0 < gain_min <= gain_max, got {self.gain_min} and {self.gain_max}."
+                f"gain_min must be at most gain_max, got {self.gain_min} and {self.gain_max}."
             )
+        if self.seq_dur * self.sample_rate < 1:
+            raise ConfigError(f"seq_dur must be at least one sample long, got {self.seq_dur} s.")
         if self.root_weights is not None and len(self.root_weights) != len(self.roots):
             raise ConfigError(
                 f"root_weights wants one weight for each of the {len(self.roots)} folders "
@@ -98,7 +106,9 @@ class LossConfig:
     loss: str = option("MultiDomainLoss", f"one of {', '.join(LOSSES)}")
     loss_use_multidomain: bool = option(True, "MDL: add the loss of the waveforms")
     loss_combine_sources: bool = option(True, "CL: average over all sums of sources")
-    mix_coef: float = option(10.0, "weight of the waveforms' loss in MDL (alpha in the paper)")
+    mix_coef: float = option(
+        10.0, "weight of the waveforms' loss in MDL (alpha in the paper)", least=0
+    )
 
     def __post_init__(self):
         check_one_of("loss", self.loss, LOSSES)
@@ -119,28 +129,29 @@ class OptimConfig:
     """Optimizer and learning rate."""
 
     optimizer: str = option("adam", "name of an optimizer known to asteroid.engine.optimizers")
-    lr: float = option(1e-3, "learning rate at the start")
-    weight_decay: float = option(1e-5, "weight decay")
+    lr: float = option(1e-3, "learning rate at the start", above=0)
+    weight_decay: float = option(1e-5, "weight decay", least=0)
     scheduler: str = option("plateau", "plateau, steps or constant")
-    lr_decay_gamma: float = option(0.3, "factor by which the learning rate falls")
-    lr_decay_patience: int = option(80, "plateau: epochs without progress before it falls")
-    lr_decay_cooldown: int = option(10, "plateau: epochs of rest after it fell")
-    lr_decay_epochs: List[int] = option([40], "steps: epochs after which it falls")
-    patience: int = option(1000, "epochs without progress after which training stops")
+    lr_decay_gamma: float = option(0.3, "factor by which the learning rate falls", above=0, below=1)
+    lr_decay_patience: int = option(80, "plateau: epochs without progress before it falls", least=0)
+    lr_decay_cooldown: int = option(10, "plateau: epochs of rest after it fell", least=0)
+    lr_decay_epochs: List[int] = option([40], "steps: epochs after which it falls", least=1)
+    patience: int = option(1000, "epochs without progress after which training stops", least=1)
 
     def __post_init__(self):
         check_one_of("scheduler", self.scheduler, ("plateau", "steps", "constant"))
-        check_positive(self, "lr", "lr_decay_gamma")
 
 
 @dataclass
 class TrainingConfig:
     """Length, machine and safety of a training run."""
 
-    epochs: int = option(1000, "epochs")
-    batch_size: int = option(14, "segments per step on each device")
+    epochs: int = option(1000, "epochs", least=1)
+    batch_size: int = option(14, "segments per step on each device", least=1)
     val_dur: Optional[float] = option(
-        80.0, "longest chunk of a validation track in seconds; none is that of a training segment"
+        80.0,
+        "longest chunk of a validation track in seconds; none is that of a training segment",
+        above=0,
     )
     accelerator: str = option(
         "auto", "auto, cpu, gpu or another name that Lightning knows", affects_result=False
@@ -150,18 +161,27 @@ class TrainingConfig:
         "number of devices of this node, their indices as 0,1, or auto",
         affects_result=False,
     )
-    num_nodes: int = option(1, "number of nodes, under torchrun or SLURM", affects_result=False)
+    num_nodes: int = option(
+        1, "number of nodes, under torchrun or SLURM", affects_result=False, least=1
+    )
     strategy: str = option(
         "auto", "auto: one device without process group, several with DDP", affects_result=False
     )
-    precision: str = option("32-true", "32-true, bf16-mixed or 16-mixed")
-    gradient_clipping: Optional[float] = option(None, "largest norm of the gradient, or none")
-    accumulate_grad_batches: int = option(1, "batches whose gradients are added for a step")
+    precision: str = option("32-true", f"one of {', '.join(PRECISIONS)}")
+    gradient_clipping: Optional[float] = option(
+        None, "largest norm of the gradient, or none", above=0
+    )
+    accumulate_grad_batches: int = option(
+        1, "batches whose gradients are added for a step", least=1
+    )
     sync_batchnorm: bool = option(False, "share the statistics of BatchNorm between devices")
     ema_decay: Optional[float] = option(
-        None, "decay per step of the averaged weights that are validated and saved, or none"
+        None,
+        "decay per step of the averaged weights that are validated and saved, or none",
+        above=0,
+        below=1,
     )
-    save_top_k: int = option(5, "best checkpoints kept", affects_result=False)
+    save_top_k: int = option(5, "best checkpoints kept, -1 for all", affects_result=False, least=-1)
     resume: str = option(
         "auto",
         "auto continues a stopped run, none starts anew, or a checkpoint",
@@ -174,30 +194,46 @@ class TrainingConfig:
     )
 
     def __post_init__(self):
-        check_positive(self, "epochs", "batch_size", "num_nodes", "accumulate_grad_batches")
-        if self.val_dur is not None:
-            check_positive(self, "val_dur")
-        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ConfigError(f"ema_decay wants a number between 0 and 1, got {self.ema_decay}.")
+        check_one_of("precision", self.precision, PRECISIONS)
+        if self.save_top_k == 0:
+            raise ConfigError(
+                "save_top_k must be at least 1, or -1 for all: the best is the model."
+            )
+        if not _DEVICES.fullmatch(self.devices):
+            raise ConfigError(
+                "devices must be auto, a number of devices above 0, or their indices as 0,1; got "
+                f"{self.devices!r}."
+            )
+
+    @property
+    def n_processes(self) -> Optional[int]:
+        """How many processes train together; None where that is the machine's choice (auto)."""
+        if self.devices == "auto":
+            return None
+        indices = [index for index in self.devices.split(",") if index]
+        n_devices = len(indices) if "," in self.devices else int(self.devices)
+        return n_devices * self.num_nodes
 
 
 @dataclass
 class SeparationConfig:
     """How whole songs are separated; the names are those of open-unmix and demucs."""
 
-    segment: Optional[float] = option(None, "seconds of a chunk; none is the model's own choice")
+    segment: Optional[float] = option(
+        None, "seconds of a chunk; none is the model's own choice", above=0
+    )
     overlap: Optional[float] = option(
-        None, "share of a chunk that overlaps the next; none as above"
+        None, "share of a chunk that overlaps the next; none as above", least=0, below=1
     )
     flip_channels: bool = option(False, "average over the channels in both orders; twice the work")
     wiener: str = option("em", "Wiener filter: em, or one_pass, that of D3Net's official code")
-    niter: int = option(1, "iterations of the Wiener filter em; 0 keeps the estimates")
-    wiener_win_len: int = option(300, "frames that the Wiener filter takes together")
+    niter: int = option(1, "iterations of the Wiener filter em; 0 keeps the estimates", least=0)
+    wiener_win_len: int = option(
+        300, "frames that the Wiener filter takes together; 0 for all", least=0
+    )
     softmask: bool = option(False, "begin the Wiener filter with a ratio mask")
 
     def __post_init__(self):
-        if self.niter < 0:
-            raise ConfigError(f"niter wants 0 or more, got {self.niter}.")
         check_one_of("wiener", self.wiener, WIENER_METHODS)
 
     def separator_options(self) -> Dict[str, Any]:
@@ -218,7 +254,7 @@ class EvaluationConfig:
     """How estimates are scored."""
 
     bss_eval: str = option("museval", "museval, or fast for the same figures sooner")
-    eval_jobs: int = option(2, "processes that score tracks", affects_result=False)
+    eval_jobs: int = option(2, "processes that score tracks", affects_result=False, least=1)
     eval_device: str = option(
         "auto", "device that separates: auto, cpu, cuda, cuda:1, ...", affects_result=False
     )
@@ -231,7 +267,6 @@ class EvaluationConfig:
 
     def __post_init__(self):
         check_one_of("bss_eval", self.bss_eval, ("museval", "fast"))
-        check_positive(self, "eval_jobs")
 
 
 GROUPS: Mapping[str, type] = {

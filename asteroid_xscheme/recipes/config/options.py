@@ -8,9 +8,10 @@ got what and wanted what; :func:`add_arguments` makes every field an argument of
 import argparse
 import dataclasses
 import difflib
+import math
 import types
 import typing
-from typing import Any, Dict, Mapping, Sequence, Type, TypeVar
+from typing import Any, Dict, Mapping, Optional, Sequence, Type, TypeVar
 
 from ...errors import XSchemeError
 
@@ -23,15 +24,58 @@ class ConfigError(XSchemeError):
     """An option that does not exist, or a value that it cannot take."""
 
 
-def option(default: Any, help: str, affects_result: bool = True) -> Any:
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """Limits of a number; each may be None.
+
+    Attributes:
+        above, below: What it has to be greater or less than.
+        least, most: What it may be, at the least and at the most.
+    """
+
+    above: Optional[float] = None
+    below: Optional[float] = None
+    least: Optional[float] = None
+    most: Optional[float] = None
+
+    def __contains__(self, value: float) -> bool:
+        return (
+            math.isfinite(value)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+            and (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+        )
+
+    def __str__(self) -> str:
+        words = {
+            "above": self.above,
+            "at least": self.least,
+            "below": self.below,
+            "at most": self.most,
+        }
+        return " and ".join(f"{word} {v}" for word, v in words.items() if v is not None) or "finite"
+
+
+def option(
+    default: Any,
+    help: str,
+    affects_result: bool = True,
+    above: Optional[float] = None,
+    below: Optional[float] = None,
+    least: Optional[float] = None,
+    most: Optional[float] = None,
+) -> Any:
     """A dataclass field that is an option.
 
     Args:
         default: Its default; lists and dicts are copied.
         help: Its explanation, in one line.
         affects_result: Whether figures depend on it. Paths do not: what lies there has a content.
+        above, below, least, most: Limits of a number, or of each number of a list.
     """
-    metadata = {"help": help, "affects_result": affects_result}
+    bounds = Bounds(above, below, least, most)
+    metadata = {"help": help, "affects_result": affects_result, "bounds": bounds}
     if isinstance(default, (list, dict)):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -52,7 +96,15 @@ def from_dict(group: Type[Group], values: Mapping[str, Any], where: str) -> Grou
     for name in values:
         if name not in hints:
             raise ConfigError(_unknown(name, hints, where))
-    return group(**{name: convert(name, value, hints[name]) for name, value in values.items()})
+    converted = {name: convert(name, value, hints[name]) for name, value in values.items()}
+    try:
+        made = group(**converted)
+    except ConfigError:
+        raise
+    except ValueError as error:  # of a model's own description
+        raise ConfigError(f"{where}: {error}") from error
+    check_bounds(made)
+    return made
 
 
 def result_options(group: Any) -> Dict[str, Any]:
@@ -67,6 +119,8 @@ def result_options(group: Any) -> Dict[str, Any]:
 def convert(name: str, value: Any, kind: Any) -> Any:
     """`value`, from YAML or the command line, as the type `kind` that option `name` declares."""
     members = _members(kind)
+    if str in members and isinstance(value, list) and len(value) == 1:
+        value = value[0]  # a command line has a list of one where it means a name
     for member in sorted(members, key=lambda member: member is not type(None)):
         try:
             return _convert_to(value, member)
@@ -171,8 +225,11 @@ def check_one_of(name: str, value: str, known: Sequence[str]) -> None:
         raise ConfigError(f"{name} is one of {', '.join(known)}, not {value!r}.")
 
 
-def check_positive(group: Any, *names: str) -> None:
-    """Raise ConfigError unless the named options of a group are above 0."""
-    for name in names:
-        if not getattr(group, name) > 0:
-            raise ConfigError(f"{name} wants a number above 0, got {getattr(group, name)}.")
+def check_bounds(group: Any) -> None:
+    """Raise ConfigError unless each number of a group is finite and within its limits."""
+    for field in dataclasses.fields(group):
+        value, bounds = getattr(group, field.name), field.metadata.get("bounds", Bounds())
+        for number in value if isinstance(value, list) else [value]:
+            is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+            if is_number and number not in bounds:
+                raise ConfigError(f"{field.name} must be {bounds}, got {number}.")

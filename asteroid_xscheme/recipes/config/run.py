@@ -37,6 +37,11 @@ class Config:
     separation: SeparationConfig = field(default_factory=SeparationConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
+    def __post_init__(self):
+        val_dur = self.training.val_dur
+        if val_dur is not None and val_dur * self.data.sample_rate < 1:
+            raise ConfigError(f"val_dur must be at least one sample long, got {val_dur} s.")
+
     @classmethod
     def from_dict(cls, groups: Mapping[str, Mapping[str, Any]]) -> "Config":
         """Options from the two-level dictionary of a conf.yml; what is absent is the default."""

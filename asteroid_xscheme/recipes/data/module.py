@@ -81,6 +81,8 @@ class MusicDataModule(pl.LightningDataModule):
         dataset = self.train_dataset()
         rank, world_size = _rank_and_world_size()
         sampler = ExampleSampler(len(dataset), self.batch_size, self.config.seed, rank, world_size)
+        if self.trainer is not None:  # of a resumed run: workers begin before Lightning tells
+            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
         workers = _worker_options(self.config.num_workers)
         return DataLoader(dataset, batch_size=None, sampler=sampler, **workers)
 

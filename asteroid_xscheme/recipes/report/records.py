@@ -111,10 +111,10 @@ def read_record(folder: Path) -> Record:
 
 
 def read_losses(folder: Path) -> Dict[str, Dict[int, float]]:
-    """Curves of a training, by name and epoch; a resumed training's later values count."""
+    """Curves of a training, by name and epoch."""
     curves: Dict[str, Dict[int, float]] = {}
-    versions = (folder / "logs" / "csv").glob("version_*/metrics.csv")
-    for path in sorted(versions, key=lambda p: int(p.parent.name.removeprefix("version_"))):
+    path = folder / "logs" / "metrics.csv"
+    if path.is_file():
         with open(path, newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 for name in row.keys() - {"epoch", "step"}:

@@ -69,12 +69,13 @@ def stand_in():
 
 
 @pytest.fixture(scope="session")
-def make():
-    """A function from groups of options to those of a small X-UMX."""
+def make(songs):
+    """A function from groups of options to those of a small X-UMX, on the songs of the tests."""
+    data = {"dataset": "folder", "train_dir": [str(songs)], "sample_rate": 8000}
 
     def make_config(**groups):
         model = {"in_chan": 64, "window_length": 64, "nhop": 16, "hidden_size": 8, "nb_layers": 1}
-        return Config.from_dict({"model": model, "data": {"dataset": "folder"}, **groups})
+        return Config.from_dict({"model": model, "data": data, **groups})
 
     return make_config
 

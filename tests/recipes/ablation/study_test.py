@@ -62,6 +62,11 @@ def test_options_that_change_no_figure_may_differ(stand_in, make, folder):
     assert stand_in.calls == []
 
 
+def test_another_number_of_devices_is_another_grid(stand_in, make, folder):
+    with pytest.raises(ConfigError, match=r"processes \(devices\) was 1, is now 2"):
+        ablate(make(training={"devices": "2"}), paper_rows(ROWS), [1, 2], folder, 2, stand_in)
+
+
 def test_table_has_references_rows_and_verdicts(finished):
     text = (finished[0] / "ablation.md").read_text(encoding="utf-8")
     lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if "|" in line}

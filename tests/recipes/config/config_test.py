@@ -105,6 +105,20 @@ def test_bridge_is_yes_no_or_names(conf, given, expected):
     assert parse(conf, "--bridge", given).model.bridge == expected
 
 
+def test_a_network_is_a_name_or_names(tmp_path):
+    conf = tmp_path / "conf.yml"
+    conf.write_text("model: {architecture: XD3Net}\n", encoding="utf-8")
+    assert parse(conf, "--network", "small").model.network == "small"
+    assert parse(conf, "--network", "small", "bass").model.network == ["small", "bass"]
+
+
+@pytest.mark.parametrize(
+    "devices, number", [("auto", None), ("3", 3), ("0,1", 2), ("2,", 1)], ids=str
+)
+def test_devices_say_how_many_processes_train(conf, devices, number):
+    assert parse(conf, "--devices", devices).training.n_processes == number
+
+
 def test_none_is_given_as_a_word(conf):
     assert parse(conf, "--gradient_clipping", "none").training.gradient_clipping is None
     assert parse(conf, "--valid_tracks", "none").data.valid_tracks is None
@@ -129,7 +143,7 @@ def test_fraction_is_no_integer():
         ({"optim": {"zzz": 1}}, "It has: optimizer, lr"),
         ({"optims": {}}, r"no group \['optims'\]"),
         ({"optim": {"lr": "fast"}}, "lr expects number, got 'fast'"),
-        ({"optim": {"lr": 0}}, "lr wants a number above 0"),
+        ({"optim": {"lr": 0}}, "lr must be above 0, got 0"),
         ({"optim": {"scheduler": "cosine"}}, "one of plateau, steps, constant"),
         ({"model": {"architecture": "UNet"}}, "one of XUMX, XD3Net, XConvTasNet"),
         ({"loss": {"loss": "L2"}}, "one of MultiDomainLoss, WaveformL1Loss"),
@@ -137,11 +151,25 @@ def test_fraction_is_no_integer():
         ({"data": {"cache": "disk"}}, "one of none, memory"),
         ({"data": {"source_augmentations": ["pitch"]}}, "one of gain"),
         ({"data": {"sources": ["a", "a"]}}, "wants different names"),
-        ({"data": {"gain_min": 2.0}}, "0 < gain_min <= gain_max"),
+        ({"data": {"gain_min": 2.0}}, "gain_min must be at most gain_max"),
         ({"data": {"root_weights": [1, 2]}}, "one weight for each of the 1 folders"),
         ({"data": {"source_map": ["a"]}}, "source_map expects mapping"),
-        ({"training": {"ema_decay": 1.0}}, "between 0 and 1"),
-        ({"separation": {"niter": -1}}, "niter wants 0 or more"),
+        ({"training": {"ema_decay": 1.0}}, "ema_decay must be above 0 and below 1"),
+        ({"separation": {"niter": -1}}, "niter must be at least 0"),
+        ({"optim": {"lr": float("inf")}}, "lr must be above 0, got inf"),
+        ({"optim": {"lr_decay_gamma": 1}}, "lr_decay_gamma must be above 0 and below 1"),
+        ({"loss": {"mix_coef": float("nan")}}, "mix_coef must be at least 0, got nan"),
+        ({"data": {"seq_dur": float("nan")}}, "seq_dur must be above 0, got nan"),
+        ({"data": {"seq_dur": 1e-6}}, "seq_dur must be at least one sample"),
+        ({"data": {"gain_min": -1}}, "gain_min must be above 0, got -1"),
+        ({"data": {"root_weights": [float("nan")]}}, "root_weights must be above 0, got nan"),
+        ({"training": {"val_dur": 1e-6}}, "val_dur must be at least one sample"),
+        ({"training": {"epochs": 0}}, "epochs must be at least 1, got 0"),
+        ({"training": {"batch_size": 0}}, "batch_size must be at least 1, got 0"),
+        ({"training": {"save_top_k": 0}}, "save_top_k must be at least 1, or -1"),
+        ({"training": {"devices": "0"}}, "devices must be auto, a number"),
+        ({"training": {"precision": "17"}}, "precision is one of 32-true"),
+        ({"model": {"nhop": 0}}, "nhop must be at least 1, got 0"),
         ({"evaluation": {"bss_eval": "slow"}}, "one of museval, fast"),
     ],
 )

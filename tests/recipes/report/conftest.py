@@ -57,10 +57,9 @@ def write_run(folder, name="X-UMX", level=5.0, songs=("First & last", "Second"),
     (folder / "evaluation" / "record.json").write_text(json.dumps(record))
     (folder / "conf.yml").write_text("data:\n  seed: 42\n")
     (folder / "finished.json").write_text('{"epochs": 3, "hours": 0.5}')
-    for version, rows in enumerate(["0,,3.5\n0,4.0,\n1,,9.0\n", "1,,2.5\n1,3.0,\n"]):
-        path = folder / "logs" / "csv" / f"version_{version}" / "metrics.csv"
-        path.parent.mkdir(parents=True)
-        path.write_text("epoch,loss_epoch,val_loss\n" + rows)
+    path = folder / "logs" / "metrics.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("epoch,loss_epoch,val_loss\n0,4.0,3.5\n1,3.0,2.5\n")
     return folder
 
 

@@ -10,16 +10,12 @@ from pytorch_lightning import Callback
 from asteroid_xscheme.weights import load_package
 from asteroid_xscheme.recipes.config import ConfigError
 from asteroid_xscheme.models import BridgedModel
+from asteroid_xscheme.recipes.identity import weights_hash
 from asteroid_xscheme.recipes.training import train
 
 pytestmark = pytest.mark.filterwarnings(
-    # Lightning 2.6 with torch 2.13, of Lightning's own code:
-    "ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     # advice for long runs that a run of seconds does not need:
     "ignore:The '.*_dataloader' does not have many workers",
-    "ignore:The number of training batches",
-    # what resuming a run means:
-    "ignore:Checkpoint directory .* exists and is not empty",
 )
 
 
@@ -49,8 +45,11 @@ def test_run_leaves_model_configuration_checkpoints_and_logs(
     assert list(seconds) == ["0", "1"] and all(value > 0 for value in seconds.values())
     scores = json.loads((tmp_path / "best_k_models.json").read_text())
     assert len(scores) == 2
+    finished = json.loads((tmp_path / "finished.json").read_text())
+    assert finished["epochs"] == 2 and finished["hours"] == sum(seconds.values()) / 3600
+    assert finished["weights"] == weights_hash(load_package(str(best)))
     assert list((tmp_path / "logs" / "tensorboard").glob("events*"))
-    with open(tmp_path / "logs" / "csv" / "version_0" / "metrics.csv") as file:
+    with open(tmp_path / "logs" / "metrics.csv") as file:
         columns = set(next(csv.reader(file)))
     assert {"loss_epoch", "val_loss", "lr", "examples_per_second"} <= columns
     assert {"train/time", "val/frequency", "val/frequency/vocals", "train/time/other"} <= columns
@@ -69,8 +68,9 @@ def test_package_names_data_and_licences(make_config, tmp_path):
         {"optim": {"scheduler": "plateau", "lr_decay_patience": 0, "lr_decay_cooldown": 0}},
         {"optim": {"scheduler": "steps", "lr_decay_epochs": [1, 3]}},
         {"training": {"ema_decay": 0.9}},
+        {"data": {"num_workers": 1}},
     ],
-    ids=["plateau", "steps", "ema"],
+    ids=["plateau", "steps", "ema", "workers"],
 )
 def test_stopped_and_resumed_run_equals_uninterrupted_run(options, make_config, tmp_path):
     def config(epochs):

@@ -1,0 +1,11 @@
+"""What surrounds the steps of a training: the run's folder, its checkpoints, Lightning's trainer.
+
+The folder knows what the run is made of and refuses another run; the checkpoints are whole, finite
+and movable; the trainer stops at the first step whose loss is not a number.
+"""
+
+from .errors import TrainingError
+from .folder import RunFolder, refuse_changes, run_record
+from .trainer import build_trainer
+
+__all__ = ["RunFolder", "TrainingError", "build_trainer", "refuse_changes", "run_record"]

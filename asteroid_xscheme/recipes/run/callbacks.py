@@ -1,0 +1,106 @@
+"""What a run writes and says while it trains: its options, a row and a line for each epoch."""
+
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Dict, List
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.utilities import rank_zero_only
+
+from ...atomic import replacing, write_json
+from ..config import Config
+from .folder import RunFolder
+
+
+class Beginning(Callback):
+    """Claims the run's folder once everything is loaded and the first step is next."""
+
+    def __init__(self, run: RunFolder, config: Config):
+        self.run, self.config = run, config
+
+    @rank_zero_only
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the run's options and record, and say where it continues."""
+        self.run.begin(self.config)
+        if trainer.current_epoch:
+            print(
+                f"Continuing {self.run.path} after epoch {trainer.current_epoch}, "
+                f"up to epoch {trainer.max_epochs}.",
+                flush=True,
+            )
+
+
+class Patience(EarlyStopping):
+    """Ends a training without progress; one that was killed just then ends when it is resumed."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop before the first step if patience had come to its end."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class EpochClock(Callback):
+    """Keeps the seconds of every epoch in a file, so that a resumed training knows them all."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.start = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    @rank_zero_only
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note down the epoch, validation included; one that is repeated replaces the first."""
+        seconds = json.loads(self.path.read_text("utf-8")) if self.path.is_file() else {}
+        seconds = {epoch: s for epoch, s in seconds.items() if int(epoch) < trainer.current_epoch}
+        seconds[str(trainer.current_epoch)] = time.perf_counter() - self.start
+        write_json(self.path, seconds)
+
+
+class EpochTable(Callback):
+    """Keeps all that is logged per epoch as rows of a CSV file; repeated epochs replace theirs."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @rank_zero_only
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add the epoch's row."""
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        for name in ("loss", "loss_step"):  # of the last step alone; TensorBoard has them all
+            logged.pop(name, None)
+        epoch = trainer.current_epoch
+        rows = [row for row in self._rows() if int(row["epoch"]) < epoch]
+        rows.append({"epoch": epoch, "step": trainer.global_step, **logged})
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self.path) as part, open(part, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def _rows(self) -> List[Dict[str, object]]:
+        if not self.path.is_file():
+            return []
+        with open(self.path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+
+class EpochReport(Callback):
+    """One line per finished epoch, for terminals and log files alike."""
+
+    @rank_zero_only
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print epoch, losses, learning rate and speed."""
+        metrics = trainer.callback_metrics
+        print(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            f"  loss {metrics['loss_epoch']:.4f}  val_loss {metrics['val_loss']:.4f}"
+            f"  lr {metrics['lr']:.2g}  {metrics['examples_per_second']:.1f} segments/s",
+            flush=True,
+        )

@@ -1,0 +1,115 @@
+"""Options -> Lightning's trainer, for the machine that they describe."""
+
+import logging
+import sys
+from typing import List, Sequence
+
+import pytorch_lightning as pl
+import torch.utils._pytree
+from pytorch_lightning.accelerators import AcceleratorRegistry
+from pytorch_lightning.callbacks import (
+    Callback,
+    EMAWeightAveraging,
+    TQDMProgressBar,
+)
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import StrategyRegistry
+from pytorch_lightning.utilities import _pytree
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from ..config import Config, ConfigError, TrainingConfig
+from .callbacks import Beginning, EpochClock, EpochReport, EpochTable, Patience
+from .checkpoints import Checkpoints, WholeFiles
+from .finite import FiniteSteps
+from .folder import RunFolder
+
+
+def build_trainer(config: Config, run: RunFolder, callbacks: Sequence[Callback] = ()) -> pl.Trainer:
+    """Lightning's trainer of a run.
+
+    One device runs without a process group; several, or several nodes under torchrun or SLURM, run
+    DDP unless `strategy` says otherwise.
+
+    Args:
+        config: The options.
+        run: The folder that the run writes to.
+        callbacks: Lightning callbacks beside those of every run.
+
+    Raises:
+        ConfigError: If this machine does not have what the options ask for.
+    """
+    options = config.training
+    _check_machine(options)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # their advertisements are INFO
+    _make_leaves_as_torch_does()
+    try:
+        return pl.Trainer(
+            max_epochs=options.epochs,
+            accelerator=options.accelerator,
+            devices=options.devices,
+            num_nodes=options.num_nodes,
+            strategy=options.strategy,
+            precision=options.precision,
+            gradient_clip_val=options.gradient_clipping,
+            accumulate_grad_batches=options.accumulate_grad_batches,
+            sync_batchnorm=options.sync_batchnorm,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            enable_progress_bar=sys.stderr.isatty(),
+            callbacks=[*_callbacks(config, run), *callbacks],
+            logger=TensorBoardLogger(run.path, name="logs", version="tensorboard"),
+            default_root_dir=run.path,
+            plugins=[WholeFiles()],
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"accelerator {options.accelerator}, devices {options.devices}, num_nodes "
+            f"{options.num_nodes} and strategy {options.strategy} do not fit this machine: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def _callbacks(config: Config, run: RunFolder) -> List[Callback]:
+    """Those of every run; Lightning calls `Checkpoints` after all others."""
+    callbacks = [
+        Beginning(run, config),
+        FiniteSteps(run),
+        Patience("val_loss", patience=config.optim.patience, check_on_train_epoch_end=True),
+        EpochClock(run.seconds),
+        EpochTable(run.path / "logs" / "metrics.csv"),
+        EpochReport(),
+        Checkpoints(run, config.training.save_top_k),
+    ]
+    if config.training.ema_decay is not None:
+        callbacks.append(EMAWeightAveraging(decay=config.training.ema_decay))
+    if sys.stderr.isatty():
+        callbacks.append(TQDMProgressBar(leave=False))
+    return callbacks
+
+
+def _check_machine(options: TrainingConfig) -> None:
+    """Refuse, by the option's name, what Lightning does not know or this machine does not have."""
+    accelerators = ["auto", "gpu", *AcceleratorRegistry.available_accelerators()]
+    if options.accelerator not in accelerators:
+        raise ConfigError(
+            f"accelerator is one of {', '.join(accelerators)}, not {options.accelerator!r}."
+        )
+    strategies = ["auto", *StrategyRegistry.available_strategies()]
+    if options.strategy not in strategies:
+        raise ConfigError(f"strategy is one of {', '.join(strategies)}, not {options.strategy!r}.")
+    is_cpu = options.accelerator == "cpu" or (
+        options.accelerator == "auto" and not torch.accelerator.is_available()
+    )
+    if is_cpu and options.precision == "16-mixed":
+        raise ConfigError("precision 16-mixed needs a GPU; a CPU has 32-true and bf16-mixed.")
+
+
+def _make_leaves_as_torch_does() -> None:
+    """Let Lightning call the function that torch 2.13 has instead of the constructor it deprecates.
+
+    Without it each run begins with a warning of torch's about a line of Lightning 2.6.
+    """
+    if callable(getattr(torch.utils._pytree, "treespec_leaf", None)):
+        _pytree.LeafSpec = torch.utils._pytree.treespec_leaf
