@@ -6,7 +6,8 @@ from typing import List, Optional, Sequence
 from asteroid_xscheme.recipes.config import SOURCES, DataConfig
 from asteroid_xscheme.recipes.data import prepare, verify
 from asteroid_xscheme.recipes.data.musdb import SUBSETS
-from asteroid_xscheme.recipes.data.tracks import prepared_dataset, source_files, track_folders
+from asteroid_xscheme.recipes.data.ownership import prepared_dataset
+from asteroid_xscheme.recipes.data.tracks import source_files, track_folders
 
 
 def prepare_data(
