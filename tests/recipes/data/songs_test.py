@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from asteroid_xscheme.audio import read_audio, write_audio
+from asteroid_xscheme.audio import read_audio
 from xscheme import main
 
 from .conftest import RATE
@@ -95,7 +95,9 @@ def test_all_that_is_left_out_is_named(mine, tmp_path, caplog):
 
 
 def test_broken_files_are_refused_and_the_other_songs_are_done(mine, tmp_path, capsys):
-    write_audio(mine / "train" / "x" / "nan.wav", torch.full((1, 9), float("nan")), RATE, "FLOAT")
+    soundfile.write(mine / "train" / "x" / "nan.wav", np.full(9, np.nan), RATE, subtype="FLOAT")
+    flac = tone(mine / "train" / "flac" / "voc.flac", n_samples=10 * RATE)
+    flac.write_bytes(flac.read_bytes()[: flac.stat().st_size // 2])
     tone(mine / "train" / "empty" / "voc.wav", n_samples=0)
     cut = tone(mine / "train" / "cut" / "voc.wav")
     cut.write_bytes(cut.read_bytes()[:9000])
@@ -108,8 +110,9 @@ def test_broken_files_are_refused_and_the_other_songs_are_done(mine, tmp_path, c
     assert prepare(mine, tmp_path / "p") == 1
     message = capsys.readouterr().err
     for line in (
-        "6 of 7 songs could not be prepared",
+        "7 of 8 songs could not be prepared",
         "voc.wav is cut",
+        "train/flac: ",
         "voc.wav holds no samples",
         "nan.wav has samples that are NaN or infinite, the first at 0.00 s",
         "voc.flac and train/two/voc.wav are both its voc",
