@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and folders that one process holds at a time."""
 
 import json
+import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, Iterator, Optional
 from filelock import FileLock, Timeout
 
 from .errors import XSchemeError
+
+log = logging.getLogger(__name__)
 
 
 class BusyError(XSchemeError):
@@ -33,18 +36,25 @@ def write_json(path: Path, content: Any, indent: Optional[int] = 2, allow_nan: b
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, wait: bool = False) -> Iterator[None]:
     """Hold the lock of a folder, which is made if missing; a killed process holds none.
 
+    Args:
+        folder: The folder.
+        wait: Whether to wait for another process that holds it, which is said.
+
     Raises:
-        BusyError: If another process holds it.
+        BusyError: If another process holds it and `wait` is off.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BusyError(f"Another process works in {folder}: wait for it, or end it.") from None
+        if not wait:
+            raise BusyError(f"Another process works in {folder}: wait for it, or end it.") from None
+        log.warning("Waiting for another process that works in %s.", folder)
+        lock.acquire()
     try:
         yield
     finally:

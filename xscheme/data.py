@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from asteroid_xscheme.recipes.config import SOURCES, DataConfig
+from asteroid_xscheme.recipes.config import SOURCES, ConfigError, DataConfig
 from asteroid_xscheme.recipes.data import prepare, verify
 from asteroid_xscheme.recipes.data.musdb import SUBSETS
-from asteroid_xscheme.recipes.data.tracks import prepared_dataset, source_files, track_folders
+from asteroid_xscheme.recipes.data.ownership import prepared_dataset
+from asteroid_xscheme.recipes.data.tracks import source_files, track_folders
 
 
 def prepare_data(
@@ -18,7 +19,8 @@ def prepare_data(
     progress: bool = True,
 ) -> str:
     """Prepare a data set and say what is there; the arguments are those of `data.prepare`."""
-    config = DataConfig(dataset=dataset, source_dir=source_dir, sample_rate=sample_rate)
+    _check_jobs(jobs)
+    config = DataConfig(dataset=dataset, source_dir=source_dir or None, sample_rate=sample_rate)
     return summarize(prepare(config, root, jobs=jobs, progress=progress))
 
 
@@ -31,6 +33,7 @@ def verify_data(
     progress: bool = True,
 ) -> List[str]:
     """Problems of a prepared folder; without `sources` those of MUSDB18 or of one's own tracks."""
+    _check_jobs(jobs)
     wanted = list(sources) or _default_sources(Path(root).expanduser())
     return verify(root, wanted, sample_rate, seq_dur=seq_dur, jobs=jobs, progress=progress)
 
@@ -44,6 +47,11 @@ def summarize(root: Path) -> str:
             names = ", ".join(_names(folders))
             lines.append(f"  {subset}: {len(folders)} tracks with the sources {names}")
     return "\n".join(lines)
+
+
+def _check_jobs(jobs: Optional[int]) -> None:
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"--jobs wants 1 or more, got {jobs}.")
 
 
 def _default_sources(root: Path) -> List[str]:

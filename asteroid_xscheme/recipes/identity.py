@@ -105,7 +105,7 @@ def as_plain(record: Record) -> Dict[str, Any]:
 def digest(value: Any) -> str:
     """The hash of plain values: equal for equal JSON, whatever the order of its keys."""
     text = json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
-    return _HASH + hashlib.sha256(text.encode()).hexdigest()
+    return _HASH + hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 def weights_hash(package: Mapping[str, Any]) -> str:
@@ -196,8 +196,9 @@ class _Memory:
         return database
 
 
-def _key(path: Path) -> str:
-    return str(path.resolve())
+def _key(path: Path) -> bytes:
+    """A path as it is on disk: names need not be UTF-8."""
+    return os.fsencode(path.resolve())
 
 
 def _state(path: Path) -> str:

@@ -8,7 +8,7 @@ from .augment import Augmentation, Augmenter
 from .dataset import ChunkDataset, SegmentDataset, cut_tracks
 from .errors import DataError
 from .module import MusicDataModule
-from .musdb import VALID_TRACKS, dataset_infos
+from .musdb import dataset_infos, validation_tracks
 from .preparation import prepare
 from .statistics import magnitude_statistics
 from .tracks import Track, configured_tracks, find_tracks, track_contents
@@ -22,7 +22,6 @@ __all__ = [
     "MusicDataModule",
     "SegmentDataset",
     "Track",
-    "VALID_TRACKS",
     "configured_tracks",
     "cut_tracks",
     "dataset_infos",
@@ -30,5 +29,6 @@ __all__ = [
     "magnitude_statistics",
     "prepare",
     "track_contents",
+    "validation_tracks",
     "verify",
 ]

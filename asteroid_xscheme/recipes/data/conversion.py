@@ -7,14 +7,18 @@ them: what AAC decodes to exceeds full scale, and a clipped source is no part of
 import os
 import shutil
 from pathlib import Path
-from typing import Dict, Mapping, Sequence
+from typing import Dict, List, Mapping, Sequence
 
 import torch
 
 from ...audio import probe_audio, read_audio, resample, write_audio
 from .errors import DataError
-from .musdb import STEM_STREAMS
+from .musdb import stem_streams
+from .soundness import check_sound, read_sound
 from .tracks import MIXTURE, SUFFIX
+
+#: Counts up whenever the same files are converted to others, so that old ones are made anew.
+CONVERSION_VERSION = 1
 
 _MOST_PADDING = 4096  # samples by which streams of one song may differ in length
 _LARGEST = 1.0 - 2.0**-16  # a sample beyond it is clipped by 16 bits
@@ -32,15 +36,15 @@ def convert_stems(path: Path, folder: Path, sample_rate: int) -> None:
         DataError: If the streams differ in length by more than an encoder's padding.
     """
     lengths = {}
-    for stream, name in enumerate(STEM_STREAMS):
-        waveform, rate = read_audio(path, stream=stream)
+    for stream, name in enumerate(stem_streams()):
+        waveform, rate = read_sound(path, stream)
         lengths[name] = waveform.shape[-1]
         _write(folder, name, resample(waveform, rate, sample_rate), sample_rate)
     shortest = min(lengths.values())
     if max(lengths.values()) - shortest > _MOST_PADDING:
         raise DataError(f"{path}: streams of {lengths} samples. It is cut: fetch it again.")
     if max(lengths.values()) > shortest:
-        _cut_to_shortest(folder)
+        _cut_to_shortest([folder / (name + SUFFIX) for name in lengths])
 
 
 def convert_hq(files: Mapping[str, Path], folder: Path, sample_rate: int, link: bool) -> None:
@@ -51,18 +55,25 @@ def convert_hq(files: Mapping[str, Path], folder: Path, sample_rate: int, link: 
         folder: Receives NAME.wav.
         sample_rate: In Hz; other rates are converted.
         link: Whether to link to the files instead of moving them.
+
+    Raises:
+        DataError: If a file is broken, or they differ in length: then some were cut.
     """
+    lengths = {name: probe_audio(path).n_samples for name, path in files.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"Files of {lengths} samples. Some are cut: fetch them again.")
     for name, path in files.items():
         if probe_audio(path).sample_rate == sample_rate:
+            check_sound(path)
             _take(path, folder / (name + SUFFIX), link)
         else:
-            waveform, rate = read_audio(path)
+            waveform, rate = read_sound(path)
             _write(folder, name, resample(waveform, rate, sample_rate), sample_rate)
 
 
 def convert_files(
     files: Mapping[str, Path], folder: Path, sample_rate: int, left_out: Sequence[str] = ()
-) -> None:
+) -> List[str]:
     """Bring a song's files, of any formats, to one rate, length and number of channels.
 
     Shorter files are padded with silence at the end, mono files beside others duplicated. Where
@@ -73,22 +84,41 @@ def convert_files(
         folder: Receives NAME.wav.
         sample_rate: In Hz.
         left_out: Sources that do not count for a mixture that is made.
+
+    Returns:
+        Which files were padded by more than encoders do, in sentences.
+
+    Raises:
+        DataError: If a file is broken, or their channels do not go together.
     """
     waveforms = {}
     for name, path in files.items():
-        waveform, rate = read_audio(path)
+        waveform, rate = read_sound(path)
         waveforms[name] = resample(waveform, rate, sample_rate)
-    waveforms = _equalise(waveforms, folder)
+    padded = _padded(waveforms, sample_rate)
+    waveforms = _equalise(waveforms)
     if MIXTURE not in waveforms:
         parts = [waveform for name, waveform in waveforms.items() if name not in left_out]
         if not parts:
-            raise DataError(f"{folder.name}: source_map leaves out all of {', '.join(files)}.")
+            raise DataError(f"source_map leaves out all of {', '.join(files)}.")
         waveforms[MIXTURE] = sum(parts[1:], start=parts[0])
     for name, waveform in waveforms.items():
         _write(folder, name, waveform, sample_rate)
+    return padded
 
 
-def _equalise(waveforms: Mapping[str, torch.Tensor], folder: Path) -> Dict[str, torch.Tensor]:
+def _padded(waveforms: Mapping[str, torch.Tensor], sample_rate: int) -> List[str]:
+    """Which waveforms are much shorter than the longest, in sentences."""
+    longest = max(waveform.shape[-1] for waveform in waveforms.values())
+    missing = {name: longest - waveform.shape[-1] for name, waveform in waveforms.items()}
+    return [
+        f"{name} ends {n_samples / sample_rate:.2f} s before the longest file; silence was added."
+        for name, n_samples in missing.items()
+        if n_samples > _MOST_PADDING
+    ]
+
+
+def _equalise(waveforms: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
     """Waveforms of the most channels and of the length of the longest."""
     n_samples = max(waveform.shape[-1] for waveform in waveforms.values())
     n_channels = max(waveform.shape[0] for waveform in waveforms.values())
@@ -96,7 +126,7 @@ def _equalise(waveforms: Mapping[str, torch.Tensor], folder: Path) -> Dict[str, 
     for name, waveform in waveforms.items():
         if len(waveform) not in (1, n_channels):
             raise DataError(
-                f"{folder.name}: {name} has {len(waveform)} channels, another file {n_channels}. "
+                f"{name} has {len(waveform)} channels, another file {n_channels}. "
                 "Expected files of one number of channels, or mono."
             )
         padded = torch.nn.functional.pad(waveform, (0, n_samples - waveform.shape[-1]))
@@ -104,12 +134,11 @@ def _equalise(waveforms: Mapping[str, torch.Tensor], folder: Path) -> Dict[str, 
     return equal
 
 
-def _cut_to_shortest(folder: Path) -> None:
-    paths = [folder / (name + SUFFIX) for name in STEM_STREAMS]
+def _cut_to_shortest(paths: Sequence[Path]) -> None:
     shortest = min(probe_audio(path).n_samples for path in paths)
     for path in paths:
         waveform, rate = read_audio(path, n_samples=shortest)
-        _write(folder, path.name[: -len(SUFFIX)], waveform, rate)
+        _write(path.parent, path.name[: -len(SUFFIX)], waveform, rate)
 
 
 def _write(folder: Path, name: str, waveform: torch.Tensor, sample_rate: int) -> None:

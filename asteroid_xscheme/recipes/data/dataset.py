@@ -5,7 +5,6 @@ workers nor that of processes changes what index i of epoch e is, and no two ind
 The mixture is the sum of the augmented sources.
 """
 
-import math
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from .augment import Augmenter
 from .errors import DataError
+from .shared_memory import shared_empty
 from .segments import FileReader, MemoryReader, read_source, read_sources
 from .tracks import Track
 
@@ -196,14 +196,8 @@ def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List
 
 
 def _empty(*shape: int) -> torch.Tensor:
-    """A float32 tensor to fill; in a worker, of the memory that it shares with its parent.
-
-    torch's own collate function takes it from there in the same way, which saves a copy.
-    """
-    if get_worker_info() is None:
-        return torch.empty(*shape)
-    storage = torch.UntypedStorage._new_shared(4 * math.prod(shape))
-    return torch.empty(0).set_(storage, 0, shape)
+    """A float32 tensor to fill; in a worker, of the memory that it shares with its parent."""
+    return torch.empty(*shape) if get_worker_info() is None else shared_empty(*shape)
 
 
 def _sum(sources: torch.Tensor, out: torch.Tensor) -> torch.Tensor:

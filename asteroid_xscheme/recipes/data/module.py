@@ -18,7 +18,7 @@ from ..config import DataConfig
 from .augment import Augmenter
 from .dataset import ChunkDataset, Key, SegmentDataset, cut_tracks
 from .errors import DataError
-from .musdb import VALID_TRACKS
+from .musdb import validation_tracks
 from .statistics import statistics_folder
 from .tracks import Track, configured_tracks
 
@@ -135,7 +135,7 @@ class ExampleSampler(DistributedSampler):
 
 def _select_valid(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
     """Validation tracks by name; of the official 14 some may be missing, of one's own none."""
-    names = VALID_TRACKS if config.valid_tracks is None else config.valid_tracks
+    names = validation_tracks() if config.valid_tracks is None else config.valid_tracks
     selected = [track for track in tracks if track.name in names]
     missing = sorted(set(names) - {track.name for track in selected})
     if not selected or (missing and config.valid_tracks is not None):

@@ -1,32 +1,23 @@
 """What is known of MUSDB18 and of the other sets: tracks, streams, archives, licences.
 
-Facts from https://sigsep.github.io/datasets/musdb.html, the two Zenodo records, and the
-configuration of the musdb package (validation tracks, order of the streams).
+The validation tracks and the order of the streams are read from the configuration of the musdb
+package, which owns them; the rest is from https://sigsep.github.io/datasets/musdb.html and the two
+Zenodo records.
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Dict, Tuple
 
-VALID_TRACKS = (
-    "Actions - One Minute Smile",
-    "Clara Berry And Wooldog - Waltz For My Victims",
-    "Johnny Lokke - Promises & Lies",
-    "Patrick Talbot - A Reason To Leave",
-    "Triviul - Angelsaint",
-    "Alexander Ross - Goodbye Bolero",
-    "Fergessen - Nos Palpitants",
-    "Leaf - Summerghost",
-    "Skelpolu - Human Mistakes",
-    "Young Griffo - Pennies",
-    "ANiMAL - Rockshow",
-    "James May - On The Line",
-    "Meaxic - Take A Step",
-    "Traffic Experiment - Sirens",
-)
+import yaml
+
+from .errors import DataError
+
 SUBSETS = ("train", "test")
 N_TRACKS = {"train": 100, "test": 50}
 STEM_SUFFIX = ".stem.mp4"
-STEM_STREAMS = ("mixture", "drums", "bass", "other", "vocals")
 
 
 @dataclass(frozen=True)
@@ -94,6 +85,38 @@ _LICENSES = {
     },
 }
 _NAMES = {"musdb18": "MUSDB18", "musdb18hq": "MUSDB18-HQ", "demo": "demo", "folder": "own data"}
+
+
+def validation_tracks() -> Tuple[str, ...]:
+    """Names of the 14 official validation tracks, which lie in train/.
+
+    Raises:
+        DataError: If the musdb package is not installed.
+    """
+    return tuple(_official()["validation_tracks"])
+
+
+def stem_streams() -> Tuple[str, ...]:
+    """What the streams of a .stem.mp4 are, in their order.
+
+    Raises:
+        DataError: If the musdb package is not installed.
+    """
+    streams = _official()["stem_ids"]
+    return tuple(sorted(streams, key=streams.get))
+
+
+@lru_cache(maxsize=None)
+def _official() -> Dict[str, Any]:
+    """The configuration of the musdb package, which is not imported: that needs ffmpeg."""
+    package = find_spec("musdb")
+    if package is None:
+        raise DataError(
+            "The validation tracks of MUSDB18 and the order of its streams are those of the musdb "
+            "package, which is not installed: `pip install musdb`."
+        )
+    path = Path(package.submodule_search_locations[0]) / "configs" / "mus.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def dataset_infos(dataset: str) -> Dict[str, Any]:

@@ -1,66 +1,74 @@
-"""What a user has, a folder or a zip -> a list of songs and their files.
+"""What a user has, a folder or a zip: the names of its files, their contents, and the files.
 
 Nothing is written where the originals are. A zip is read member by member, under names that cannot
 lead out of the folder they are unpacked into.
 """
 
+import lzma
 import os
 import re
 import shutil
 import zipfile
-from dataclasses import dataclass
+import zlib
 from pathlib import Path, PurePosixPath
-from typing import Dict, List, Mapping, Tuple, Union
+from typing import Dict, List, Sequence, Union
 
+from ..identity import digest, file_hashes
 from .errors import DataError
-from .musdb import STEM_SUFFIX, SUBSETS
 
 _DEPTH = 4  # levels of folders that are looked into
-_AUDIO = ("wav", "flac", "mp3", "ogg", "m4a", "aac", "aif", "aiff", "opus", "wma")
-_TRACK, _NAME = "(?P<track>[^/]+)", "(?P<name>[^/]+)"
-_SUBSET = f"(?P<subset>{'|'.join(SUBSETS)})"
-_PATTERNS = {
-    "musdb18": rf"(?:.*/)?{_SUBSET}/{_TRACK}{re.escape(STEM_SUFFIX)}",
-    "musdb18hq": rf"(?:.*/)?{_SUBSET}/{_TRACK}/{_NAME}\.wav",
-    "folder": rf"(?:{_SUBSET}/)?{_TRACK}/{_NAME}\.(?:{'|'.join(_AUDIO)})",
-}
-_LAYOUTS = {
-    "musdb18": f"{{train,test}}/TRACK{STEM_SUFFIX}",
-    "musdb18hq": "{train,test}/TRACK/{mixture,bass,drums,other,vocals}.wav",
-    "folder": "{train,test}/TRACK/SOURCE.wav (or flac, mp3, ...), or TRACK/SOURCE.wav",
-}
-
-
-@dataclass(frozen=True)
-class Song:
-    """One song of the originals: by source its file, or one file of stems under the name ""."""
-
-    subset: str
-    name: str
-    files: Mapping[str, str]
+_NOT_IN_WINDOWS = r'[<>:"\\|?*]'  # characters that lead elsewhere there, or are refused
+_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
 
 
 class OriginalFolder:
-    """Files of a folder that are used where they are."""
+    """Files of a folder that are used where they are; links to folders are followed.
+
+    Attributes:
+        skipped: By name, why a folder was not looked into.
+    """
 
     is_temporary = False
 
     def __init__(self, path: Path):
         self.path = path
+        self.skipped: Dict[str, str] = {}
 
     def names(self) -> List[str]:
         """Relative POSIX names of the files, not deeper than songs lie."""
+        self.skipped.clear()
         found = []
-        for parent, folders, files in os.walk(self.path):
+        for parent, folders, files in os.walk(self.path, onerror=_fail, followlinks=True):
             relative = Path(parent).relative_to(self.path)
-            if len(relative.parts) >= _DEPTH:
-                folders.clear()
+            folders[:] = [name for name in sorted(folders) if self._is_entered(relative / name)]
             found += [(relative / file).as_posix() for file in files]
         return sorted(found)
+
+    def contents(self, names: Sequence[str]) -> Dict[str, str]:
+        """By name, the hash of a file's content."""
+        paths = {name: self.path / name for name in names}
+        for path in paths.values():
+            if not path.is_file():
+                raise DataError(f"{path} is no file that can be read: a broken link, or a device.")
+        hashes = file_hashes(paths.values())
+        return {name: hashes[path] for name, path in paths.items()}
 
     def fetch(self, name: str, scratch: Path) -> Path:
         """Path of a file."""
         return self.path / name
+
+    def _is_entered(self, relative: Path) -> bool:
+        """Whether to look into a folder; why not is noted."""
+        if relative.name.startswith("."):
+            return False
+        folder, reason = self.path / relative, None
+        if len(relative.parts) > _DEPTH:
+            reason = f"deeper than {_DEPTH} folders"
+        elif folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
+            reason = "a link to a folder that it lies in"
+        if reason:
+            self.skipped[relative.as_posix()] = reason
+        return reason is None
 
 
 class OriginalZip:
@@ -74,6 +82,7 @@ class OriginalZip:
 
     def __init__(self, path: Path):
         self.path = path
+        self.skipped: Dict[str, str] = {}
         try:
             self._archive = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
@@ -85,17 +94,27 @@ class OriginalZip:
 
     def names(self) -> List[str]:
         """Names of the members that are files."""
-        return sorted(name for name in self._archive.namelist() if not name.endswith("/"))
+        return sorted({name for name in self._archive.namelist() if not name.endswith("/")})
+
+    def contents(self, names: Sequence[str]) -> Dict[str, str]:
+        """By name, the hash of a member's checksum and size, which the zip knows."""
+        infos = {name: self._archive.getinfo(name) for name in names}
+        return {name: digest(["crc32", info.CRC, info.file_size]) for name, info in infos.items()}
 
     def fetch(self, name: str, scratch: Path) -> Path:
         """Unpack a member into the folder `scratch`, under the last part of its name."""
-        target = scratch / PurePosixPath(name).name
+        target = scratch / re.sub(_NOT_IN_WINDOWS, "_", PurePosixPath(name).name)
         try:
             with self._archive.open(name) as member, open(target, "wb") as file:
                 shutil.copyfileobj(member, file, 1 << 20)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except _DAMAGED as error:
             raise DataError(
                 f"{self.path}: {name} is damaged ({error}). Delete the zip and fetch it again."
+            ) from error
+        except (NotImplementedError, RuntimeError) as error:  # an unknown method, or a password
+            raise DataError(
+                f"{self.path}: {name} cannot be unpacked ({error}). Unpack the zip yourself and "
+                "name the folder with --source_dir."
             ) from error
         return target
 
@@ -113,49 +132,14 @@ def open_originals(source_dir: Union[str, Path]) -> Originals:
     raise DataError(f"--source_dir {path}: there is no such folder or zip file.")
 
 
-def list_songs(originals: Originals, dataset: str) -> List[Song]:
-    """Songs of the originals, sorted by subset and name.
-
-    Args:
-        originals: Where to look. The folders train/ and test/ of MUSDB18 may lie deeper.
-        dataset: "musdb18", "musdb18hq" or "folder".
-
-    Raises:
-        DataError: If there is none, or a song is there twice.
-    """
-    pattern = re.compile(_PATTERNS[dataset])
-    files: Dict[Tuple[str, str], Dict[str, str]] = {}
-    for member in originals.names():
-        if any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts):
-            continue
-        if match := pattern.fullmatch(member):
-            parts = match.groupdict()
-            of_song = files.setdefault((parts["subset"] or "train", parts["track"]), {})
-            name = parts.get("name", "")
-            if name in of_song:
-                raise DataError(f"{originals.path}: {of_song[name]} and {member} are one song's.")
-            of_song[name] = member
-    if not files:
-        raise DataError(_no_songs(originals, dataset))
-    order = sorted(files, key=lambda song: (SUBSETS.index(song[0]), song[1]))
-    return [Song(subset, name, files[subset, name]) for subset, name in order]
-
-
-def _no_songs(originals: Originals, dataset: str) -> str:
-    path, names = originals.path, originals.names()
-    message = f"No songs in {path}: {dataset} expects {_LAYOUTS[dataset]} in it."
-    if path.name in SUBSETS:
-        return f"{message} Did you mean {path.parent}?"
-    for other, pattern in _PATTERNS.items():
-        if any(re.fullmatch(pattern, name) for name in names):
-            return f"{message} It looks like --dataset {other}."
-    return message
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _check_member(archive: Path, name: str) -> None:
     """Refuse a name that would be unpacked outside of its folder."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or re.fullmatch("[A-Za-z]:", path.parts[0]):
         raise DataError(
             f"{archive} has a member {name!r}, which leads out of its folder. It was made to do "
             "harm or is broken: do not use it."

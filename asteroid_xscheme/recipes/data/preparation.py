@@ -1,35 +1,33 @@
-"""Originals -> a folder in the layout of MUSDB18-HQ, one song after the other, once each.
+"""Options -> a folder in the layout of MUSDB18-HQ, in which every song is as it would be made now.
 
-A song is made in a folder whose name begins with a dot and takes its own name when it is finished,
-so preparation may be stopped at any moment and continues with the songs that are missing.
+Which songs there should be is said here. That they are made in a folder of ours alone is the work
+of ownership.py, that each is whole and made of what it should be that of making.py.
 """
 
-import contextlib
-import json
+import logging
 import os
-import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import List, Optional, Sequence, Union
 
-from filelock import FileLock
-from tqdm import tqdm
-
-from ...atomic import write_json
-from ...audio import AudioError
-from ..config import DataConfig
 from ...download import download
-from .conversion import convert_files, convert_hq, convert_stems
-from .demo import render_demo
+from ..config import DataConfig
+from ..identity import Record
+from .conversion import CONVERSION_VERSION, convert_files, convert_hq, convert_stems
+from .demo import demo_set, remove_others
 from .errors import DataError
+from .making import SongOrder, make_songs, recorded_songs
 from .musdb import ARCHIVES, N_TRACKS, SUBSETS
-from .originals import Originals, Song, list_songs, open_originals
-from .real_track import unpack_real_track
-from .tracks import MARKER, SourceMap
+from .originals import Originals, open_originals
+from .ownership import check_ours, owned
+from .real_track import RealTrack
+from .songs import Song, list_songs
+from .tracks import MIXTURE
 
-_PART = ".part"
 _DEMO_RATE = 44100
+
+log = logging.getLogger(__name__)
 
 
 def prepare(
@@ -42,14 +40,17 @@ def prepare(
     """Make a data set ready for training: stage 0 of a recipe. Again, it does only what is missing.
 
     The songs come from `config.source_dir` (a folder or zip, which is only read), or from Zenodo:
-    then the zip is kept beside `root`. MUSDB18's stems are decoded, MUSDB18-HQ's files unpacked
-    or, from a folder, linked; one's own ("folder") are brought to one rate, length and number of
-    channels per song, and get a mixture if they have none. Files have 16 bits as MUSDB18-HQ, or
-    32-bit floats where 16 bits would clip: decoded stems exceed full scale.
+    then the zip is kept in `root`, unless it lies beside it already. MUSDB18's stems are decoded,
+    MUSDB18-HQ's files unpacked or, from a folder, linked; one's own ("folder") are brought to one
+    rate, length and number of channels per song, and get a mixture if they have none. Files have 16
+    bits as MUSDB18-HQ, or 32-bit floats where 16 bits would clip: decoded stems exceed full scale.
+
+    Each song keeps a record of what it was made of. Where its originals or options changed it is
+    made again. What is made again, left alone or left out is logged as a warning.
 
     Args:
         config: `dataset`, `source_dir`, `sample_rate` and `source_map` are used.
-        root: The folder to make.
+        root: The folder to make: absent, empty or made by this function.
         jobs: Songs converted at a time; None is one per CPU, at most 4.
         progress: Whether to show bars, on a terminal only.
 
@@ -62,62 +63,49 @@ def prepare(
         DownloadError: If the originals cannot be fetched.
     """
     root = Path(root).expanduser()
-    _check_root(root, config)
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / ".prepare.lock"):
-        if config.dataset == "demo":
-            _write_marker(root, config)
-            render_demo(root, jobs=jobs or 2, progress=progress)
-            unpack_real_track(root)
-        elif not _is_complete(root, config.dataset):
-            originals = open_originals(config.source_dir or _fetch_archive(root, config, progress))
-            songs = list_songs(originals, config.dataset)
-            _write_marker(root, config)
-            jobs = jobs or min(4, os.cpu_count() or 1)
-            _prepare_songs(songs, originals, root, config, jobs, progress)
+    description = {"dataset": config.dataset, "sample_rate": config.sample_rate}
+    _check_options(root, config)
+    check_ours(root, description)
+    # looked at first: a mistake in --source_dir leaves nothing behind
+    orders = _orders_of_originals(root, config, config.source_dir) if config.source_dir else None
+    with owned(root, description):
+        if orders is None:
+            orders = _orders_without_source(root, config, progress)
+        make_songs(root, orders, jobs or min(4, os.cpu_count() or 1), progress)
     return root
 
 
-def _check_root(root: Path, config: DataConfig) -> None:
-    """Refuse a folder that is somebody else's or holds other data."""
+def _check_options(root: Path, config: DataConfig) -> None:
+    """Refuse options that contradict each other."""
     if config.dataset == "demo" and config.sample_rate != _DEMO_RATE:
         raise DataError(f"The demo songs have {_DEMO_RATE} Hz, not {config.sample_rate}.")
-    marker = root / MARKER
-    if marker.exists():
-        found = json.loads(marker.read_text())
-        if found != _description(config):
-            raise DataError(
-                f"{root} was prepared as {found}, not {_description(config)}. Choose another "
-                "folder, or delete this one."
-            )
-        return
+    if config.dataset == "demo" and config.source_dir is not None:
+        raise DataError("The demo songs are rendered here: --dataset demo takes no --source_dir.")
+    if config.dataset == "folder" and config.source_dir is None:
+        raise DataError("--dataset folder wants --source_dir, the folder with your songs.")
     if config.source_dir is not None:
         source = Path(config.source_dir).expanduser().resolve()
-        if source == root.resolve() or source in root.resolve().parents:
+        if root.resolve().is_relative_to(source):
             raise DataError(
                 f"{root} lies in --source_dir, which is only read. Choose another folder for the "
                 "prepared data."
             )
-    if config.dataset != "demo" and any((root / subset).exists() for subset in SUBSETS):
-        raise DataError(
-            f"{root} holds data that was not prepared here. If it has the layout of MUSDB18-HQ, "
-            f"train on it as it is (--train_dir {root}); if not, choose another folder."
-        )
 
 
-def _description(config: DataConfig) -> Dict[str, Any]:
-    return {"dataset": config.dataset, "sample_rate": config.sample_rate}
+def _orders_without_source(root: Path, config: DataConfig, progress: bool) -> List[SongOrder]:
+    """Orders for the demo songs, or for an official set that is here or is downloaded."""
+    if config.dataset == "demo":
+        songs = demo_set()
+        remove_others(root, songs)
+        return [*songs, RealTrack()]
+    if _is_complete(root):
+        return []
+    return _orders_of_originals(root, config, _fetch_archive(root, config, progress))
 
 
-def _write_marker(root: Path, config: DataConfig) -> None:
-    write_json(root / MARKER, _description(config))
-
-
-def _is_complete(root: Path, dataset: str) -> bool:
+def _is_complete(root: Path) -> bool:
     """Whether all songs of an official set are there, so that the originals are not needed."""
-    return dataset in ARCHIVES and all(
-        len(_finished(root / subset)) >= N_TRACKS[subset] for subset in SUBSETS
-    )
+    return all(len(_finished(root / subset)) >= N_TRACKS[subset] for subset in SUBSETS)
 
 
 def _finished(folder: Path) -> List[str]:
@@ -127,78 +115,104 @@ def _finished(folder: Path) -> List[str]:
 
 
 def _fetch_archive(root: Path, config: DataConfig, progress: bool) -> Path:
-    if config.dataset not in ARCHIVES:
-        raise DataError("--dataset folder wants --source_dir, the folder with your songs.")
+    """The zip of an official set: the one beside the folder, or else one in it."""
     archive = ARCHIVES[config.dataset]
-    target = root.parent / archive.name
-    return download(archive.url, target, checksum=archive.checksum, progress=progress)
+    beside = root.parent / archive.name
+    if beside.is_file():
+        return beside
+    return download(archive.url, root / archive.name, checksum=archive.checksum, progress=progress)
 
 
-def _prepare_songs(
-    songs: Sequence[Song],
-    originals: Originals,
-    root: Path,
-    config: DataConfig,
-    jobs: int,
-    progress: bool,
-) -> None:
-    for subset in SUBSETS:
-        for leftover in (root / subset).glob(f".*{_PART}"):
-            shutil.rmtree(leftover)
-    missing = [song for song in songs if song.name not in _finished(root / song.subset)]
-    failures = []
-    with ThreadPoolExecutor(jobs) as pool:
-        pending = {
-            pool.submit(_prepare_song, song, originals, root, config): song for song in missing
-        }
-        bar = tqdm(total=len(missing), desc="prepare", disable=None if progress else True)
-        with bar, _cancelled_on_error(pool):
-            for future in as_completed(pending):
-                try:
-                    future.result()
-                except (AudioError, DataError) as error:
-                    failures.append(f"{pending[future].name}: {error}")
-                bar.update()
-    if failures:
-        shown = "\n".join(sorted(failures)[:10])
-        raise DataError(
-            f"{len(failures)} of {len(songs)} songs could not be prepared (the others are done; "
-            f"mend these and prepare again):\n{shown}"
+def _orders_of_originals(
+    root: Path, config: DataConfig, source_dir: Union[str, Path]
+) -> List[SongOrder]:
+    """Orders for all songs of a folder or zip; what is left out of it is said."""
+    originals = open_originals(source_dir)
+    listing = list_songs(originals, config.dataset)
+    if listing.left_out:
+        log.warning("Left out of %s:\n%s", originals.path, listing)
+    source_map = config.source_map.get(root.name, {})
+    unused = tuple(name for name, ours in source_map.items() if ours is None)
+    orders = [OriginalSong(song, originals, config, unused) for song in listing.songs]
+    _say_what_is_no_original(root, orders, originals)
+    return orders
+
+
+def _say_what_is_no_original(root: Path, orders: Sequence[SongOrder], originals: Originals) -> None:
+    gone = sorted({*recorded_songs(root)} - {order.title for order in orders})
+    if gone:
+        log.warning(
+            "%d songs of %s are not in %s and stay as they are (%s%s).",
+            *(len(gone), root, originals.path, ", ".join(gone[:3]), ", ..." if gone[3:] else ""),
         )
 
 
-@contextlib.contextmanager
-def _cancelled_on_error(pool: ThreadPoolExecutor):
-    """Do not begin further songs after an error that ends the preparation."""
-    try:
-        yield
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+@dataclass(frozen=True)
+class OriginalSong(SongOrder):
+    """A song of a folder or zip.
 
+    Attributes:
+        song: Its files.
+        originals: Where they are.
+        config: `dataset` and `sample_rate` are used.
+        unused: Sources that do not count for a mixture that is made.
+    """
 
-def _prepare_song(song: Song, originals: Originals, root: Path, config: DataConfig) -> None:
-    final = root / song.subset / song.name
-    part = final.with_name(f".{song.name}{_PART}")
-    part.mkdir(parents=True)
-    try:
-        with tempfile.TemporaryDirectory(prefix=".original", dir=part) as scratch:
-            files = {n: originals.fetch(m, Path(scratch)) for n, m in song.files.items()}
-            _convert(files, part, config, root, link=not originals.is_temporary)
-        os.replace(part, final)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
+    song: Song
+    originals: Originals
+    config: DataConfig
+    unused: Sequence[str] = ()
 
+    @property
+    def subset(self) -> str:
+        return self.song.subset
 
-def _convert(
-    files: Mapping[str, Path], folder: Path, config: DataConfig, root: Path, link: bool
-) -> None:
-    if config.dataset == "musdb18":
-        convert_stems(files[""], folder, config.sample_rate)
-    elif config.dataset == "musdb18hq":
-        convert_hq(files, folder, config.sample_rate, link)
-    else:
-        source_map: SourceMap = config.source_map.get(root.name, {})
-        left_out = [name for name, ours in source_map.items() if ours is None]
-        convert_files(files, folder, config.sample_rate, left_out)
+    @property
+    def name(self) -> str:
+        return self.song.name
+
+    def record(self) -> Record:
+        """What the song is made of.
+
+        Raises:
+            DataError: If two files are one source.
+        """
+        for name, files in self.song.files.items():
+            if len(files) > 1:
+                raise DataError(
+                    f"{' and '.join(files)} are both its {name or 'stems'}. Remove all but one."
+                )
+        contents = self.originals.contents([file for file, in self.song.files.values()])
+        return {
+            "originals": {name: contents[file] for name, (file,) in self.song.files.items()},
+            "dataset": self.config.dataset,
+            "sample_rate": self.config.sample_rate,
+            "not in the mixture": self._left_out_of_mixture(),
+            "conversion": CONVERSION_VERSION,
+        }
+
+    def make(self, folder: Path) -> Sequence[str]:
+        rate = self.config.sample_rate
+        with tempfile.TemporaryDirectory(prefix=".original", dir=folder) as scratch:
+            files = {
+                n: self._fetch(n, file, Path(scratch)) for n, (file,) in self.song.files.items()
+            }
+            if self.config.dataset == "musdb18":
+                convert_stems(files[""], folder, rate)
+            elif self.config.dataset == "musdb18hq":
+                convert_hq(files, folder, rate, link=not self.originals.is_temporary)
+            else:
+                return convert_files(files, folder, rate, self._left_out_of_mixture())
+        return []
+
+    def _fetch(self, name: str, file: str, scratch: Path) -> Path:
+        """A file of the song; each is unpacked into a folder of its own."""
+        place = scratch / str(list(self.song.files).index(name))
+        place.mkdir()
+        return self.originals.fetch(file, place)
+
+    def _left_out_of_mixture(self) -> List[str]:
+        """Sources of the song that a mixture is made without; none if it has a mixture."""
+        if MIXTURE in self.song.files:
+            return []
+        return sorted(set(self.unused) & set(self.song.files))

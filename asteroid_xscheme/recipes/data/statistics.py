@@ -1,13 +1,14 @@
 """Training tracks -> mean and standard deviation of their mixtures' magnitudes, per frequency.
 
 The statistics that X-UMX normalises its input with: of every frame of the clean mixtures, the mean
-over channels of the magnitudes. One pass in blocks, added up in float64, and kept in a file under a
-key of all that went into it.
+over channels of the magnitudes. One pass in blocks, added up in float64, and kept in a file with
+the record of all that went into it.
 """
 
-import hashlib
 import json
+import logging
 import os
+import zipfile
 from pathlib import Path
 from typing import Iterator, Optional, Sequence, Tuple, Union
 
@@ -18,12 +19,16 @@ from tqdm import tqdm
 
 from ...atomic import replacing
 from ...dsp.stft import stft
+from ..identity import as_plain, compare, digest, user_cache
 from .errors import DataError
+from .ownership import prepared_dataset
 from .segments import FileReader, read_sources
-from .tracks import Track, prepared_dataset
+from .tracks import Track, track_contents
 
 _FLOOR = 1e-4  # smallest standard deviation, as a share of the largest
 _BLOCK_FRAMES = 512  # frames of the STFT taken at a time
+
+log = logging.getLogger(__name__)
 
 
 def magnitude_statistics(
@@ -63,13 +68,7 @@ def magnitude_statistics(
     }
     if cache is None:
         return _compute(tracks, settings, progress)
-    Path(cache).mkdir(parents=True, exist_ok=True)
-    path = Path(cache) / f"magnitudes-{_key(tracks, settings)}.npz"
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            _save(path, *_compute(tracks, settings, progress))
-    with np.load(path, allow_pickle=False) as saved:
-        return saved["mean"], saved["std"]
+    return _remembered(tracks, settings, Path(cache), progress)
 
 
 def statistics_folder(root: Path) -> Path:
@@ -79,26 +78,40 @@ def statistics_folder(root: Path) -> Path:
     """
     if prepared_dataset(root) is not None and os.access(root, os.W_OK):
         return root / "statistics"
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "asteroid_xscheme" / "statistics"
+    return user_cache() / "statistics"
 
 
-def _key(tracks: Sequence[Track], settings: dict) -> str:
-    """Digits that change with the settings and with any file of any track."""
-    files = []
-    for track in tracks:
-        for source in sorted(track.source_files):
-            for path in track.source_files[source]:
-                state = path.stat()
-                names = [track.subset, track.name, source, path.name]
-                files.append([*names, track.sample_rate, state.st_size, state.st_mtime_ns])
-    text = json.dumps([settings, sorted(files)])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _remembered(
+    tracks: Sequence[Track], settings: dict, cache: Path, progress: bool
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Statistics from the cache, if some there are made of the same."""
+    made_of = {"tracks": track_contents(tracks), "settings": settings}
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"magnitudes-{digest(made_of)[-16:]}.npz"
+    with FileLock(path.with_suffix(".lock")):
+        saved = _load(path, made_of)
+        if saved is None:
+            saved = _compute(tracks, settings, progress)
+            _save(path, *saved, made_of)
+    return saved
 
 
-def _save(path: Path, mean: np.ndarray, std: np.ndarray) -> None:
+def _load(path: Path, made_of: dict) -> Optional[Tuple[np.ndarray, np.ndarray]]:
+    """Statistics of a file; None if there are none that are made of the same."""
+    if not path.is_file():
+        return None
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as saved:
+            is_same = compare(json.loads(str(saved["made_of"])), made_of).is_same
+            return (saved["mean"], saved["std"]) if is_same else None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        log.warning("%s is damaged; the statistics are computed again.", path)
+        return None
+
+
+def _save(path: Path, mean: np.ndarray, std: np.ndarray, made_of: dict) -> None:
     with replacing(path) as part, open(part, "wb") as file:
-        np.savez(file, mean=mean, std=std)
+        np.savez(file, mean=mean, std=std, made_of=json.dumps(as_plain(made_of)))
 
 
 def _compute(

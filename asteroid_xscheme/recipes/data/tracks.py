@@ -4,7 +4,6 @@ The layout is root/{train,test}/TRACK/SOURCE.wav with a mixture.wav beside the s
 are read here. Folders whose name begins with a dot are unfinished and not there.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
@@ -17,7 +16,6 @@ from .musdb import STEM_SUFFIX, SUBSETS
 
 SUFFIX = ".wav"
 MIXTURE = "mixture"
-MARKER = "prepared.json"  # lies in folders that `prepare` made, and says of what
 SourceMap = Mapping[str, Optional[str]]
 
 
@@ -49,7 +47,8 @@ class Track:
 
     @property
     def mixture_file(self) -> Path:
-        return self.folder / (MIXTURE + SUFFIX)
+        """Its mixture; a file that is not there if it has none."""
+        return mixture_file(self.folder)
 
 
 def configured_tracks(config: DataConfig, subset: str) -> List[Track]:
@@ -148,15 +147,22 @@ def track_folders(root: Path, subset: str) -> List[Path]:
 
 
 def source_files(folder: Path) -> Dict[str, Path]:
-    """By name, the audio files of a prepared track but for its mixture."""
-    files = sorted(p for p in folder.glob(f"*{SUFFIX}") if not p.name.startswith("."))
-    return {path.name[: -len(SUFFIX)]: path for path in files if path.name != MIXTURE + SUFFIX}
+    """By name, the audio files of a track but for its mixture."""
+    return {path.stem: path for path in _wav_files(folder) if path.stem.lower() != MIXTURE}
 
 
-def prepared_dataset(root: Path) -> Optional[str]:
-    """Which data set a folder was prepared from; None if it was not prepared here."""
-    marker = root / MARKER
-    return json.loads(marker.read_text())["dataset"] if marker.exists() else None
+def mixture_file(folder: Path) -> Path:
+    """The mixture of a track, also "Mixture.WAV"; a file that is not there if it has none."""
+    found = [path for path in _wav_files(folder) if path.stem.lower() == MIXTURE]
+    return found[0] if found else folder / (MIXTURE + SUFFIX)
+
+
+def _wav_files(folder: Path) -> List[Path]:
+    return sorted(
+        path
+        for path in folder.glob("*")
+        if path.suffix.lower() == SUFFIX and not path.name.startswith(".")
+    )
 
 
 def _files_of(track: Track) -> List[Path]:

@@ -1,22 +1,21 @@
 """A prepared folder -> the list of what is wrong with it, each with the remedy."""
 
-import math
-import statistics
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-import torch
 from tqdm import tqdm
 
-from ...audio import AudioError, AudioInfo, AudioReader, probe_audio
+from ...audio import AudioError, AudioInfo, probe_audio
+from ..identity import read_record
 from .errors import DataError
-from .musdb import ARCHIVES, N_TRACKS, SUBSETS, VALID_TRACKS
-from .tracks import MIXTURE, SUFFIX, prepared_dataset, source_files, track_folders
+from .musdb import ARCHIVES, N_TRACKS, SUBSETS, validation_tracks
+from .ownership import prepared_dataset
+from .residual import check_sum
+from .songs import is_audio
+from .soundness import check_sound
+from .tracks import MIXTURE, SUFFIX, mixture_file, source_files, track_folders
 
-_BLOCK = 1 << 15  # samples read at a time
-_LARGEST_RESIDUAL = -20.0  # dB of mixture minus sources; sound MUSDB18 stems reach -22.6 dB
 _AGAIN = "delete the track's folder and prepare the data again"
 
 
@@ -78,7 +77,7 @@ def _check_count(root: Path, subset: str, names: Sequence[str]) -> List[str]:
             f"{root / subset} has {len(names)} tracks, the official set {N_TRACKS[subset]}. "
             "Prepare the data again: it adds what is missing."
         )
-    missing = sorted(set(VALID_TRACKS) - set(names)) if subset == "train" else []
+    missing = sorted(set(validation_tracks()) - set(names)) if subset == "train" else []
     if missing:
         problems.append(
             f"{root / subset} lacks validation tracks: {'; '.join(missing)}. Prepare the data "
@@ -96,28 +95,25 @@ class _TrackChecker:
 
     def check(self, folder: Path) -> List[str]:
         """Problems of the track in `folder`."""
-        track = f"{folder.parent.name}/{folder.name}"
-        files = {**source_files(folder), MIXTURE: folder / (MIXTURE + SUFFIX)}
-        problems = [f"{track}: {problem}" for problem in self._missing(files)]
-        try:
-            infos = {name: probe_audio(path) for name, path in files.items() if path.exists()}
-            of_headers = self._check_headers(infos)
-            problems += [f"{track}: {problem}" for problem in of_headers]
-            if not of_headers and infos:
-                present = {name: files[name] for name in infos}
-                problems += [f"{track}: {problem}" for problem in _check_samples(present)]
-        except AudioError as error:
-            problems.append(f"{track}: {error} Mend it by this: {_AGAIN}.")
-        return problems
+        files = {**source_files(folder), MIXTURE: mixture_file(folder)}
+        present = {name: path for name, path in files.items() if path.exists()}
+        problems = [*self._missing(folder, present), *_unread(folder, present)]
+        broken = _broken(present.values())
+        if not broken:
+            broken = self._check_headers({n: probe_audio(p) for n, p in present.items()})
+        problems += broken
+        if not broken and MIXTURE in present and len(present) > 1:
+            problems += check_sum(present.pop(MIXTURE), list(present.values()))
+        return [f"{folder.parent.name}/{folder.name}: {problem}" for problem in problems]
 
-    def _missing(self, files: Mapping[str, Path]) -> List[str]:
+    def _missing(self, folder: Path, present: Mapping[str, Path]) -> List[str]:
         wanted = [MIXTURE] if self.may_lack else [MIXTURE, *self.sources]
-        missing = [name for name in wanted if name not in files or not files[name].exists()]
-        if self.may_lack and not any(source in files for source in self.sources):
+        made = (read_record(folder) or {}).get("files", [])
+        missing = [f"{name}{SUFFIX}" for name in wanted if name not in present]
+        missing += [name for name in made if not (folder / name).exists() and name not in missing]
+        if self.may_lack and not any(source in present for source in self.sources):
             return [f"has none of {', '.join(self.sources)}; map its files in source_map."]
-        if not missing:
-            return []
-        return [f"lacks {', '.join(name + SUFFIX for name in missing)}; {_AGAIN}."]
+        return [f"lacks {', '.join(missing)}; {_AGAIN}."] if missing else []
 
     def _check_headers(self, infos: Mapping[str, AudioInfo]) -> List[str]:
         problems = []
@@ -142,46 +138,25 @@ class _TrackChecker:
         return problems
 
 
-def _check_samples(files: Mapping[str, Path]) -> List[str]:
-    """NaN and infinity in any file; sources that do not add up to the mixture."""
-    broken: Dict[str, None] = {}
-    levels = []
-    with ExitStack() as stack:
-        readers = {name: stack.enter_context(AudioReader(path)) for name, path in files.items()}
-        while True:
-            blocks = {name: reader.read(_BLOCK) for name, reader in readers.items()}
-            broken.update({name: None for name, b in blocks.items() if not b.isfinite().all()})
-            if not all(block.shape[-1] for block in blocks.values()):
-                break
-            if MIXTURE in blocks and len(blocks) > 1:
-                levels.append(_residual_level(blocks.pop(MIXTURE), blocks.values()))
-    if broken:
-        return [
-            f"{name}{SUFFIX} has samples that are NaN or infinite; replace the file, or {_AGAIN}."
-            for name in broken
-        ]
-    return _check_residual(levels)
+def _broken(paths: Iterable[Path]) -> List[str]:
+    """Files that cannot be read, hold nothing, were cut, or hold samples that are no numbers."""
+    problems = []
+    for path in paths:
+        try:
+            check_sound(path)
+        except (AudioError, DataError) as error:
+            problems.append(f"{error} Replace the file, or {_AGAIN}.")
+    return problems
 
 
-def _residual_level(mixture: torch.Tensor, sources: Iterable[torch.Tensor]) -> float:
-    """Level in dB of mixture minus sources, relative to the mixture; -inf if it is zero."""
-    residual = (mixture - sum(sources)).double().square().sum().item()
-    energy = mixture.double().square().sum().item()
-    if residual == 0:
-        return -math.inf
-    return 10 * math.log10(residual / energy) if energy else math.inf
-
-
-def _check_residual(levels: Sequence[float]) -> List[str]:
-    """Compare the median over blocks: real stems have bursts at their ends and noisy pauses."""
-    level = statistics.median_low(levels) if levels else -math.inf
-    if level <= _LARGEST_RESIDUAL:
+def _unread(folder: Path, present: Mapping[str, Path]) -> List[str]:
+    """Files of sound in a track's folder that training does not read."""
+    names = sorted(path.name for path in folder.iterdir() if is_audio(path.name))
+    read = {path.name for path in present.values()}
+    unread = [name for name in names if name not in read and not name.startswith(".")]
+    if not unread:
         return []
-    return [
-        f"mixture and sum of the sources differ by {level:.1f} dB, more than {_LARGEST_RESIDUAL} "
-        "dB: a source is missing, shifted or at another level, or the mixture was mastered. "
-        "Training sums the sources and is not affected; scores of this track are."
-    ]
+    return [f"{', '.join(unread)} is not read; prepare the data with --dataset folder."]
 
 
 def _listed(values: Mapping[str, int]) -> str:

@@ -78,10 +78,23 @@ def test_cache_is_read_until_settings_or_files_change(tracks, tmp_path, monkeypa
     magnitude_statistics(tracks, n_fft=128, hop=64, cache=cache)
     magnitude_statistics(tracks, **STFT, nb_channels=1, cache=cache)
     magnitude_statistics(tracks[1:], **STFT, cache=cache)
-    os.utime(tracks[0].source_files["bass"][0], (1, 1))
+    os.utime(tracks[0].source_files["bass"][0], (1, 1))  # the same content
     magnitude_statistics(tracks, **STFT, cache=cache)
-    assert len(list(cache.glob("*.npz"))) == 5
+    assert len(list(cache.glob("*.npz"))) == 4
+    write_audio(tracks[0].source_files["bass"][0], torch.zeros(2, 8000), 8000)
+    changed = magnitude_statistics(tracks, **STFT, cache=cache)
+    assert len(list(cache.glob("*.npz"))) == 5 and not np.array_equal(changed, first)
     assert not list(cache.glob(".*part"))
+
+
+def test_damaged_statistics_are_computed_again_which_is_said(tracks, tmp_path, caplog):
+    first = magnitude_statistics(tracks, **STFT, cache=tmp_path / "kept")
+    (path,) = (tmp_path / "kept").glob("*.npz")
+    path.write_bytes(path.read_bytes()[:100])
+    np.testing.assert_array_equal(
+        magnitude_statistics(tracks, **STFT, cache=tmp_path / "kept"), first
+    )
+    assert "is damaged; the statistics are computed again" in caplog.text
 
 
 def test_folder_of_the_user_is_not_written_to(root, tmp_path, monkeypatch):

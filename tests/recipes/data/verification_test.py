@@ -1,10 +1,12 @@
 """What is wrong with a folder is named, with the remedy; what is right is not."""
 
 import pytest
+import soundfile
 import torch
 
 from asteroid_xscheme.audio import read_audio, write_audio
-from asteroid_xscheme.recipes.data import verification, verify
+from asteroid_xscheme.recipes.identity import write_record
+from asteroid_xscheme.recipes.data import residual, soundness, verify
 
 from .conftest import RATE, SOURCES
 
@@ -21,7 +23,7 @@ def one_problem(root, **options):
 
 def replace(path, waveform, rate=RATE):
     path.unlink()
-    write_audio(path, waveform, rate, "FLOAT")
+    soundfile.write(path, waveform.T.numpy(), rate, subtype="FLOAT")  # also what is no number
 
 
 def test_sound_folder_has_no_problems(root):
@@ -60,7 +62,9 @@ def test_samples_that_are_no_numbers_are_named(root, value):
     waveform, _ = read_audio(root / "train" / "a" / "other.wav")
     waveform[1, 4000] = value
     replace(root / "train" / "a" / "other.wav", waveform)
-    assert "train/a: other.wav has samples that are NaN or infinite; replace" in one_problem(root)
+    assert "other.wav has samples that are NaN or infinite, the first at 0.50 s" in one_problem(
+        root
+    )
 
 
 def test_mixture_may_differ_from_the_sum_as_that_of_real_stems_does(root):
@@ -70,6 +74,59 @@ def test_mixture_may_differ_from_the_sum_as_that_of_real_stems_does(root):
     assert problems_of(root) == []
     replace(root / "train" / "d" / "mixture.wav", mixture + noise * 10 ** (-17 / 20))
     assert "train/d: mixture and sum of the sources differ by -17." in one_problem(root)
+
+
+@pytest.fixture
+def minute(tmp_path):
+    """A sound track of a minute."""
+    generator = torch.Generator().manual_seed(0)
+    sources = 0.05 * torch.randn(4, 2, 60 * RATE, generator=generator)
+    folder = tmp_path / "minute" / "train" / "x"
+    folder.mkdir(parents=True)
+    for name, waveform in zip([*SOURCES, "mixture"], [*sources, sources.sum(0)]):
+        write_audio(folder / f"{name}.wav", waveform, RATE)
+    return folder
+
+
+def test_source_that_is_silent_for_a_part_of_the_song_is_named(minute):
+    waveform, _ = read_audio(minute / "drums.wav")
+    waveform[:, 40 * RATE :] = 0
+    replace(minute / "drums.wav", waveform)
+    problem = one_problem(minute.parents[1])
+    assert "train/x: mixture and sum of the sources differ from 40.0 to 60.0 s" in problem
+
+
+def test_a_burst_of_a_second_is_none(minute):
+    waveform, _ = read_audio(minute / "drums.wav")
+    waveform[:, -RATE:] += 0.2
+    replace(minute / "drums.wav", waveform)
+    assert problems_of(minute.parents[1]) == []
+
+
+def test_files_that_end_before_their_headers_say_are_named(minute):
+    for path in minute.iterdir():
+        path.write_bytes(path.read_bytes()[:100_000])  # all alike: of equal length
+    problems = problems_of(minute.parents[1])
+    assert len(problems) == 5 and all("is cut" in problem for problem in problems)
+
+
+def test_files_without_samples_are_named(minute):
+    for path in minute.iterdir():
+        write_audio(path, torch.zeros(2, 0), RATE)
+    problems = problems_of(minute.parents[1])
+    assert len(problems) == 5 and all("holds no samples" in problem for problem in problems)
+
+
+def test_files_that_training_does_not_read_are_named(root):
+    (root / "train" / "a" / "bass.wav").rename(root / "train" / "a" / "bass.flac")
+    lacks, unread, _ = problems_of(root)
+    assert lacks.startswith("train/a: lacks bass.wav")
+    assert unread == "train/a: bass.flac is not read; prepare the data with --dataset folder."
+
+
+def test_a_file_that_was_prepared_and_is_gone_is_named(root):
+    write_record(root / "train" / "a", {"files": ["violin.wav"]})
+    assert "train/a: lacks violin.wav" in one_problem(root, dataset="folder")
 
 
 def test_silent_mixture_of_sources_that_are_not_is_named_and_silence_is_not(root, make_track):
@@ -110,7 +167,8 @@ def test_what_was_prepared_is_remembered(root):
 
 
 def test_long_files_are_read_in_blocks(root, monkeypatch):
-    monkeypatch.setattr(verification, "_BLOCK", 999)
+    monkeypatch.setattr(residual, "_BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr(soundness, "_BLOCK", 999)
     assert problems_of(root) == []
     waveform, _ = read_audio(root / "train" / "a" / "other.wav")
     waveform[0, -1] = float("nan")

@@ -1,0 +1,200 @@
+"""Songs that a prepared folder should have -> their folders, each whole or not there at all.
+
+A song is made in a working folder, with the record of what it was made of, and then takes its
+place. So preparation may be killed at any moment, and the next one makes what is missing, and what
+would be made of something else now.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List, Mapping, NamedTuple, Optional, Sequence
+
+from tqdm import tqdm
+
+from ...errors import XSchemeError
+from ..identity import Record, as_plain, compare, read_record, write_record
+from .errors import DataError
+
+_WORKSHOP = ".preparing"  # holds what is unfinished; beside train/, where musdb would see it
+_MOST_NAMED = 10  # songs in a message
+
+log = logging.getLogger(__name__)
+
+
+class SongOrder(ABC):
+    """A song that a prepared folder should have.
+
+    Attributes:
+        subset: "train", "test" or "real".
+        name: Name of its folder.
+    """
+
+    subset: str
+    name: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.subset}/{self.name}"
+
+    @abstractmethod
+    def record(self) -> Record:
+        """What the song is made of: all that its files depend on."""
+
+    @abstractmethod
+    def make(self, folder: Path) -> Sequence[str]:
+        """Write the song's files into an empty folder; what its user should know, in sentences."""
+
+
+class _Outcome(NamedTuple):
+    """What was done for an order."""
+
+    is_unknown: bool = False  # a song that is there without a record was left alone
+    changes: Optional[str] = None  # why a song that was there was made again
+    notes: Sequence[str] = ()
+
+
+def make_songs(root: Path, orders: Sequence[SongOrder], jobs: int, progress: bool) -> None:
+    """Make the songs that are missing, and again those that would be made of something else now.
+
+    A song whose folder has no record is not ours to replace: it is left alone and named.
+
+    Args:
+        root: A folder that is held by `owned`.
+        orders: The songs.
+        jobs: Songs made at a time.
+        progress: Whether to show a bar, on a terminal only.
+
+    Raises:
+        DataError: If songs could not be made; all others are.
+    """
+    workshop = root / _WORKSHOP
+    shutil.rmtree(workshop, ignore_errors=True)  # of a process that was killed
+    outcomes, failures = {}, []
+    with (
+        _pool(jobs) as pool,
+        tqdm(total=len(orders), desc="prepare", disable=None if progress else True) as bar,
+    ):
+        places = (workshop / str(number) for number in range(len(orders)))
+        pending = {
+            pool.submit(_fulfil, order, root, place): order for order, place in zip(orders, places)
+        }
+        for future in as_completed(pending):
+            title = pending[future].title
+            try:
+                outcomes[title] = future.result()
+            except (XSchemeError, OSError) as error:
+                failures.append(f"{title}: {error}")
+            bar.update()
+    shutil.rmtree(workshop, ignore_errors=True)
+    _say(outcomes)
+    if failures:
+        raise DataError(
+            f"{len(failures)} of {len(orders)} songs could not be prepared (the others are done; "
+            f"mend these and prepare again):\n{_listed(failures)}"
+        )
+
+
+def recorded_songs(root: Path) -> Mapping[str, Record]:
+    """By "subset/name", the records of the songs that were made here."""
+    records = {
+        f"{folder.parent.name}/{folder.name}": read_record(folder)
+        for folder in sorted(root.glob("*/*"))
+        if folder.is_dir() and not folder.parent.name.startswith(".")
+    }
+    return {title: record for title, record in records.items() if record is not None}
+
+
+def discard(root: Path, title: str) -> None:
+    """Remove the song "subset/name", which is gone at once even if this is killed."""
+    workshop = root / _WORKSHOP
+    workshop.mkdir(exist_ok=True)
+    _remove(root / title, Path(tempfile.mkdtemp(dir=workshop)) / "song")
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that begin no further song after an error that ends the preparation."""
+    pool = ThreadPoolExecutor(max(1, jobs))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _fulfil(order: SongOrder, root: Path, place: Path) -> _Outcome:
+    """Make one song in the folder `place` and move it to where it belongs, if need be."""
+    final = root / order.subset / order.name
+    wanted, changes = as_plain(order.record()), None
+    if os.path.lexists(final):
+        there = read_record(final)
+        if there is None:
+            return _Outcome(is_unknown=True)
+        changes = _changes(final, there, wanted)
+        if changes is None:
+            return _Outcome()
+    try:
+        place.mkdir(parents=True)
+        notes = order.make(place)
+        files = sorted(path.name for path in place.iterdir())
+        write_record(place, {**wanted, "files": files})
+        _put(place, final)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    return _Outcome(changes=changes, notes=[f"{order.title}: {note}" for note in notes])
+
+
+def _changes(folder: Path, there: Record, wanted: Record) -> Optional[str]:
+    """Why the song in `folder` does not stand for the wanted one; None if it does."""
+    lost = [name for name in there.get("files", []) if not _is_whole(folder / name)]
+    if lost:
+        return f"{', '.join(lost)} is missing"
+    comparison = compare({k: v for k, v in there.items() if k != "files"}, wanted)
+    return None if comparison.is_same else str(comparison)
+
+
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _put(made: Path, final: Path) -> None:
+    """Move a song to its place, and the one that was there out of it."""
+    final.parent.mkdir(exist_ok=True)
+    if os.path.lexists(final):
+        _remove(final, made.with_name(f"{made.name}.old"))
+    os.replace(made, final)
+
+
+def _remove(folder: Path, aside: Path) -> None:
+    """Remove a song, or the link to it: out of the way first, so that no half of it is seen."""
+    os.replace(folder, aside)
+    aside.unlink() if aside.is_symlink() else shutil.rmtree(aside)
+
+
+def _say(outcomes: Mapping[str, _Outcome]) -> None:
+    """Tell what the user may not expect."""
+    again = [f"{title} ({o.changes})" for title, o in sorted(outcomes.items()) if o.changes]
+    if again:
+        log.warning("Made again, as they would be made of something else now:\n%s", _listed(again))
+    unknown = [title for title, outcome in outcomes.items() if outcome.is_unknown]
+    if unknown:
+        log.warning(
+            "Left as they are, because nothing says what they were made of. Delete the folders of "
+            "those that should be made again:\n%s",
+            _listed(unknown),
+        )
+    for _, outcome in sorted(outcomes.items()):
+        for note in outcome.notes:
+            log.warning("%s", note)
+
+
+def _listed(lines: Sequence[str]) -> str:
+    """Lines in order, the first of them if they are many."""
+    shown: List[str] = sorted(lines)[:_MOST_NAMED]
+    more = len(lines) - len(shown)
+    return "\n".join([*shown, *([f"and {more} more"] if more else [])])

@@ -1,0 +1,128 @@
+"""Folders that this package made, and all others, into which nothing is ever written.
+
+A folder is ours if a marker that we wrote lies in it; one that is absent or empty may become ours.
+"""
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+from ...atomic import alone, write_json
+from ..identity import Record, as_plain, compare
+from .errors import DataError
+from .musdb import SUBSETS
+
+MARKER = "prepared.json"
+_LOCK = ".lock"
+_UNFINISHED_MARKERS = f".{MARKER}.*.part"  # of a process that was killed while it wrote one
+
+
+@contextmanager
+def owned(root: Path, description: Record) -> Iterator[None]:
+    """Hold a folder of ours, which is made if it is absent or empty, while no other process does.
+
+    Args:
+        root: The folder.
+        description: What is prepared in it. A folder that holds songs keeps its description.
+
+    Raises:
+        DataError: As :func:`check_ours`, before anything is written.
+    """
+    check_ours(root, description)
+    with alone(root, wait=True):
+        check_ours(root, description)  # another process may have made it while this one waited
+        for unfinished in root.glob(_UNFINISHED_MARKERS):
+            unfinished.unlink()
+        if not compare(_read_marker(root), description).is_same:
+            write_json(root / MARKER, as_plain(description))
+        yield
+
+
+def check_ours(root: Path, description: Record) -> None:
+    """Refuse a folder that is somebody else's or holds other data; nothing is written.
+
+    Raises:
+        DataError: If the folder is not ours and not empty, or holds songs of another description.
+    """
+    if os.path.lexists(root) and not root.is_dir():
+        raise DataError(f"{root} is no folder. Choose another one for the prepared data.")
+    marker = _read_marker(root)
+    if marker is None:
+        _check_empty(root)
+        return
+    comparison = compare(marker, description)
+    if _holds_songs(root) and not comparison.is_same:
+        raise DataError(
+            f"{root} was prepared with other options: {comparison}. Choose another folder, or "
+            "delete this one."
+        )
+    for subset in SUBSETS:
+        if (root / subset).is_symlink():
+            raise DataError(
+                f"{root / subset} is a link to {(root / subset).resolve()}, where nothing may be "
+                f"written. Remove the link; to keep the data elsewhere link {root} itself."
+            )
+    if not os.access(root, os.W_OK):
+        raise DataError(
+            f"{root} may not be written to by this account. It can be trained on as it is: begin "
+            "with --stage 1."
+        )
+
+
+def prepared_dataset(root: Path) -> Optional[str]:
+    """Which data set a folder was prepared from; None if it was not prepared here.
+
+    Raises:
+        DataError: If its marker is damaged.
+    """
+    marker = _read_marker(root)
+    return None if marker is None else marker["dataset"]
+
+
+def _read_marker(root: Path) -> Optional[Record]:
+    path = root / MARKER
+    if not path.is_file():
+        return None
+    try:
+        marker = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        marker = None
+    if not isinstance(marker, dict) or "dataset" not in marker:
+        raise DataError(
+            f"{path} is damaged, so nothing says what {root} was prepared from. Delete the folder "
+            "and prepare the data again."
+        )
+    return marker
+
+
+def _check_empty(root: Path) -> None:
+    found = _names_of_others(root) if root.is_dir() else []
+    if not found:
+        return
+    shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+    message = (
+        f"{root} was not prepared here (it holds {shown}), and nothing is written into the folder "
+        "of somebody else. Choose another folder for the prepared data"
+    )
+    if any(subset in found for subset in SUBSETS):
+        message += (
+            f". If it has the layout of MUSDB18-HQ, train on it as it is: --stage 1 --train_dir "
+            f"{root}"
+        )
+    raise DataError(f"{message}.")
+
+
+def _names_of_others(root: Path) -> List[str]:
+    """Names in a folder but for what a process of ours that was killed at its start left there."""
+    return sorted(
+        path.name
+        for path in root.iterdir()
+        if path.name != _LOCK and not path.match(_UNFINISHED_MARKERS)
+    )
+
+
+def _holds_songs(root: Path) -> bool:
+    folders = (root / subset for subset in SUBSETS)
+    return any(folder.is_dir() and any(folder.iterdir()) for folder in folders)

@@ -1,0 +1,86 @@
+"""The files of a track -> how far their mixture is from the sum of its sources, and where.
+
+The mixtures of real stems are not exactly their sums: they were mastered, or encoded with loss,
+and differ more in noisy pauses and in bursts at both ends. So what counts is the median over
+blocks, and any stretch that is both long and loud.
+"""
+
+import math
+import statistics
+from contextlib import ExitStack
+from pathlib import Path
+from typing import List, NamedTuple, Sequence, Tuple
+
+from ...audio import AudioReader
+
+_BLOCK_SECONDS = 0.5
+_LARGEST_MEDIAN = -20.0  # dB of mixture minus sources; sound MUSDB18 stems reach -22.6 dB
+_LARGEST_STRETCH = -12.0  # dB; a mixture that is 2.5 dB louder than the sum differs by as much
+_LONGEST_STRETCH = 2.0  # seconds; bursts are shorter
+
+
+class _Block(NamedTuple):
+    """Energies of a block of samples."""
+
+    residual: float
+    mixture: float
+
+
+def check_sum(mixture: Path, sources: Sequence[Path]) -> List[str]:
+    """Compare a mixture with the sum of its sources.
+
+    Args:
+        mixture: Its file.
+        sources: The sources' files, of the same rate, length and number of channels.
+
+    Returns:
+        What is wrong, in sentences: nothing, or one thing.
+    """
+    blocks = _read_blocks(mixture, sources)
+    level = statistics.median_low(_level(block, block.mixture) for block in blocks)
+    if level > _LARGEST_MEDIAN:
+        return [
+            f"mixture and sum of the sources differ by {level:.1f} dB, more than {_LARGEST_MEDIAN} "
+            "dB: a source is missing, shifted or at another level, or the mixture was mastered. "
+            "Training sums the sources and is not affected; scores of this track are."
+        ]
+    start, stop = _worst_stretch(blocks)
+    if (stop - start) * _BLOCK_SECONDS < _LONGEST_STRETCH:
+        return []
+    return [
+        f"mixture and sum of the sources differ from {start * _BLOCK_SECONDS:.1f} to "
+        f"{stop * _BLOCK_SECONDS:.1f} s by more than {_LARGEST_STRETCH} dB: a source is silent or "
+        "broken there. Compare the files by ear and replace the broken one."
+    ]
+
+
+def _read_blocks(mixture: Path, sources: Sequence[Path]) -> List[_Block]:
+    blocks = []
+    with ExitStack() as stack:
+        readers = [stack.enter_context(AudioReader(path)) for path in (mixture, *sources)]
+        n_samples = max(1, int(_BLOCK_SECONDS * readers[0].info.sample_rate))
+        while True:
+            whole, *parts = (reader.read(n_samples) for reader in readers)
+            if not whole.shape[-1] or not all(part.shape == whole.shape for part in parts):
+                return blocks
+            residual = (whole - sum(parts)).double().square().sum().item()
+            blocks.append(_Block(residual, whole.double().square().sum().item()))
+
+
+def _level(block: _Block, reference: float) -> float:
+    """Level in dB of a block's residual, relative to an energy; -inf if it is zero."""
+    if not block.residual:
+        return -math.inf
+    return 10 * math.log10(block.residual / reference) if reference else math.inf
+
+
+def _worst_stretch(blocks: Sequence[_Block]) -> Tuple[int, int]:
+    """First and last (exclusive) block of the longest stretch of loud residuals."""
+    usual = sum(block.mixture for block in blocks) / len(blocks)
+    start, longest = 0, (0, 0)
+    for stop, block in enumerate(blocks, 1):
+        if _level(block, max(block.mixture, usual)) <= _LARGEST_STRETCH:
+            start = stop
+        elif stop - start > longest[1] - longest[0]:
+            longest = (start, stop)
+    return longest

@@ -1,0 +1,22 @@
+"""The one private name of torch that this room uses is still there, and does what it is for."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from asteroid_xscheme.recipes.data import shared_memory
+from asteroid_xscheme.recipes.data.shared_memory import shared_empty
+
+
+def test_torch_still_allocates_shared_memory():
+    tensor = shared_empty(2, 3, 4)
+    assert tensor.shape == (2, 3, 4) and tensor.dtype == torch.float32
+    assert tensor.is_shared() and tensor.is_contiguous()
+
+
+def test_a_torch_that_dropped_it_is_told(monkeypatch):
+    other = SimpleNamespace(__version__="9.0", UntypedStorage=object)
+    monkeypatch.setattr(shared_memory, "torch", other)
+    with pytest.raises(RuntimeError, match="has no UntypedStorage._new_shared.*--num_workers 0"):
+        shared_empty(1)
