@@ -23,7 +23,7 @@ from ...atomic import write_json
 from ...audio import read_audio
 from ...errors import XSchemeError
 from ..config import Config, ConfigError
-from ..data import find_tracks
+from ..data import configured_tracks
 from ..evaluation import Scoring, evaluate_baselines, find_commit, write_csv
 from ...models import BridgedModel
 from ..stages import best_model, evaluate_run
@@ -95,8 +95,7 @@ def run_baselines(folder: Path) -> None:
     config = Config.from_yaml(folder / OPTIONS)
     data = config.data
     scoring = Scoring(data.sources, config.evaluation.bss_eval, config.evaluation.eval_jobs)
-    tracks = find_tracks(data.test_root, "test", data.sources, data.sample_rate)
-    train_tracks = find_tracks(data.roots[0], "train", data.sources, data.sample_rate)
+    tracks, train_tracks = (configured_tracks(data, subset) for subset in ("test", "train"))
     with _alone(folder):
         write_csv(evaluate_baselines(tracks, train_tracks, folder, scoring), folder / SCORES)
 
@@ -109,7 +108,7 @@ def time_inference(folders: Sequence[Path]) -> None:
     """
     configs = [Config.from_yaml(folder / OPTIONS) for folder in folders]
     data = configs[0].data
-    track = find_tracks(data.test_root, "test", data.sources, data.sample_rate)[0]
+    track = configured_tracks(data, "test")[0]
     n_samples = min(track.n_samples, round(_EXCERPT_SECONDS * track.sample_rate))
     excerpt, sample_rate = read_audio(track.mixture_file, n_samples=n_samples)
     models = [BridgedModel.from_pretrained(best_model(folder)) for folder in folders]

@@ -10,6 +10,7 @@ from .options import ConfigError, check_one_of, check_positive, option
 SOURCES = ["bass", "drums", "vocals", "other"]
 DATASETS = ("musdb18", "musdb18hq", "demo", "folder")
 AUGMENTATIONS = ("gain", "channelswap", "polarity")
+METRICS = ("bsseval", "usdr", "si_sdr")
 LOSSES = ("MultiDomainLoss", "WaveformL1Loss")
 
 
@@ -218,6 +219,13 @@ class EvaluationConfig:
     """How estimates are scored."""
 
     bss_eval: str = option("museval", "museval, or fast for the same figures sooner")
+    metrics: List[str] = option(["bsseval"], f"of {', '.join(METRICS)}")
+    targets: Optional[List[str]] = option(
+        None, "sources to score, or accompaniment, which is all but vocals; none is all sources"
+    )
+    eval_model: Optional[str] = option(
+        None, "weights to score instead of the run's: a name, file, URL or id"
+    )
     eval_jobs: int = option(2, "processes that score tracks", affects_result=False)
     eval_device: str = option(
         "auto", "device that separates: auto, cpu, cuda, cuda:1, ...", affects_result=False
@@ -231,6 +239,8 @@ class EvaluationConfig:
 
     def __post_init__(self):
         check_one_of("bss_eval", self.bss_eval, ("museval", "fast"))
+        for metric in self.metrics:
+            check_one_of("metrics", metric, METRICS)
         check_positive(self, "eval_jobs")
 
 
