@@ -48,8 +48,8 @@ def sdr(folder):
 def test_demo_model_is_better_than_any_equaliser(demo):
     folder, _ = demo
     model = sdr(folder / "exp" / "train_x_umx_demo" / "evaluation" / "scores")
-    static = sdr(folder / "exp" / "baselines_demo" / "static filter" / "scores")
-    oracle = sdr(folder / "exp" / "baselines_demo" / "ratio-mask oracle" / "scores")
+    static = sdr(folder / "exp" / "baselines_demo" / "static filter")
+    oracle = sdr(folder / "exp" / "baselines_demo" / "ratio-mask oracle")
     assert (model > static).all()
     assert (model - static).mean() >= 1.5
     assert (model < oracle).all()
@@ -59,7 +59,9 @@ def test_demo_ends_with_tables_and_stems_of_rendered_and_real_tracks(demo):
     folder, text = demo
     for row in ("| X-UMX", "| static filter", "| ratio-mask oracle", "| mixture"):
         assert text.count(row) >= 2  # of the rendered tracks, and of the real one
-    stems = list((folder / "exp" / "train_x_umx_demo" / "evaluation" / "estimates").glob("*/*.wav"))
+    stems = list(
+        (folder / "exp" / "train_x_umx_demo" / "evaluation" / "estimates").glob("*/*/*.wav")
+    )
     assert len(stems) == (6 + 1) * len(SOURCES)
     for path in stems:
         waveform, rate = soundfile.read(path)
@@ -75,7 +77,7 @@ def test_demo_publishes_a_model_that_loads(demo):
 def test_second_run_repeats_no_finished_work(demo):
     folder, _ = demo
     kept = [p for p in folder.rglob("*") if p.suffix in (".wav", ".ckpt", ".npz")]
-    kept += folder.glob("exp/**/scores/**/*.json")
+    kept += folder.glob("exp/**/test/*.json")
     assert len(kept) > 200
     before = {path: path.stat().st_mtime_ns for path in kept}
     text = run_demo(folder)

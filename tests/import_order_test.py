@@ -28,7 +28,6 @@ ORDER = (
     "xscheme",
 )
 FORBIDDEN = {
-    f"{KIT}/report": {room for room in ORDER if room != f"{KIT}/report"} - {f"{ADD_ON}/errors"},
     f"{ADD_ON}/separation": {f"{ADD_ON}/losses"},
 }
 FILES = sorted(

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from . import separate
+from . import evaluate, separate
 from .messages import message_of, printable
 
 #: read by libraries as they start, here or in child processes; see docs/choices.md
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     separate.add_arguments(commands)
+    evaluate.add_arguments(commands)
     _add_models(commands)
     _add_convert(commands)
     _add_export(commands)

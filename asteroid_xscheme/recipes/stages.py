@@ -7,30 +7,27 @@ Each stage reads the options of a conf.yml and a command line; the rooms before 
 """
 
 import argparse
-import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from ..errors import XSchemeError
-from ..weights import load_package, publish
-from .config import Config
-from .data import find_tracks, prepare
-from .evaluation import (
-    Scoring,
-    evaluate_baselines,
-    evaluate_separation,
-    flat,
-    of_tracks,
-    results_text,
-    subset_record,
-    write_csv,
-    write_record,
-)
 from ..models import BridgedModel, find_model
+from ..separation import Separator, find_device
+from ..weights import load_package, publish
+from .config import Config, result_options
+from .data import configured_tracks, prepare
+from .evaluation import Scoring, TestData, all_figures, evaluate, flat, model_system
+from .identity import compare, weights_hash
 from .report import write_report
-from ..separation import Separator
+
+_RECORD = "evaluation/record.json"
+
+
+class StageError(XSchemeError):
+    """A stage lacks what an earlier one makes, or what it made is no longer true."""
 
 
 def run_stage(description: str, stage: Callable[[Config, Path], object]) -> None:
@@ -71,63 +68,71 @@ def prepare_data(config: Config, exp_dir: Path) -> None:
 def evaluate_run(config: Config, exp_dir: Path) -> None:
     """Stage 2: separate and score the test tracks with the best model of the run.
 
-    Writes evaluation/ (estimates and scores of every track, record.json), results.md,
-    all_metrics.csv and final_metrics.json into the run's folder; and report/ to look at and listen
-    to, where the estimates are kept.
+    With `eval_model`, other weights take its place. Writes evaluation/ (estimates and scores of
+    every track, record.json), results.md, all_metrics.csv and final_metrics.json into the run's
+    folder; and report/ to look at and listen to, where the estimates are kept.
     """
-    model = BridgedModel.from_pretrained(best_model(exp_dir))
-    separator = Separator(
-        model, config.evaluation.eval_device, **config.separation.separator_options()
+    options = config.evaluation
+    find_device(options.eval_device)  # before anything is read
+    package = load_package(options.eval_model or best_model(exp_dir))
+    model = BridgedModel.from_pretrained(package)
+    data = replace(config.data, sources=list(model.sources))
+    config = replace(config, data=data)
+    separator = Separator(model, options.eval_device, **config.separation.separator_options())
+    scoring = Scoring(
+        model.sources, options.bss_eval, options.eval_jobs, options.metrics, options.targets or ()
     )
-    scoring = Scoring(model.sources, config.evaluation.bss_eval, config.evaluation.eval_jobs)
-    has_real = (config.data.test_root / "real").is_dir()
-    results, subsets = [], {}
-    for subset in ["test", "real"] if has_real else ["test"]:
-        text, subsets[subset] = _evaluate_subset(subset, config, exp_dir, separator, scoring)
-        results.append(text)
-    text = "\n\n".join(results)
-    (exp_dir / "results.md").write_text(text + "\n", encoding="utf-8")
-    name, dataset = run_name(config), config.data.dataset
-    write_record(exp_dir, name, dataset, model.sources, _conditions(config), subsets)
-    print(text)
-    if config.evaluation.save_estimates:
+    folder = exp_dir / "evaluation"
+    system = model_system(
+        options.eval_model or run_name(config),
+        separator.separate,
+        {"model": weights_hash(package), "separation": result_options(config.separation)},
+        scoring,
+        (folder / "scores", folder / "estimates", exp_dir / _RECORD),
+        options.save_estimates,
+        _conditions(config),
+    )
+    evaluation = evaluate([system], _test_data(config, exp_dir), scoring, exp_dir)
+    metrics = json.dumps(flat(all_figures(evaluation.scores["test"][system.name])), indent=2)
+    (exp_dir / "final_metrics.json").write_text(metrics, encoding="utf-8")
+    print(evaluation.text)
+    _report(exp_dir)
+
+
+def _report(exp_dir: Path) -> None:
+    """Write the report where there are estimates to listen to, and say where all is."""
+    estimates = exp_dir / "evaluation" / "estimates"
+    if any(estimates.glob("*/*/*.wav")):
         page = write_report([exp_dir], exp_dir / "report")
-        print(f"\nThe separated songs are in {exp_dir / 'evaluation' / 'estimates'}")
+        print(f"\nThe separated songs are in {estimates}")
         print(f"Look and listen: {page}")
 
 
-def _evaluate_subset(
-    subset: str, config: Config, exp_dir: Path, separator: Separator, scoring: Scoring
-) -> Tuple[str, dict]:
-    """Scores of the tracks of a subset, written to files; returns their tables and their record."""
-    data, evaluation = config.data, config.evaluation
-    tracks = find_tracks(data.test_root, subset, scoring.sources, data.sample_rate)
-    scores = {}
-    if evaluation.baselines:
-        train_tracks = find_tracks(data.roots[0], "train", scoring.sources, data.sample_rate)
-        folder = exp_dir.parent / f"baselines_{data.dataset}"
-        scores = evaluate_baselines(tracks, train_tracks, folder, scoring)
-    name, folder = run_name(config), exp_dir / "evaluation"
-    model_hash = hashlib.sha256(Path(best_model(exp_dir)).read_bytes()).hexdigest()
-    made_of = {"model": model_hash, "separation": str(config.separation)}
-    scores[name] = evaluate_separation(
-        separator.separate, tracks, folder, scoring, evaluation.save_estimates, made_of
+def _test_data(config: Config, exp_dir: Path) -> TestData:
+    """The test tracks of the options, and the real ones of the demo."""
+    data = config.data
+    has_real = (data.test_root / "real").is_dir()
+    baselines = (
+        exp_dir.parent / f"baselines_{data.dataset}" if config.evaluation.baselines else None
     )
-    if subset == "test":
-        write_csv(scores, exp_dir / "all_metrics.csv")
-        metrics = json.dumps(flat(of_tracks(scores[name])), indent=2)
-        (exp_dir / "final_metrics.json").write_text(metrics, encoding="utf-8")
-    title = f"{subset} tracks of {data.dataset}"
-    record = subset_record(f"{len(tracks)} {title}", exp_dir, tracks, scoring.sources, scores)
-    return results_text(title, scores), record
+    return TestData(
+        data.dataset,
+        {s: configured_tracks(data, s) for s in (["test", "real"] if has_real else ["test"])},
+        configured_tracks(data, "train") if baselines else (),
+        baselines,
+    )
 
 
 def _conditions(config: Config) -> str:
     """What the scores of a run depend on beside its model, in words."""
-    trained_on = " and ".join(Path(root).name for root in config.data.roots)
+    if config.evaluation.eval_model:
+        trained = "weights as published"
+    else:
+        trained_on = " and ".join(Path(root).name for root in config.data.roots)
+        trained = f"trained on {trained_on}, seed {config.data.seed}"
     return (
-        f"trained on {trained_on}, seed {config.data.seed}; "
-        f"Wiener iterations: {config.separation.niter}; BSSEval: {config.evaluation.bss_eval}"
+        f"{trained}; Wiener iterations: {config.separation.niter}; "
+        f"BSSEval: {config.evaluation.bss_eval}"
     )
 
 
@@ -141,23 +146,59 @@ def run_name(config: Config) -> str:
 
 
 def publish_run(config: Config, exp_dir: Path) -> None:
-    """Stage 3: pack model, training configuration, scores and model card for sharing."""
-    metrics = json.loads((exp_dir / "final_metrics.json").read_text(encoding="utf-8"))
-    folder = publish(load_package(best_model(exp_dir)), metrics, config.to_dict(), exp_dir)
+    """Stage 3: pack model, training configuration, scores and model card for sharing.
+
+    The scores, and the options of separation and scoring that they were made with, are those of the
+    evaluation's record, whatever the command line says.
+
+    Raises:
+        StageError: If the run was not evaluated, or its model is another since.
+    """
+    package = load_package(best_model(exp_dir))
+    record = _read_record(exp_dir)
+    comparison = compare({"model": record["made_of"]["model"]}, {"model": weights_hash(package)})
+    if not comparison.is_same:
+        raise StageError(
+            f"The scores in {exp_dir} are of another model ({comparison}): evaluate it again "
+            "(./run.sh --stage 2 ...), then publish."
+        )
+    figures = record["subsets"]["test"]["systems"][record["name"]]["figures"]
+    metrics = {name: value for name, value in flat(figures).items() if value is not None}
+    folder = publish(package, metrics, _scored_config(config, record), exp_dir)
     print(f"Ready to be shared: {folder}")
+
+
+def _scored_config(config: Config, record: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """The options of a run, with those that its scores were made with."""
+    made_of, groups = record["made_of"], config.to_dict()
+    groups["separation"].update(made_of["separation"])
+    scoring = {k: v for k, v in made_of["scoring"].items() if k in groups["evaluation"]}
+    groups["evaluation"].update(scoring)
+    return groups
+
+
+def _read_record(exp_dir: Path) -> Dict[str, Any]:
+    path = exp_dir / _RECORD
+    if not path.is_file():
+        raise StageError(f"There is no {path}: evaluate the run first (./run.sh --stage 2 ...).")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if "model" not in record.get("made_of", {}):
+        raise StageError(
+            f"{path} does not say which model was scored: evaluate the run again "
+            "(./run.sh --stage 2 ...)."
+        )
+    return record
 
 
 def best_model(exp_dir: Path) -> str:
     """Path of a run's best_model.pth.
 
     Raises:
-        FileNotFoundError: If its training has not finished; no other model takes its place.
+        StageError: If its training has not finished; no other model takes its place.
     """
     path = Path(exp_dir) / "best_model.pth"
     if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no {path}: train it first (./run.sh --stage 1 --tag ...)."
-        )
+        raise StageError(f"There is no {path}: train it first (./run.sh --stage 1 --tag ...).")
     return str(path)
 
 

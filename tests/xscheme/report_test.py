@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from asteroid_xscheme.recipes.identity import file_hash
 from xscheme import main
 
 
@@ -17,10 +18,12 @@ def run(tmp_path):
     soundfile.write(folder / "evaluation" / "a.wav", np.full(8000, 0.1), 8000)
     figures = {"vocals": {"SDR": 5.0, "SIR": 6.0, "ISR": 7.0, "SAR": None}}
     system = {"figures": figures, "frames": {"a": {"vocals": [5.0]}}}
-    track = {"name": "a", "mixture": "a.wav", "references": {"vocals": ["a.wav"]}, "estimates": {}}
+    hashes = {"a.wav": file_hash(folder / "evaluation" / "a.wav")}
+    track = {"name": "a", "mixture": ["a.wav"], "references": {"vocals": ["a.wav"]}}
+    track.update(estimates={}, hashes=hashes)
     record = {"name": "X-UMX", "dataset": "demo", "sources": ["vocals"], "conditions": ""}
     subset = {"title": "1 song", "tracks": [track], "systems": {"X-UMX": system}}
-    record.update(information={}, subsets={"test": subset})
+    record.update(information={}, made_of={}, subsets={"test": subset})
     (folder / "evaluation" / "record.json").write_text(json.dumps(record))
     return folder
 

@@ -13,6 +13,7 @@ DATASETS = ("musdb18", "musdb18hq", "demo", "folder")
 PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
 _DEVICES = re.compile(r"auto|[1-9][0-9]*|[0-9]+,([0-9]+(,[0-9]+)*,?)?")
 AUGMENTATIONS = ("gain", "channelswap", "polarity")
+METRICS = ("bsseval", "usdr", "si_sdr")
 LOSSES = ("MultiDomainLoss", "WaveformL1Loss")
 
 
@@ -254,6 +255,13 @@ class EvaluationConfig:
     """How estimates are scored."""
 
     bss_eval: str = option("museval", "museval, or fast for the same figures sooner")
+    metrics: List[str] = option(["bsseval"], f"of {', '.join(METRICS)}")
+    targets: Optional[List[str]] = option(
+        None, "sources to score, or accompaniment, which is all but vocals; none is all sources"
+    )
+    eval_model: Optional[str] = option(
+        None, "weights to score instead of the run's: a name, file, URL or id"
+    )
     eval_jobs: int = option(2, "processes that score tracks", affects_result=False, least=1)
     eval_device: str = option(
         "auto", "device that separates: auto, cpu, cuda, cuda:1, ...", affects_result=False
@@ -267,6 +275,8 @@ class EvaluationConfig:
 
     def __post_init__(self):
         check_one_of("bss_eval", self.bss_eval, ("museval", "fast"))
+        for metric in self.metrics:
+            check_one_of("metrics", metric, METRICS)
 
 
 GROUPS: Mapping[str, type] = {

@@ -4,7 +4,7 @@ The layout is root/{train,test}/TRACK/SOURCE.wav with a mixture.wav beside the s
 are read here. Folders whose name begins with a dot are unfinished and not there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -31,6 +31,8 @@ class Track:
         n_channels: Most channels among its files; mono files beside stereo ones are duplicated.
         n_samples: Length of its shortest file.
         source_files: By source, the files whose sum it is; a source that the track lacks is absent.
+        is_part: Whether `source_map` leaves files of its folder out. Its mixture is then the sum of
+            its sources, as in training, and not the file of the whole song.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Track:
     n_channels: int
     n_samples: int
     source_files: Mapping[str, Tuple[Path, ...]]
+    is_part: bool = False
 
     @property
     def folder(self) -> Path:
@@ -49,6 +52,13 @@ class Track:
     def mixture_file(self) -> Path:
         """Its mixture; a file that is not there if it has none."""
         return mixture_file(self.folder)
+
+    @property
+    def mixture_files(self) -> Tuple[Path, ...]:
+        """The files whose sum is the mixture: its own, or those of the sources."""
+        if self.mixture_file.is_file() and not self.is_part:
+            return (self.mixture_file,)
+        return tuple(path for paths in self.source_files.values() for path in paths)
 
 
 def configured_tracks(config: DataConfig, subset: str) -> List[Track]:
@@ -86,7 +96,7 @@ def track_contents(tracks: Sequence[Track]) -> Dict[str, str]:
     contents: Dict[str, List[str]] = {}
     for track in tracks:
         sources = {s: [hashes[path] for path in paths] for s, paths in track.source_files.items()}
-        mixture = hashes.get(track.mixture_file)
+        mixture = [hashes[path] for path in track.mixture_files]
         content = digest([sources, mixture, track.sample_rate])
         contents.setdefault(f"{track.subset}/{track.name}", []).append(content)
     return {name: of[0] if len(of) == 1 else digest(of) for name, of in contents.items()}
@@ -125,7 +135,9 @@ def find_tracks(
     for folder in folders:
         named = _by_our_name(files[folder], sources, source_map or {})
         if named:
-            tracks.append(_probe_track(root, subset, folder, named, sample_rate))
+            track = _probe_track(root, subset, folder, named, sample_rate)
+            is_part = any((source_map or {}).get(name, name) is None for name in files[folder])
+            tracks.append(replace(track, is_part=is_part))
     if not tracks:
         raise DataError(
             f"No track of {root / subset} has a file of {', '.join(sources)}. Its files are "
@@ -167,7 +179,7 @@ def _wav_files(folder: Path) -> List[Path]:
 
 def _files_of(track: Track) -> List[Path]:
     files = [path for paths in track.source_files.values() for path in paths]
-    return [*files, track.mixture_file] if track.mixture_file.is_file() else files
+    return list(dict.fromkeys([*files, *track.mixture_files]))
 
 
 def _guess_mistake(root: Path, subset: str) -> str:

@@ -1,10 +1,15 @@
 """How good are separated sources? Scores, tables, and runs over test tracks."""
 
 from .bss_eval import fast_bss_eval
+from .errors import ScoringError
+from .published import PUBLISHED, Published
 from .record import describe_machine, find_commit, subset_record, write_record
-from .run import Scoring, ScoringError, evaluate_baselines, evaluate_separation
+from .run import evaluate_baselines, evaluate_estimates, evaluate_separation
 from .scores import BSS_EVAL, METRICS, TrackScores, score_track
+from .scoring import METRIC_NAMES, Scoring
+from .systems import Evaluation, System, TestData, estimates_system, evaluate, model_system
 from .table import (
+    all_figures,
     average,
     flat,
     metrics_table,
@@ -18,19 +23,30 @@ from .waveforms import Waveforms
 
 __all__ = [
     "BSS_EVAL",
+    "Evaluation",
     "METRICS",
+    "METRIC_NAMES",
+    "PUBLISHED",
+    "Published",
     "Scoring",
     "ScoringError",
+    "System",
+    "TestData",
     "TrackScores",
     "Waveforms",
+    "all_figures",
     "average",
     "describe_machine",
+    "estimates_system",
+    "evaluate",
     "evaluate_baselines",
+    "evaluate_estimates",
     "evaluate_separation",
     "fast_bss_eval",
     "find_commit",
     "flat",
     "metrics_table",
+    "model_system",
     "of_track",
     "of_tracks",
     "results_text",

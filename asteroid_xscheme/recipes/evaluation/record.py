@@ -1,81 +1,83 @@
 """What was evaluated and how it scored -> record.json, the rows that reports are made from."""
 
-import json
 import os
 import platform
 import subprocess
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 
 from ...atomic import write_json
-from ..data import Track
 from ...version import __version__
-from .run import estimate_file
+from ..data import Track
+from ..identity import as_plain, file_hashes
 from .scores import TrackScores
-from .table import of_tracks
+from .table import all_figures
 
-RECORD_FILE = "evaluation/record.json"
 _PACKAGES = ("torch", "pytorch-lightning", "asteroid", "numpy", "scipy")
+
+#: by source, the files whose sum it is
+Files = Mapping[str, Tuple[Path, ...]]
 
 
 def write_record(
-    run_folder: Path,
+    path: Path,
     name: str,
     dataset: str,
     sources: Sequence[str],
     conditions: str,
+    made_of: Mapping[str, Any],
     subsets: Mapping[str, dict],
-) -> Path:
-    """Write the record of an evaluated run.
+) -> None:
+    """Write the record of something that was evaluated.
 
     Args:
-        run_folder: Folder of the run.
-        name: Of its model.
+        path: Its file.
+        name: Of the model.
         dataset: What it was evaluated on.
-        sources: Names of the sources.
+        sources: What was scored.
         conditions: What the scores depend on beside the model, in words.
+        made_of: The same for `identity.compare`: the model's hash, options of separation, scoring.
         subsets: By name, what `subset_record` returned.
     """
-    path = Path(run_folder) / RECORD_FILE
     content = {
         "name": name,
         "dataset": dataset,
         "sources": list(sources),
         "conditions": conditions,
-        "information": {**describe_machine(), **describe_training(run_folder)},
+        "made_of": as_plain(made_of),
+        "information": describe_machine(),
         "subsets": subsets,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, content, indent=None, allow_nan=False)
-    return path
 
 
 def subset_record(
     title: str,
-    run_folder: Path,
+    folder: Path,
     tracks: Sequence[Track],
-    sources: Sequence[str],
+    estimates: Mapping[str, Files],
     scores: Mapping[str, Sequence[TrackScores]],
 ) -> dict:
     """Songs that were evaluated together, as JSON can hold them.
 
     Args:
         title: Says what they are.
-        run_folder: Folder of the run; files are named as seen from its evaluation/.
+        folder: Of the record; files are named as seen from it.
         tracks: The songs.
-        sources: Names of the sources.
+        estimates: By song, the files of the estimates that are there.
         scores: By system, those of every song.
     """
-    folder = Path(run_folder) / "evaluation"
+    lengths = {track.name: track.n_samples // track.sample_rate for track in tracks}
     return {
         "title": title,
-        "tracks": [_track(folder, track, sources) for track in tracks],
-        "systems": {name: _system(of_system) for name, of_system in scores.items()},
+        "tracks": [_track(folder, track, estimates.get(track.name, {})) for track in tracks],
+        "systems": {name: _system(of_system, lengths) for name, of_system in scores.items()},
     }
 
 
@@ -94,15 +96,6 @@ def describe_machine() -> Dict[str, str]:
     return facts
 
 
-def describe_training(run_folder: Path) -> Dict[str, str]:
-    """How long a run was trained, where it knows: label -> value."""
-    clock = Path(run_folder) / "seconds.json"
-    if not clock.is_file():
-        return {}
-    seconds = json.loads(clock.read_text(encoding="utf-8")).values()
-    return {"training": f"{sum(seconds) / 3600:.2f} hours, {len(seconds)} epochs"}
-
-
 def find_commit() -> Optional[str]:
     """The commit that the package runs from, marked where files differ; None outside a checkout."""
     package = Path(__file__).parents[1]
@@ -118,28 +111,40 @@ def find_commit() -> Optional[str]:
     return outputs[0] + (" with changes" if outputs[1] else "")
 
 
-def _track(folder: Path, track: Track, sources: Sequence[str]) -> dict:
-    estimates = {source: estimate_file(folder, track, source) for source in sources}
+def _track(folder: Path, track: Track, estimates: Files) -> dict:
+    sources = dict.fromkeys([*track.source_files, *estimates])
+    references = {source: track.source_files.get(source, ()) for source in sources}
+    kinds = {"references": references, "estimates": estimates}
+    paths = [
+        *track.mixture_files,
+        *(p for kind in kinds.values() for of in kind.values() for p in of),
+    ]
+    hashes = file_hashes(paths)
     return {
         "name": track.name,
-        "mixture": _seen_from(folder, track.mixture_file),
-        "references": {
-            s: [_seen_from(folder, path) for path in track.source_files.get(s, ())] for s in sources
+        "mixture": [_seen_from(folder, path) for path in track.mixture_files],
+        **{
+            kind: {s: [_seen_from(folder, p) for p in of] for s, of in files.items()}
+            for kind, files in kinds.items()
         },
-        "estimates": {s: _seen_from(folder, p) for s, p in estimates.items() if p.is_file()},
+        "hashes": {_seen_from(folder, path): value for path, value in hashes.items()},
     }
 
 
-def _system(scores: Sequence[TrackScores]) -> dict:
+def _system(scores: Sequence[TrackScores], lengths: Mapping[str, int]) -> dict:
     figures = {
-        source: {metric: _defined(value) for metric, value in metrics.items()}
-        for source, metrics in of_tracks(scores).items()
+        source: {metric: float(v) if np.isfinite(v) else None for metric, v in metrics.items()}
+        for source, metrics in all_figures(scores).items()
     }
-    frames = {
-        track.track: {s: [_defined(v) for v in m["SDR"]] for s, m in track.frames.items()}
-        for track in scores
+    return {"figures": figures, "frames": {t.track: _frames(t, lengths[t.track]) for t in scores}}
+
+
+def _frames(scores: TrackScores, n_seconds: int) -> dict:
+    """SDR of every second; none where frames were not scored."""
+    return {
+        source: [_defined(value) for value in metrics["SDR"]] or [None] * max(1, n_seconds)
+        for source, metrics in scores.frames.items()
     }
-    return {"figures": figures, "frames": frames}
 
 
 def _seen_from(folder: Path, path: Path) -> str:

@@ -1,94 +1,119 @@
-"""A separator and test tracks -> scores on disk, in bounded memory, continued where they stopped.
+"""A separator, or estimates, and test tracks -> scores on disk, continued where they stopped.
 
 This process separates one track after the other and writes its estimates; other processes read
-them and score. A track whose scores are on disk is neither separated nor scored again, unless they
-were made of something else, another model say. The baselines need no model: they are scored once
-for a data set and shared by the runs beside it.
+them and score. What a track's scores were made of stands in their file: the content of the track,
+model and options, the estimates' files, the metrics. A track whose scores were made of what they
+would be made of now is neither separated nor scored again. The baselines need no model: they are
+scored once and shared by the runs beside them.
 """
 
-import json
-import multiprocessing
 import shutil
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import torch
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ...atomic import write_json
-from ...audio import read_audio, write_audio
-from ...errors import XSchemeError
 from ..baselines import StaticFilter, mixture_as_estimate, ratio_mask_oracle
-from ..data import Track
-from .scores import BSS_EVAL, TrackScores, score_track
-from .waveforms import Waveforms
+from ..data import Track, track_contents
+from ..identity import compare, digest
+from .errors import ScoringError
+from .estimates import (
+    ACCOMPANIMENT,
+    audio_files,
+    compare_estimates,
+    estimate_folder,
+    find_estimates,
+    hash_estimates,
+    keep_estimates,
+    with_accompaniment,
+    write_estimates,
+)
+from .scores import TrackScores, find_scores
+from .scoring import Scoring, scoring_pool
+from .waveforms import Waveforms, read_mixture, track_of_files
 
 #: (mixture (C, T), sources (J, C, T), static filter) -> estimates (J, C, T)
-Baseline = Callable[[torch.Tensor, torch.Tensor, StaticFilter], torch.Tensor]
+Baseline = Callable[[torch.Tensor, torch.Tensor, Optional[StaticFilter]], torch.Tensor]
 #: mixture (C, T), sample rate -> by source (C, T)
 Separate = Callable[[torch.Tensor, int], Mapping[str, torch.Tensor]]
+Record = Mapping[str, Any]
 
-_WAITING_TRACKS = 2  # per scoring process: separated, not scored yet
-
-
-class ScoringError(XSchemeError):
-    """A track could not be scored."""
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """How tracks are scored.
-
-    Attributes:
-        sources: Names of the sources.
-        bss_eval: A name in `BSS_EVAL`.
-        jobs: Processes.
-    """
-
-    sources: Sequence[str]
-    bss_eval: str = "museval"
-    jobs: int = 1
+STATIC_FILTER = "static filter"
 
 
 def evaluate_separation(
     separate: Separate,
     tracks: Sequence[Track],
     folder: Path,
+    estimates: Path,
     scoring: Scoring,
-    keep_estimates: bool = True,
-    made_of: Mapping[str, str] = MappingProxyType({}),
+    keep: bool = True,
+    made_of: Record = MappingProxyType({}),
 ) -> List[TrackScores]:
     """Separate and score tracks.
 
     Args:
         separate: The separator.
         tracks: The test tracks.
-        folder: Receives scores/TRACK.json and estimates/TRACK/SOURCE.wav.
+        folder: Receives SUBSET/TRACK.json, the scores as museval writes them.
+        estimates: Folder that receives SUBSET/TRACK/SOURCE.wav.
         scoring: How to score.
-        keep_estimates: Whether the estimates stay there.
-        made_of: What the estimates depend on, such as the model's hash. Scores that are there but
-            were made of something else are made again.
+        keep: Whether the estimates stay there.
+        made_of: What the estimates depend on beside the track, such as the model's hash.
 
     Returns:
         Scores of all tracks, in their order.
+
+    Raises:
+        ScoringError: If an estimate is not finite, or a track cannot be scored.
     """
-    _forget_others(folder, scoring, made_of)
-    todo = [track for track in tracks if not _scores_file(folder, track).is_file()]
-    with _scoring_pool(scoring.jobs) as submit:
-        for track in tqdm(todo, "separating", unit="track", disable=None):
-            mixture, sample_rate = read_audio(track.mixture_file, n_samples=track.n_samples)
-            estimates = separate(mixture, sample_rate)
-            for source in scoring.sources:
-                path = estimate_file(folder, track, source)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_audio(path, estimates[source], sample_rate, "FLOAT")
-            submit(_score_files, track, folder, scoring, keep_estimates)
-    return [TrackScores.load(_scores_file(folder, track)) for track in tracks]
+    contents, work = track_contents(tracks), _Work(folder, tracks)
+    with scoring_pool(scoring.jobs) as pool:
+        for track in tqdm(tracks, "separating", unit="track", disable=None):
+            made = {**made_of, "track": contents[_key(track)]}
+            there = compare_estimates(estimates, track, made)
+            is_there = there is not None and there.is_same
+            files = _files(estimates, track) if is_there else None
+            is_scored = work.find(track, {**made, "scoring": scoring.record()}, files)
+            if not is_there and (keep or there is not None or not is_scored):
+                work.tell(track, "estimates", there)
+                separated = separate(read_mixture(track), track.sample_rate)
+                write_estimates(estimates, track, separated, track.sample_rate)
+            elif is_scored:
+                continue
+            args = (estimates, work.file(track), scoring, keep or is_there, made)
+            pool.submit(_key(track), track, _score_files, *args)
+    return work.results(pool.results)
+
+
+def evaluate_estimates(
+    estimates: Path, tracks: Sequence[Track], folder: Path, scoring: Scoring
+) -> List[TrackScores]:
+    """Score estimates that any program left, see `find_estimates`.
+
+    Args:
+        estimates: Their folder, which is only read.
+        tracks, folder, scoring: As for `evaluate_separation`.
+
+    Raises:
+        ScoringError: If estimates are missing or do not fit their track.
+    """
+    contents, work = track_contents(tracks), _Work(folder, tracks)
+    found = {_key(track): find_estimates(estimates, track, scoring.scored) for track in tracks}
+    with scoring_pool(scoring.jobs) as pool:
+        for track in tracks:
+            of_track = found[_key(track)]
+            files = {p.name: p for paths in of_track.source_files.values() for p in paths}
+            hashes = hash_estimates(files)
+            made = {"track": contents[_key(track)], "scoring": scoring.record()}
+            if not work.find(track, made, hashes):
+                made = {**made, "files": hashes}
+                pool.submit(
+                    _key(track), track, _score_found, of_track, work.file(track), scoring, made
+                )
+    return work.results(pool.results)
 
 
 def evaluate_baselines(
@@ -98,30 +123,83 @@ def evaluate_baselines(
 
     Args:
         tracks: The test tracks.
-        train_tracks: What the static filter is learnt on.
-        folder: Receives NAME/scores/TRACK.json; the estimates are not kept.
+        train_tracks: What the static filter is learnt on; without any it is left out.
+        folder: Receives NAME/SUBSET/TRACK.json; the estimates are not kept.
         scoring: How to score.
     """
-    learnt_on = ", ".join(sorted(str(track.folder) for track in train_tracks))
-    _forget_others(folder, scoring, {"learnt on": learnt_on})
-    missing = [
-        (name, track)
-        for name in BASELINES
-        for track in tracks
-        if not _scores_file(folder / name, track).is_file()
-    ]
-    if missing:
-        static = StaticFilter().fit(_mixtures_and_sources(train_tracks, scoring.sources))
-        with _scoring_pool(scoring.jobs) as submit:
-            for name, track in missing:
-                submit(_score_baseline, track, folder / name, scoring, BASELINES[name], static)
-    return {
-        name: [TrackScores.load(_scores_file(folder / name, track)) for track in tracks]
-        for name in BASELINES
-    }
+    contents = track_contents(tracks)
+    learnt_on = digest(track_contents(train_tracks))
+    names = [name for name in BASELINES if train_tracks or name != STATIC_FILTER]
+    work = {name: _Work(folder / name, tracks) for name in names}
+    missing: List[Tuple[str, Track, Record]] = []
+    for name in names:
+        learnt = {"learnt on": learnt_on} if name == STATIC_FILTER else {}
+        common = {"sources": sorted(scoring.sources), "scoring": scoring.record(), **learnt}
+        for track in tracks:
+            made = {**common, "track": contents[_key(track)]}
+            if not work[name].find(track, made):
+                missing.append((name, track, made))
+    needs_filter = any(name == STATIC_FILTER for name, _, _ in missing)
+    pairs = _mixtures_and_sources(train_tracks, scoring.sources)
+    static = StaticFilter().fit(pairs) if needs_filter else None
+    with scoring_pool(scoring.jobs) as pool:
+        for name, track, made in missing:
+            args = (name, static, work[name].file(track), scoring, made)
+            pool.submit((name, _key(track)), track, _score_baseline, *args)
+    of = {name: {k[1]: v for k, v in pool.results.items() if k[0] == name} for name in names}
+    return {name: work[name].results(of[name]) for name in names}
 
 
-def _mixture(mixture: torch.Tensor, sources: torch.Tensor, static: StaticFilter) -> torch.Tensor:
+class _Work:
+    """What a folder of scores holds of some tracks; scores of others in it are removed.
+
+    Tools that read the folder, museval's among them, would count them as well.
+    """
+
+    def __init__(self, folder: Path, tracks: Sequence[Track]):
+        self.folder, self.tracks = folder, tracks
+        self.found: Dict[str, TrackScores] = {}
+        self.told = set()
+        wanted = {self.file(track) for track in tracks}
+        for subset in {track.subset for track in tracks}:
+            for path in (folder / subset).glob("*.json"):
+                if path not in wanted:
+                    path.unlink()
+
+    def file(self, track: Track) -> Path:
+        return self.folder / track.subset / f"{track.name}.json"
+
+    def find(self, track: Track, made_of: Record, files: Optional[Record] = None) -> bool:
+        """Whether scores are there that were made of this; `files` None takes any estimates."""
+        scores = find_scores(self.file(track))
+        if scores is None:
+            return False
+        before = scores.made_of
+        if files is None and before is not None and "files" in before:
+            files = before["files"]
+        comparison = compare(before, made_of if files is None else {**made_of, "files": files})
+        if comparison.is_same:
+            self.found[_key(track)] = scores
+        else:
+            self.tell(track, "scores", comparison)
+        return comparison.is_same
+
+    def tell(self, track: Track, what: str, comparison: Optional[object]) -> None:
+        """Say, once for each reason, why what is there is made again."""
+        reason = f"{what}: {comparison}"
+        if comparison is not None and reason not in self.told:
+            self.told.add(reason)
+            print(f"{self.folder}, {track.name}: {reason}. Made again, as all others like it.")
+
+    def results(self, new: Mapping[str, TrackScores]) -> List[TrackScores]:
+        """Scores of all tracks, in their order."""
+        every = {**self.found, **new}
+        return [every[_key(track)] for track in self.tracks]
+
+
+def _mixture(
+    mixture: torch.Tensor, sources: torch.Tensor, static: Optional[StaticFilter]
+) -> torch.Tensor:
     return mixture_as_estimate(mixture, len(sources))
 
 
@@ -129,13 +207,15 @@ def _static(mixture: torch.Tensor, sources: torch.Tensor, static: StaticFilter) 
     return static.apply(mixture)
 
 
-def _oracle(mixture: torch.Tensor, sources: torch.Tensor, static: StaticFilter) -> torch.Tensor:
+def _oracle(
+    mixture: torch.Tensor, sources: torch.Tensor, static: Optional[StaticFilter]
+) -> torch.Tensor:
     return ratio_mask_oracle(mixture, sources)
 
 
 BASELINES: Mapping[str, Baseline] = {
     "mixture": _mixture,
-    "static filter": _static,
+    STATIC_FILTER: _static,
     "ratio-mask oracle": _oracle,
 }
 
@@ -146,88 +226,57 @@ def _mixtures_and_sources(tracks: Sequence[Track], sources: Sequence[str]) -> It
         yield torch.from_numpy(waveforms.sum(0)), torch.from_numpy(waveforms)
 
 
-@contextmanager
-def _scoring_pool(jobs: int) -> Iterator[Callable[..., None]]:
-    """A function that hands work on a track to `jobs` processes, and waits while they have enough.
-
-    On leaving, all work is done; the first error of any is raised, with its track.
-    """
-    pending: List[Tuple[Track, Future]] = []
-    with ProcessPoolExecutor(jobs, mp_context=_process_context()) as pool:
-
-        def submit(function: Callable, track: Track, *args) -> None:
-            if len(pending) >= jobs * _WAITING_TRACKS:
-                _wait(*pending.pop(0))
-            pending.append((track, pool.submit(function, track, *args)))
-
-        yield submit
-        for track, future in tqdm(pending, "scoring", unit="track", disable=None):
-            _wait(track, future)
-
-
-def _process_context() -> multiprocessing.context.BaseContext:
-    """Processes that share what is imported, where there are any, and never this one's threads."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
+def _score_files(
+    track: Track, estimates: Path, path: Path, scoring: Scoring, keep: bool, made: Record
+) -> TrackScores:
+    """Score estimates that were written here; scores of the very same files stay."""
+    if keep:
+        keep_estimates(estimates, track, made)
+    files = _files(estimates, track)
+    made = {**made, "scoring": scoring.record(), "files": files}
+    scores = find_scores(path)
+    if scores is None or not compare(scores.made_of, made).is_same:
+        named = {s: (p,) for s, p in audio_files(estimate_folder(estimates, track)).items()}
+        found = track_of_files(with_accompaniment(named))
+        missing = sorted(set(scoring.scored) - set(found.source_files))
+        if missing:
+            raise ScoringError(f"The model does not estimate {', '.join(missing)}.")
+        scores = scoring.score(track, Waveforms.of_track(found, scoring.scored), made, path)
+    if not keep:
+        shutil.rmtree(estimate_folder(estimates, track))
+    return scores
 
 
-def _wait(track: Track, future: Future) -> None:
-    error = future.exception()
-    if error is not None:
-        raise ScoringError(f"{track.folder} could not be scored: {error}") from error
-
-
-def _score_files(track: Track, folder: Path, scoring: Scoring, keep_estimates: bool) -> None:
-    files = {source: estimate_file(folder, track, source) for source in scoring.sources}
-    _score(track, Waveforms.of_files(files), folder, scoring)
-    if not keep_estimates:
-        for path in files.values():
-            path.unlink()
-        path.parent.rmdir()
+def _score_found(
+    track: Track, estimates: Track, path: Path, scoring: Scoring, made: Record
+) -> TrackScores:
+    """Score estimates of another program; as in museval, what exceeds the references is cut."""
+    waveforms = Waveforms.of_track(estimates, scoring.scored).cut(track.n_samples)
+    return scoring.score(track, waveforms, made, path)
 
 
 def _score_baseline(
-    track: Track, folder: Path, scoring: Scoring, baseline: Baseline, static: StaticFilter
-) -> None:
+    track: Track,
+    name: str,
+    static: Optional[StaticFilter],
+    path: Path,
+    scoring: Scoring,
+    made: Record,
+) -> TrackScores:
     torch.set_num_threads(1)
-    mixture, _ = read_audio(track.mixture_file, n_samples=track.n_samples)
+    mixture = read_mixture(track)
     references = Waveforms.of_track(track, scoring.sources).read(0, track.n_samples)
-    estimates = baseline(mixture, torch.from_numpy(references), static).numpy()
+    estimates = BASELINES[name](mixture, torch.from_numpy(references), static).numpy()
     by_source = {s: estimate.T for s, estimate in zip(scoring.sources, estimates)}
-    _score(track, Waveforms.of_arrays(by_source), folder, scoring)
+    others = [waveform for source, waveform in by_source.items() if source != "vocals"]
+    by_source[ACCOMPANIMENT] = mixture.numpy().T if name == "mixture" else sum(others)
+    waveforms = Waveforms.of_arrays({source: by_source[source] for source in scoring.scored})
+    return scoring.score(track, waveforms, made, path)
 
 
-def _score(track: Track, estimates: Waveforms, folder: Path, scoring: Scoring) -> None:
-    """Score a track with one thread: the tracks run side by side."""
-    references = Waveforms.of_track(track, scoring.sources)
-    with threadpool_limits(1):
-        scores = score_track(
-            track.name, references, estimates, track.sample_rate, BSS_EVAL[scoring.bss_eval]
-        )
-    scores.save(_scores_file(folder, track))
+def _files(estimates: Path, track: Track) -> Dict[str, str]:
+    return hash_estimates(audio_files(estimate_folder(estimates, track)))
 
 
-def _forget_others(folder: Path, scoring: Scoring, made_of: Mapping[str, str]) -> None:
-    """Remove scores that lie in the folder but were made of something else."""
-    made_of = {"bss_eval": scoring.bss_eval, "sources": ", ".join(scoring.sources), **made_of}
-    path = folder / "made_of.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else made_of
-    changed = [name for name in {**before, **made_of} if before.get(name) != made_of.get(name)]
-    if changed:
-        print(f"{folder}: {', '.join(changed)} changed; everything is scored again.")
-        for scores in sorted(folder.rglob("scores")):
-            shutil.rmtree(scores)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, made_of)
-
-
-def _scores_file(folder: Path, track: Track) -> Path:
-    return folder / "scores" / track.subset / f"{track.name}.json"
-
-
-def estimate_file(folder: Path, track: Track, source: str) -> Path:
-    """Where the estimate of a source lies."""
-    return folder / "estimates" / track.name / f"{source}.wav"
+def _key(track: Track) -> str:
+    return f"{track.subset}/{track.name}"

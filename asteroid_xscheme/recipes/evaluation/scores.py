@@ -6,20 +6,28 @@ whose reference or estimate is silent throughout has no score (NaN in each frame
 end the whole track. The others are scored without it. In frames where any of the scored sources
 is silent nothing is scored, as in museval.
 
+Where vocals and accompaniment are both scored, these two are scored against each other, and the
+other sources beside the vocals, as in museval. Figures of whole songs are in `song_metrics`.
+
 Reference: F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 signal separation evaluation campaign",
 LVA/ICA 2018, https://arxiv.org/abs/1804.06267.
 """
 
 import json
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
 from ...atomic import write_json
+from ..identity import as_plain, digest
 from .bss_eval import fast_bss_eval
+from .song_metrics import score_song
 from .waveforms import Waveforms
+
+log = logging.getLogger(__name__)
 
 METRICS = ("SDR", "SIR", "ISR", "SAR")
 WINDOW_SECONDS = 1.0
@@ -30,26 +38,58 @@ BssEval = Callable[[Waveforms, Waveforms, int], np.ndarray]
 
 @dataclass(frozen=True)
 class TrackScores:
-    """Scores of one track: by source and metric, one value in dB per frame, NaN where undefined."""
+    """Scores of one track.
+
+    Attributes:
+        track: Its name.
+        frames: By source and metric, one value in dB per frame, NaN where undefined.
+        songs: By source and metric, one value for the whole song.
+        made_of: What they were made of.
+    """
 
     track: str
     frames: Mapping[str, Mapping[str, np.ndarray]]
+    songs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    made_of: Optional[Mapping[str, Any]] = None
 
     def save(self, path: Path) -> None:
         """Write museval's JSON, whole or not at all; infinite scores become NaN, as there."""
-        targets = [_target(source, metrics) for source, metrics in self.frames.items()]
+        targets = [_target(s, frames, self.songs.get(s, {})) for s, frames in self.frames.items()]
+        content = {"track": self.track, "targets": targets, "checksum": digest(targets)}
+        if self.made_of is not None:
+            content["made_of"] = as_plain(self.made_of)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"track": self.track, "targets": targets}, indent=None)
+        write_json(path, content, indent=None)
 
     @classmethod
     def load(cls, path: Path) -> "TrackScores":
-        """Read what `save` or museval wrote."""
+        """Read what `save` or museval wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: If it is something else, or was changed.
+        """
         content = json.loads(Path(path).read_text(encoding="utf-8"))
+        targets = content["targets"]
+        if content.get("checksum", digest(targets)) != digest(targets):
+            raise ValueError("its scores are not those that were written")
         frames = {
             target["name"]: {metric: _read_frames(target["frames"], metric) for metric in METRICS}
-            for target in content["targets"]
+            for target in targets
         }
-        return cls(content.get("track", Path(path).stem), frames)
+        songs = {target["name"]: target["song"] for target in targets if "song" in target}
+        name = content.get("track", Path(path).stem)
+        return cls(name, frames, songs, content.get("made_of"))
+
+
+def find_scores(path: Path) -> Optional[TrackScores]:
+    """The scores in a file; None where there is no file, or a damaged one, which is said."""
+    if not path.is_file():
+        return None
+    try:
+        return TrackScores.load(path)
+    except (ValueError, KeyError, TypeError) as error:
+        log.warning("%s is damaged (%s): scored again.", path, error)
+        return None
 
 
 def score_track(
@@ -57,7 +97,8 @@ def score_track(
     references: Waveforms,
     estimates: Waveforms,
     sample_rate: int,
-    bss_eval: BssEval,
+    bss_eval: Optional[BssEval],
+    song_metrics: Sequence[str] = (),
 ) -> TrackScores:
     """Scores of a track's estimates.
 
@@ -65,22 +106,49 @@ def score_track(
         track: Its name.
         references, estimates: Of the same sources and length.
         sample_rate: In Hz.
-        bss_eval: One of `BSS_EVAL`.
+        bss_eval: One of `BSS_EVAL`; None leaves out the scores of frames.
+        song_metrics: Names in `SONG_METRICS`.
 
     Raises:
         ValueError: If an estimate is missing, or they differ in length or channels.
     """
     _check_shapes(track, references, estimates)
-    window = int(WINDOW_SECONDS * sample_rate)
-    heard = _audible(references, window) & _audible(estimates.select(references.sources), window)
+    frames = {s: {m: np.empty(0) for m in METRICS} for s in references.sources}
+    if bss_eval is not None:
+        for sources in _scored_together(references.sources):
+            window = int(WINDOW_SECONDS * sample_rate)
+            frames.update(_score_frames(references, estimates, sources, window, bss_eval))
+    songs = score_song(references, estimates, song_metrics) if song_metrics else {}
+    return TrackScores(track, frames, songs)
+
+
+def _scored_together(sources: Sequence[str]) -> List[Sequence[str]]:
+    """Groups of sources in museval's order; scores of a later group replace earlier ones."""
+    if not {"vocals", "accompaniment"} <= set(sources):
+        return [sources]
+    others = [source for source in sources if source != "accompaniment"]
+    pair = ["vocals", "accompaniment"]
+    return [others, pair] if len(others) > 1 else [pair]
+
+
+def _score_frames(
+    references: Waveforms,
+    estimates: Waveforms,
+    sources: Sequence[str],
+    window: int,
+    bss_eval: BssEval,
+) -> Dict[str, Dict[str, np.ndarray]]:
+    """By source and metric, scores of each frame; silent sources are left aside."""
+    references, estimates = references.select(sources), estimates.select(sources)
+    heard = _audible(references, window) & _audible(estimates, window)
     n_frames = max(1, references.n_samples // window)
-    frames = {s: {m: np.full(n_frames, np.nan) for m in METRICS} for s in references.sources}
-    audible = [s for s, is_heard in zip(references.sources, heard) if is_heard]
+    frames = {s: {m: np.full(n_frames, np.nan) for m in METRICS} for s in sources}
+    audible = [s for s, is_heard in zip(sources, heard) if is_heard]
     if audible:
         scores = bss_eval(references.select(audible), estimates.select(audible), window)
         for source, (sdr, isr, sir, sar) in zip(audible, np.swapaxes(scores, 0, 1)):
             frames[source] = dict(zip(METRICS, (sdr, sir, isr, sar)))
-    return TrackScores(track, frames)
+    return frames
 
 
 def _audible(waveforms: Waveforms, piece: int) -> np.ndarray:
@@ -109,10 +177,14 @@ def museval_bss_eval(references: Waveforms, estimates: Waveforms, window: int) -
 BSS_EVAL: Dict[str, BssEval] = {"museval": museval_bss_eval, "fast": fast_bss_eval}
 
 
-def _target(source: str, metrics: Mapping[str, np.ndarray]) -> dict:
+def _target(
+    source: str, metrics: Mapping[str, np.ndarray], song: Mapping[str, float]
+) -> Dict[str, Any]:
     n_frames = len(metrics["SDR"])
+    of_song = {"song": {name: _to_json(value) for name, value in song.items()}} if song else {}
     return {
         "name": source,
+        **of_song,
         "frames": [
             {
                 "time": i * WINDOW_SECONDS,

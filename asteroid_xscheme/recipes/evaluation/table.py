@@ -2,7 +2,8 @@
 
 Two figures are given, as in asteroid's README: the median over tracks of the median over frames
 ("median"), which papers quote, and the median over tracks of the mean over frames ("mean").
-Undefined frames and tracks (NaN) are left out.
+Undefined frames and tracks (NaN) are left out. Figures of whole songs are given as their mean over
+songs, as in the Music Demixing Challenges.
 """
 
 import csv
@@ -11,6 +12,7 @@ from typing import Callable, Dict, List, Mapping, Sequence
 
 import numpy as np
 
+from .published import Published
 from .scores import METRICS, TrackScores
 
 OVER_FRAMES: Mapping[str, Callable] = {"median": np.median, "mean": np.mean}
@@ -40,6 +42,25 @@ def of_tracks(scores: Sequence[TrackScores], over_frames: str = "median") -> Fig
     }
 
 
+def of_songs(scores: Sequence[TrackScores]) -> Figures:
+    """The figures of a system by whole songs: the mean over songs of each metric, if any."""
+    songs = [track.songs for track in scores]
+    sources = list(dict.fromkeys(source for song in songs for source in song))
+    return {
+        source: {
+            metric: over_defined(np.mean, [song[source][metric] for song in songs])
+            for metric in songs[0][source]
+        }
+        for source in sources
+    }
+
+
+def all_figures(scores: Sequence[TrackScores]) -> Figures:
+    """The figures of a system: those over frames, then those of whole songs."""
+    by_songs = of_songs(scores)
+    return {s: {**figures, **by_songs.get(s, {})} for s, figures in of_tracks(scores).items()}
+
+
 def average(figures: Figures, metric: str = "SDR") -> float:
     """Mean over sources of one metric."""
     return over_defined(np.mean, [of_source[metric] for of_source in figures.values()])
@@ -63,49 +84,84 @@ def metrics_table(figures: Figures, title: str) -> str:
 
 def systems_table(systems: Mapping[str, Figures], metric: str = "SDR") -> str:
     """Markdown table of one metric: a row for each system, a column for each source."""
-    sources = list(next(iter(systems.values())))
+    sources = list(dict.fromkeys(s for figures in systems.values() for s in figures))
     rows = [
-        [name, *(_decibel(figures[s][metric]) for s in sources), _decibel(average(figures, metric))]
+        [
+            name,
+            *(_decibel(figures.get(s, {}).get(metric, float("nan"))) for s in sources),
+            _decibel(average(figures, metric)),
+        ]
         for name, figures in systems.items()
     ]
     return _markdown([f"{metric} in dB", *sources, "average"], rows)
 
 
-def results_text(title: str, scores: Mapping[str, Sequence[TrackScores]]) -> str:
-    """The tables of several systems, the last of them in full, as Markdown."""
-    *_, (name, of_model) = scores.items()
-    figures = {system: of_tracks(of_system) for system, of_system in scores.items()}
-    parts = [
-        f"## {len(of_model)} {title}",
-        "BSSEval v4, median over frames, then over tracks.",
-        systems_table(figures),
-        metrics_table(figures[name], f"{name}: median"),
-        metrics_table(of_tracks(of_model, "mean"), f"{name}: mean"),
-    ]
+def results_text(
+    title: str,
+    scores: Mapping[str, Sequence[TrackScores]],
+    models: Sequence[str],
+    published: Sequence[Published] = (),
+) -> str:
+    """The tables of several systems as Markdown.
+
+    Args:
+        title: Says what was scored.
+        scores: By system, those of every track.
+        models: The systems whose every metric is shown.
+        published: Systems whose scores were published under the same conditions.
+    """
+    figures = {system: all_figures(of_system) for system, of_system in scores.items()}
+    rows, sources = dict(figures), list(figures[models[0]])
+    for each in published:
+        rows[f"{each.name}, published"] = {s: {"SDR": each.sdr(s)} for s in sources}
+    parts = [f"## {len(scores[models[0]])} {title}"]
+    if _has_frames(scores):
+        parts += ["BSSEval v4, median over frames, then over tracks.", systems_table(rows)]
+    for metric in _song_metrics(scores):
+        parts += [f"{metric} of whole songs, mean over songs.", systems_table(figures, metric)]
+    for name in models if _has_frames(scores) else ():
+        parts.append(metrics_table(of_tracks(scores[name]), f"{name}: median"))
+        parts.append(metrics_table(of_tracks(scores[name], "mean"), f"{name}: mean"))
     return "\n\n".join(parts)
 
 
 def write_csv(systems: Mapping[str, Sequence[TrackScores]], path: Path) -> None:
     """One row per system, track and source: each metric's median and mean over the frames."""
-    header = ["system", "track", "source", *(f"{m}_{o}" for o in OVER_FRAMES for m in METRICS)]
+    over = list(OVER_FRAMES) if _has_frames(systems) else []
+    of_songs = _song_metrics(systems)
+    header = ["system", "track", "source", *(f"{m}_{o}" for o in over for m in METRICS), *of_songs]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         for system, tracks in systems.items():
             for track in tracks:
-                by_statistic = [of_track(track, over_frames) for over_frames in OVER_FRAMES]
+                by_statistic = [of_track(track, over_frames) for over_frames in over]
                 for source in track.frames:
-                    values = [f"{of[source][m]:.4f}" for of in by_statistic for m in METRICS]
-                    writer.writerow([system, track.track, source, *values])
+                    values = [of[source][m] for of in by_statistic for m in METRICS]
+                    values += [track.songs[source][metric] for metric in of_songs]
+                    cells = [f"{value:.4f}" for value in values]
+                    writer.writerow([system, track.track, source, *cells])
 
 
 def flat(figures: Figures) -> Dict[str, float]:
     """Figures as one flat dictionary, `sdr_vocals: 6.6`, as asteroid's final_metrics.json."""
     return {
-        f"{metric.lower()}_{source}": value
+        f"{metric.lower().replace('-', '_')}_{source}": value
         for source, of_source in figures.items()
         for metric, value in of_source.items()
     }
+
+
+def _has_frames(systems: Mapping[str, Sequence[TrackScores]]) -> bool:
+    """Whether there are scores of frames at all."""
+    every = (track for tracks in systems.values() for track in tracks)
+    return any(len(metrics["SDR"]) for track in every for metrics in track.frames.values())
+
+
+def _song_metrics(systems: Mapping[str, Sequence[TrackScores]]) -> List[str]:
+    """Names of the metrics of whole songs."""
+    every = (track.songs for tracks in systems.values() for track in tracks)
+    return list(dict.fromkeys(m for songs in every for of in songs.values() for m in of))
 
 
 def _decibel(value: float) -> str:

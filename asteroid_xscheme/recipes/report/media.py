@@ -1,11 +1,17 @@
-"""Audio files of a song -> short MP3s to listen to, and spectrograms to look at."""
+"""Audio files of a song -> short MP3s to listen to, and spectrograms to look at.
+
+What each was made of is kept beside them: those that would be made of the same are not made again.
+"""
 
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 import soundfile
 from scipy.signal import resample_poly
+
+from ...atomic import replacing
+from ..identity import RECORD_FILE, compare, file_hashes, read_record, write_record
 
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz
 BYTES_PER_SECOND = 12_000  # of an MP3, about
@@ -13,6 +19,57 @@ _IMAGE = (420, 132)  # pixels
 _RANGE = 80.0  # dB shown below the loudest point of the reference
 _N_FFT = 2048
 _LOWEST = 40.0  # Hz
+
+
+class Media:
+    """The folder of a report's sounds and pictures, which holds nothing else when it is finished.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._before = read_record(folder) or {} if folder.is_dir() else {}
+        self._made_of: Dict[str, Any] = {}
+        (folder / RECORD_FILE).unlink(missing_ok=True)
+
+    def preview(self, path: Path, files: Sequence[Path], seconds: Tuple[float, float]) -> None:
+        """An MP3 of the sum of files between two seconds."""
+        if self._is_missing(path, [files], seconds):
+            write_preview(path, *read_excerpt(files, seconds))
+
+    def spectrograms(
+        self,
+        paths: Sequence[Path],
+        reference: Sequence[Path],
+        estimate: Sequence[Path],
+        seconds: Tuple[float, float],
+    ) -> None:
+        """Pictures of a reference, its estimate and their difference; see `write_spectrograms`."""
+        if any([self._is_missing(path, [reference, estimate], seconds) for path in paths]):
+            waveform, sample_rate = read_excerpt(reference, seconds)
+            write_spectrograms(paths, waveform, read_excerpt(estimate, seconds)[0], sample_rate)
+
+    def finish(self) -> None:
+        """Remove what this report does not show, and write what the rest was made of."""
+        for path in [p for p in self.folder.rglob("*") if p.is_file()]:
+            if self._name(path) not in self._made_of:
+                path.unlink()
+        if self._made_of:
+            write_record(self.folder, self._made_of)
+
+    def _is_missing(
+        self, path: Path, files: Sequence[Sequence[Path]], seconds: Tuple[float, float]
+    ) -> bool:
+        hashes = file_hashes([each for of in files for each in of])
+        made_of = {"seconds": seconds, "files": [[hashes[path] for path in of] for of in files]}
+        name = self._name(path)
+        self._made_of[name] = made_of
+        return not (path.is_file() and compare(self._before.get(name), made_of).is_same)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
 
 
 def read_excerpt(paths: Sequence[Path], seconds: Tuple[float, float]) -> Tuple[np.ndarray, int]:
@@ -34,15 +91,16 @@ def write_preview(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
     if rate != sample_rate:
         waveform = resample_poly(waveform, rate, sample_rate, axis=0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(
-        str(path),
-        np.clip(waveform, -1.0, 1.0),
-        rate,
-        format="MP3",
-        subtype="MPEG_LAYER_III",
-        compression_level=0.7,
-        bitrate_mode="VARIABLE",
-    )
+    with replacing(path) as part:
+        soundfile.write(
+            str(part),
+            np.clip(waveform, -1.0, 1.0),
+            rate,
+            format="MP3",
+            subtype="MPEG_LAYER_III",
+            compression_level=0.7,
+            bitrate_mode="VARIABLE",
+        )
 
 
 def write_spectrograms(
@@ -69,7 +127,8 @@ def write_spectrograms(
         shades = np.clip((level - top + _RANGE) / _RANGE, 0, 1)
         image = Image.fromarray((255 * shades).astype(np.uint8)[::-1])
         image.putpalette(palette.tobytes())
-        image.save(path, optimize=True)
+        with replacing(path) as part:
+            image.save(part, format="PNG", optimize=True)
 
 
 def _levels(signal: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -1,18 +1,25 @@
 """The folder of an evaluated run -> all that a report says of it.
 
 What was separated and scored stands in evaluation/record.json, which stage 2 writes; conf.yml, the
-logs of the training and finished.json lie beside it.
+logs of the training and finished.json lie beside it. `xscheme evaluate` writes a folder with a
+record.json for each system. Files that changed since they were scored are left out, and a run whose
+model was trained again has no report until it is evaluated again.
 """
 
 import csv
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from ...errors import XSchemeError
+from ..identity import compare, file_hash
 
-RECORD_FILE = "evaluation/record.json"
+RECORD_FILES = ("evaluation/record.json", "record.json")
+TRAINED = "finished.json"  # epochs, hours and the hash of the weights, written by training
+
+log = logging.getLogger(__name__)
 
 #: by source and metric, a figure in dB or None
 Figures = Mapping[str, Mapping[str, Optional[float]]]
@@ -28,15 +35,15 @@ class Track:
 
     Attributes:
         name: Its name.
-        mixture: Its file.
+        mixture: The files whose sum it is; none if one is not what was separated.
         references: By source, the files whose sum it is; none where the song lacks the source.
-        estimates: By source, the file that the run wrote; empty if it kept none.
+        estimates: By source, the files whose sum it is, as far as they are what was scored.
     """
 
     name: str
-    mixture: Path
+    mixture: List[Path]
     references: Mapping[str, List[Path]]
-    estimates: Mapping[str, Path]
+    estimates: Mapping[str, List[Path]]
 
 
 @dataclass(frozen=True)
@@ -93,21 +100,37 @@ def read_record(folder: Path) -> Record:
         ReportError: If the run has not been evaluated.
     """
     folder = Path(folder)
-    path = folder / RECORD_FILE
-    if not path.is_file():
-        raise ReportError(f"There is no {path}: evaluate the run first (./run.sh --stage 2 ...).")
+    path = next((folder / name for name in RECORD_FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise ReportError(
+            f"There is no {folder / RECORD_FILES[0]}: evaluate the run first "
+            "(./run.sh --stage 2 ...)."
+        )
     content = json.loads(path.read_text(encoding="utf-8"))
+    if "made_of" not in content:
+        raise ReportError(f"{path} does not say what was scored: evaluate the run again.")
+    trained = json.loads(_text(folder / TRAINED) or "{}")
+    _check_model(folder, content["made_of"], trained)
+    training = {f"training {k}": str(v) for k, v in trained.items() if k in ("epochs", "hours")}
     return Record(
         name=content["name"],
         folder=folder,
         dataset=content["dataset"],
         sources=content["sources"],
         conditions=content["conditions"],
-        subsets={name: _subset(folder, of) for name, of in content["subsets"].items()},
-        information={**content["information"], **_training(folder)},
+        subsets={name: _subset(path.parent, of) for name, of in content["subsets"].items()},
+        information={**content["information"], **training},
         options=_text(folder / "conf.yml"),
         losses=read_losses(folder),
     )
+
+
+def find_runs(folders: Sequence[Path]) -> List[Path]:
+    """Folders with a record; the folder of `xscheme evaluate` stands for all that it scored."""
+    runs: List[Path] = []
+    for folder in map(Path, folders):
+        runs += sorted(path.parent for path in folder.glob("records/*/record.json")) or [folder]
+    return runs
 
 
 def read_losses(folder: Path) -> Dict[str, Dict[int, float]]:
@@ -123,28 +146,51 @@ def read_losses(folder: Path) -> Dict[str, Dict[int, float]]:
     return curves
 
 
+def _check_model(folder: Path, made_of: Mapping, trained: Mapping) -> None:
+    """Refuse scores of one model beside the training of another."""
+    if "weights" not in trained or "model" not in made_of:
+        return
+    comparison = compare({"model": made_of["model"]}, {"model": trained["weights"]})
+    if not comparison.is_same:
+        raise ReportError(
+            f"The scores in {folder} are of another model ({comparison}): evaluate it again "
+            "(./run.sh --stage 2 ...)."
+        )
+
+
 def _subset(folder: Path, content: dict) -> Subset:
-    root = folder / RECORD_FILE
     return Subset(
         title=content["title"],
-        tracks=[_track(root.parent, track) for track in content["tracks"]],
+        tracks=[_track(folder, track) for track in content["tracks"]],
         systems={name: System(**system) for name, system in content["systems"].items()},
     )
 
 
 def _track(folder: Path, content: dict) -> Track:
+    """A song with those of its files that are what was scored; others are said."""
+    there = {name for name, value in content["hashes"].items() if _is(folder / name, value)}
+    gone = sorted(set(content["hashes"]) - there)
+    if gone:
+        log.warning(
+            "%s: left out, because they are gone or changed since they were scored: %s",
+            content["name"],
+            ", ".join(gone),
+        )
+
+    def files(names: Sequence[str]) -> List[Path]:
+        return [folder / name for name in names] if there.issuperset(names) else []
+
+    estimates = {source: files(names) for source, names in content["estimates"].items()}
     return Track(
         name=content["name"],
-        mixture=folder / content["mixture"],
-        references={s: [folder / p for p in paths] for s, paths in content["references"].items()},
-        estimates={s: folder / path for s, path in content["estimates"].items()},
+        mixture=files(content["mixture"]),
+        references={source: files(names) for source, names in content["references"].items()},
+        estimates={source: paths for source, paths in estimates.items() if paths},
     )
 
 
-def _training(folder: Path) -> Dict[str, str]:
-    """What finished.json tells of the training: epochs, hours."""
-    text = _text(folder / "finished.json")
-    return {f"training {name}": str(value) for name, value in json.loads(text or "{}").items()}
+def _is(path: Path, value: str) -> bool:
+    return path.is_file() and file_hash(path) == value
 
 
 def _text(path: Path) -> str:

@@ -8,12 +8,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
 from .drawings import common_limits, legend, time_plot
 from .excerpts import Frames, WorstSecond, choose_excerpt, worst_seconds
-from .media import BYTES_PER_SECOND, read_excerpt, write_preview, write_spectrograms
+from .media import BYTES_PER_SECOND, Media
 from .records import Record, Track
 from .tables import decibels, run_names
 
@@ -60,7 +60,7 @@ class SongView:
     name: str
     subset: str
     excerpt: Tuple[int, int]
-    mixture: Sound
+    mixture: Optional[Sound]
     sources: List[SourceView]
     plots: List[str]
     worst: List[Worst]
@@ -82,8 +82,10 @@ def song_views(records: Sequence[Record], folder: Path) -> Iterator[SongView]:
     n_files = sum(1 + len(t.references) + len(r.sources) for s in songs.values() for r, t in s)
     seconds = int(_SHARE_OF_EXCERPTS * MOST_BYTES / (BYTES_PER_SECOND * max(n_files, 1)))
     seconds = max(_SHORTEST, min(_LONGEST, seconds))
+    media = Media(folder / "media")
     for i, ((subset, _), found) in enumerate(songs.items()):
-        yield _SongWriter(f"t{i:03d}", subset, found, run_names(records), folder).write(seconds)
+        yield _SongWriter(f"t{i:03d}", subset, found, run_names(records), media).write(seconds)
+    media.finish()
 
 
 class _SongWriter:
@@ -95,10 +97,10 @@ class _SongWriter:
         subset: str,
         found: Sequence[Tuple[Record, Track]],
         names: Mapping[Path, str],
-        folder: Path,
+        media: Media,
     ):
         self.anchor, self.subset, self.found, self.names = anchor, subset, found, names
-        self.folder = folder
+        self.media, self.folder = media, media.folder.parent
         self.track = found[0][1]
         self.frames = {
             record.folder: record.subsets[subset].systems[record.name].frames[track.name]
@@ -107,7 +109,8 @@ class _SongWriter:
 
     def write(self, n_seconds: int) -> SongView:
         excerpt = choose_excerpt(next(iter(self.frames.values())), n_seconds)
-        mixture = self._sound("mixture", "mixture", [self.track.mixture], excerpt)
+        files = self.track.mixture
+        mixture = self._sound("mixture", "mixture", files, excerpt) if files else None
         sources = [self._source(s, paths, excerpt) for s, paths in self.track.references.items()]
         values = [v for of in self.frames.values() for values in of.values() for v in values]
         limits = common_limits(values)
@@ -137,7 +140,7 @@ class _SongWriter:
         for i, (record, track) in enumerate(self.found):
             if source not in track.estimates:
                 continue
-            estimate = [track.estimates[source]]
+            estimate = track.estimates[source]
             label = self.names[record.folder]
             sounds.append(self._sound(label, f"{source}-estimate{i}", estimate, excerpt))
             if paths:
@@ -150,7 +153,7 @@ class _SongWriter:
                 references = self.track.references.get(worst.source)
                 if not references or worst.source not in track.estimates:
                     continue
-                estimate = [track.estimates[worst.source]]
+                estimate = track.estimates[worst.source]
                 yield Worst(
                     f"{track.name}: {worst.source} at {_clock(worst.second)}, "
                     f"{self.names[record.folder]}",
@@ -168,27 +171,25 @@ class _SongWriter:
             return self._url(self._path(f"{name}.mp3")), worst.second - excerpt[0]
         start = max(0, worst.second + _CLIP[0])
         path = self._path(f"{name}-at-{worst.second}.mp3")
-        if not path.exists():
-            write_preview(path, *read_excerpt(paths, (start, worst.second + _CLIP[1])))
+        self.media.preview(path, paths, (start, worst.second + _CLIP[1]))
         return self._url(path), 0.0
 
     def _sound(
         self, label: str, name: str, paths: Sequence[Path], excerpt: Tuple[int, int]
     ) -> Sound:
         path = self._path(f"{name}.mp3")
-        write_preview(path, *read_excerpt(paths, excerpt))
+        self.media.preview(path, paths, excerpt)
         return Sound(label, self._url(path), self._url(paths[0]))
 
     def _pictures(
         self, name: str, paths: Sequence[Path], estimate: Sequence[Path], excerpt: Tuple[int, int]
     ) -> List[str]:
         targets = [self._path(f"{name}-{kind}.png") for kind in ("reference", "estimate", "rest")]
-        reference, sample_rate = read_excerpt(paths, excerpt)
-        write_spectrograms(targets, reference, read_excerpt(estimate, excerpt)[0], sample_rate)
+        self.media.spectrograms(targets, paths, estimate, excerpt)
         return [self._url(target) for target in targets]
 
     def _path(self, name: str) -> Path:
-        return self.folder / "media" / self.anchor / name
+        return self.media.folder / self.anchor / name
 
     def _url(self, path: Path) -> str:
         return quote(Path(os.path.relpath(path, self.folder)).as_posix())

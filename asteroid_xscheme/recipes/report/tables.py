@@ -7,10 +7,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Dict, List, Optional, Sequence
 
-from .published import PUBLISHED
+from ..evaluation import METRICS, PUBLISHED
 from .records import Record
-
-METRICS = ("SDR", "SIR", "ISR", "SAR")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from .drawings import box_plot, common_limits, curve_plot
-from .records import Record, read_record
+from .records import Record, find_runs, read_record
 from .songs import song_views
 from .tables import decibels, markdown, published_rows, run_names, score_rows, write_csv
 
@@ -18,18 +18,18 @@ def write_report(run_folders: Sequence[Path], folder: Path) -> Path:
     """Write a report of one run, or of several side by side.
 
     Args:
-        run_folders: Folders of evaluated runs.
+        run_folders: Folders of evaluated runs, or of `xscheme evaluate`.
         folder: Receives report.html, media/, scores.md and scores.csv.
 
     Returns:
         Path of report.html.
 
     Raises:
-        ReportError: If a run has not been evaluated.
+        ReportError: If a run has not been evaluated, or its model is another since.
     """
     from jinja2 import Environment, PackageLoader
 
-    records = [read_record(run_folder) for run_folder in run_folders]
+    records = [read_record(run_folder) for run_folder in find_runs(run_folders)]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     sources = list(dict.fromkeys(s for record in records for s in record.sources))

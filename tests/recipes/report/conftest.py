@@ -1,4 +1,4 @@
-"""An evaluated run of two short songs, as stage 2 leaves it on disk."""
+"""An evaluated run of two short songs, as stages 1 and 2 leave it on disk."""
 
 import json
 
@@ -6,57 +6,63 @@ import numpy as np
 import pytest
 import soundfile
 
+from asteroid_xscheme.recipes.data import find_tracks
+from asteroid_xscheme.recipes.evaluation import METRICS, TrackScores, subset_record, write_record
+from asteroid_xscheme.recipes.identity import digest
+
 RATE = 8000
 SOURCES = ["bass", "vocals"]
-METRICS = ("SDR", "SIR", "ISR", "SAR")
-
-
-def figures(level):
-    return {source: {m: level + i for m in METRICS} for i, source in enumerate(SOURCES)}
+MODEL = digest("a model")
 
 
 def write_song(folder, n_seconds, generator):
-    """Files of a song; returns what the record says of them, as seen from RUN/evaluation."""
+    """Files of a song."""
+    folder.mkdir(parents=True, exist_ok=True)
     waveforms = {s: 0.1 * generator.standard_normal((n_seconds * RATE, 2)) for s in SOURCES}
-    waveforms["mixture"] = sum(waveforms.values())
-    for name, waveform in waveforms.items():
-        for kind in ("references", "estimates"):
-            path = folder / kind / f"{name}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, waveform, RATE)
-    return {
-        "name": folder.name,
-        "mixture": f"{folder.name}/references/mixture.wav",
-        "references": {s: [f"{folder.name}/references/{s}.wav"] for s in SOURCES},
-        "estimates": {s: f"{folder.name}/estimates/{s}.wav" for s in SOURCES},
-    }
+    for name, waveform in {**waveforms, "mixture": sum(waveforms.values())}.items():
+        soundfile.write(folder / f"{name}.wav", waveform, RATE)
 
 
-def write_run(folder, name="X-UMX", level=5.0, songs=("First & last", "Second"), n_seconds=3):
+def song_scores(song, level, frames):
+    """Scores of a song, of SDR `frames` in the first source and 1 dB more in the next."""
+    of_source = {}
+    for i, source in enumerate(SOURCES):
+        of_source[source] = {m: np.array(frames, float) + i + level - 5.0 for m in METRICS}
+    return TrackScores(song, of_source)
+
+
+def write_run(
+    folder,
+    name="X-UMX",
+    level=5.0,
+    songs=("First & last", "Second"),
+    n_seconds=3,
+    frames=None,
+    seed=0,
+):
     """A run's folder. Second 1 of the first source is the worst, second 0 is not scored."""
-    generator = np.random.default_rng(0)
-    tracks = [write_song(folder / "evaluation" / song, n_seconds, generator) for song in songs]
-    frames = {
-        song: {
-            s: [None, level - 9 + i, *[level + i] * (n_seconds - 2)] for i, s in enumerate(SOURCES)
-        }
-        for song in songs
+    generator = np.random.default_rng(seed)
+    for song in songs:
+        for place in ("songs/test", "estimates/test"):
+            write_song(folder / "evaluation" / place / song, n_seconds, generator)
+    frames = frames or [np.nan, -4.0, *[5.0] * (n_seconds - 2)]
+    tracks = find_tracks(folder / "evaluation" / "songs", "test", SOURCES)
+    estimates = find_tracks(folder / "evaluation" / "estimates", "test", SOURCES)
+    scores = {
+        "mixture": [song_scores(song, -5.0, [5.0] * n_seconds) for song in songs],
+        name: [song_scores(song, level, frames) for song in songs],
     }
-    systems = {
-        "mixture": {"figures": figures(-5.0), "frames": frames},
-        name: {"figures": figures(level), "frames": frames},
-    }
-    record = {
-        "name": name,
-        "dataset": "demo",
-        "sources": SOURCES,
-        "conditions": "seed 42",
-        "information": {"commit": "abc<def>"},
-        "subsets": {"test": {"title": "2 songs of demo", "tracks": tracks, "systems": systems}},
-    }
-    (folder / "evaluation" / "record.json").write_text(json.dumps(record))
-    (folder / "conf.yml").write_text("data:\n  seed: 42\n")
-    (folder / "finished.json").write_text('{"epochs": 3, "hours": 0.5}')
+    subset = subset_record(
+        "2 songs of demo",
+        folder / "evaluation",
+        tracks,
+        {track.name: track.source_files for track in estimates},
+        scores,
+    )
+    path = folder / "evaluation" / "record.json"
+    write_record(path, name, "demo", SOURCES, "seed 42", {"model": MODEL}, {"test": subset})
+    (folder / "conf.yml").write_text("data:\n  seed: 42  # abc<def>\n")
+    (folder / "finished.json").write_text(json.dumps({"epochs": 3, "hours": 0.5, "weights": MODEL}))
     path = folder / "logs" / "metrics.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("epoch,loss_epoch,val_loss\n0,4.0,3.5\n1,3.0,2.5\n")

@@ -14,7 +14,13 @@ from asteroid_xscheme.weights import load_package, save_package
 from asteroid_xscheme.recipes.config import Config
 from asteroid_xscheme.recipes.data import dataset_infos
 from asteroid_xscheme.models import XUMX
-from asteroid_xscheme.recipes.stages import best_model, evaluate_run, publish_run, run_name
+from asteroid_xscheme.recipes.stages import (
+    StageError,
+    best_model,
+    evaluate_run,
+    publish_run,
+    run_name,
+)
 
 RECIPE = Path(__file__).parents[3] / "egs" / "musdb18" / "X-UMX"
 
@@ -50,7 +56,7 @@ def test_evaluation_scores_model_and_baselines_and_keeps_the_songs(run, capsys):
     with open(exp_dir / "all_metrics.csv") as file:
         assert len(list(csv.DictReader(file))) == 4 * 4  # systems x sources of the one track
     for source in config.data.sources:
-        info = probe_audio(exp_dir / "evaluation" / "estimates" / "t" / f"{source}.wav")
+        info = probe_audio(exp_dir / "evaluation" / "estimates" / "test" / "t" / f"{source}.wav")
         assert (info.sample_rate, info.n_channels, info.n_samples) == (8000, 2, 12000)
 
 
@@ -58,7 +64,7 @@ def test_evaluation_again_scores_nothing_again(run, capsys):
     config, exp_dir = run
     evaluate_run(config, exp_dir)
     first = capsys.readouterr().out
-    scores = list(exp_dir.parent.rglob("scores/**/*.json"))
+    scores = list(exp_dir.parent.rglob("test/*.json"))
     before = {path: path.stat().st_mtime_ns for path in scores}
     evaluate_run(config, exp_dir)
     assert capsys.readouterr().out == first
@@ -77,9 +83,9 @@ def test_published_folder_holds_weights_and_scores(run):
 
 
 def test_no_other_model_takes_the_place_of_a_missing_one(make_config, tmp_path):
-    with pytest.raises(FileNotFoundError, match="train it first"):
+    with pytest.raises(StageError, match="train it first"):
         evaluate_run(make_config(), tmp_path)
-    with pytest.raises(FileNotFoundError, match="best_model.pth"):
+    with pytest.raises(StageError, match="best_model.pth"):
         best_model(tmp_path)
 
 

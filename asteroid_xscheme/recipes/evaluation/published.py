@@ -5,14 +5,15 @@ SDR of BSSEval v4 in dB, median over frames of 1 s, then over the 50 test songs.
 """
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import List, Sequence, Tuple
 
 _SOURCES = ("vocals", "drums", "bass", "other")
+_TRACKS = 50  # of the test set
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published system."""
+    """A published system; `weights` is the name of its weights, where they can be had here."""
 
     name: str
     vocals: float
@@ -22,6 +23,7 @@ class Published:
     trained_on: str
     tested_on: str
     stated_in: str
+    weights: str = ""
 
     def sdr(self, source: str) -> float:
         """Its SDR of a source in dB, NaN for a source that it was not published for."""
@@ -29,6 +31,7 @@ class Published:
 
 
 _MUSDB, _HQ = "MUSDB18", "MUSDB18-HQ"
+_OFFICIAL = {"musdb18": _MUSDB, "musdb18hq": _HQ}  # by our name of the data set
 
 PUBLISHED: Tuple[Published, ...] = (
     Published(
@@ -43,11 +46,29 @@ PUBLISHED: Tuple[Published, ...] = (
     ),
     Published("UMX", 6.32, 5.73, 5.23, 4.02, _MUSDB, _MUSDB, "Open-Unmix README"),
     Published("UMXHQ", 6.25, 6.04, 5.07, 4.28, _HQ, _HQ, "Open-Unmix README"),
-    Published("X-UMX", 6.61, 6.47, 5.43, 4.64, _MUSDB, _MUSDB, "Asteroid README"),
-    Published("X-UMXL", 7.57, 7.39, 6.28, 4.83, "more data", _MUSDB, "Asteroid README"),
+    Published("X-UMX", 6.61, 6.47, 5.43, 4.64, _MUSDB, _MUSDB, "Asteroid README", "xumx"),
+    Published("X-UMX, HQ", 6.54, 6.44, 5.54, 4.46, _HQ, _HQ, "Danna-Sep paper", "xumxhq"),
+    Published("X-UMXL", 7.57, 7.39, 6.28, 4.83, "more data", _MUSDB, "Asteroid README", "xumxl"),
     Published("D3Net", 7.24, 7.01, 5.25, 4.53, _MUSDB, _MUSDB, "D3Net paper"),
-    Published("D3Net, NNabla", 7.14, 6.85, 5.32, 4.82, _MUSDB, _MUSDB, "D3Net README"),
+    Published("D3Net, NNabla", 7.14, 6.85, 5.32, 4.82, _MUSDB, _MUSDB, "D3Net README", "d3net"),
     Published("Conv-TasNet, 3 seeds", 6.43, 6.02, 6.20, 4.27, _MUSDB, _MUSDB, "Demucs v2 scores"),
     Published("Demucs v2, 3 seeds", 6.84, 6.86, 7.01, 4.42, _MUSDB, _MUSDB, "Demucs v2 paper"),
     Published("HT Demucs", 7.93, 7.94, 8.48, 5.72, _HQ, _HQ, "HT Demucs paper, table 1"),
 )
+
+
+def published_beside(names: Sequence[str], dataset: str, n_tracks: int) -> List[Published]:
+    """Published scores of systems, where the test songs are the same.
+
+    Args:
+        names: Of systems, as X-UMX, or of weights, as xumx.
+        dataset: What was scored: musdb18 or musdb18hq; others have no published scores.
+        n_tracks: How many tracks of its test set.
+    """
+    return [
+        system
+        for system in PUBLISHED
+        if n_tracks == _TRACKS
+        and system.tested_on == _OFFICIAL.get(dataset)
+        and {system.name, system.weights} & set(names)
+    ]

@@ -1,0 +1,131 @@
+"""Separated songs on disk: SUBSET/TRACK/SOURCE.wav, as SiSEC, musdb and open-unmix lay them out.
+
+Beside the estimates of each track that are written here lies what they were made of; estimates that
+were changed, or are not all there, are found out by it. Estimates of other programs may also lie as
+demucs leaves them, TRACK/SOURCE.wav.
+"""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+
+import torch
+
+from ...audio import write_audio
+from ..data import Track
+from ..identity import Comparison, compare, file_hashes, read_record, write_record
+from .errors import ScoringError
+from .waveforms import track_of_files
+
+ACCOMPANIMENT = "accompaniment"
+_SUFFIXES = (".wav", ".flac")
+
+
+def estimate_folder(folder: Path, track: Track) -> Path:
+    """Where the estimates of a track lie."""
+    return folder / track.subset / track.name
+
+
+def audio_files(folder: Path) -> Dict[str, Path]:
+    """By name, the audio files in a folder; none if there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    files = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    return {path.stem: path for path in files if path.suffix.lower() in _SUFFIXES}
+
+
+def write_estimates(
+    folder: Path, track: Track, estimates: Mapping[str, torch.Tensor], sample_rate: int
+) -> None:
+    """Write the estimates (C, T) of a track in place of others.
+
+    Raises:
+        ScoringError: If one is not finite; then none is written.
+    """
+    for source, estimate in estimates.items():
+        if not estimate.isfinite().all():
+            raise ScoringError(
+                f"{track.folder}: the model's estimate of {source} holds samples that are no "
+                "finite numbers. Its weights are broken, or the precision is too low."
+            )
+    where = estimate_folder(folder, track)
+    if where.is_dir():
+        shutil.rmtree(where)
+    where.mkdir(parents=True)
+    for source, estimate in estimates.items():
+        write_audio(where / f"{source}.wav", estimate, sample_rate, "FLOAT")
+
+
+def hash_estimates(files: Mapping[str, Path]) -> Dict[str, str]:
+    """By source, the hash of its file."""
+    hashes = file_hashes(files.values())
+    return {source: hashes[path] for source, path in files.items()}
+
+
+def keep_estimates(folder: Path, track: Track, made_of: Mapping[str, Any]) -> None:
+    """Write beside the estimates of a track what they were made of."""
+    where = estimate_folder(folder, track)
+    write_record(where, {**made_of, "files": hash_estimates(audio_files(where))})
+
+
+def compare_estimates(
+    folder: Path, track: Track, made_of: Mapping[str, Any]
+) -> Optional[Comparison]:
+    """How the estimates of a track that lie there compare with what they should be; None if none.
+
+    They are the same if they were made of the same, are all there and were not changed since.
+    """
+    where = estimate_folder(folder, track)
+    files, record = audio_files(where), read_record(where) if where.is_dir() else None
+    if not files and record is None:
+        return None
+    return compare(record, {**made_of, "files": hash_estimates(files)})
+
+
+def find_estimates(folder: Path, track: Track, sources: Sequence[str]) -> Track:
+    """The estimates of a track that another program left, as a track of their own.
+
+    Args:
+        folder: Holds SUBSET/TRACK/SOURCE.wav or TRACK/SOURCE.wav (or .flac).
+        track: The track.
+        sources: Names of the sources. "accompaniment" may be the sum of all others but vocals.
+
+    Raises:
+        ScoringError: If the track or a source that it has is missing, or the rate is another.
+    """
+    places = (estimate_folder(folder, track), folder / track.name)
+    files = next((found for found in map(audio_files, places) if found), None)
+    if files is None:
+        raise ScoringError(
+            f"{folder} has no estimates of {track.name}: expected "
+            f"{' or '.join(str(place / 'SOURCE.wav') for place in places)}."
+        )
+    named = {source: (files[source],) for source in files if source != "mixture"}
+    named = with_accompaniment(named)
+    missing = [s for s in sources if s not in named]
+    if missing:
+        raise ScoringError(
+            f"{next(iter(files.values())).parent} has no estimate of {', '.join(missing)}; its "
+            f"files are {', '.join(sorted(files))}. Name those to score by --targets."
+        )
+    estimates = track_of_files({source: named[source] for source in sources})
+    if estimates.sample_rate != track.sample_rate:
+        raise ScoringError(
+            f"The estimates of {track.name} in {folder} have {estimates.sample_rate} Hz, the track "
+            f"{track.sample_rate} Hz."
+        )
+    return estimates
+
+
+def with_accompaniment(files: Mapping[str, Tuple[Path, ...]]) -> Dict[str, Tuple[Path, ...]]:
+    """Files by source, and those of all but the vocals as the accompaniment, unless it has some."""
+    if ACCOMPANIMENT in files:
+        return dict(files)
+    others = tuple(path for source, paths in files.items() if source != "vocals" for path in paths)
+    return {**files, ACCOMPANIMENT: others} if others else dict(files)
+
+
+def accompanied(track: Track) -> Track:
+    """A track that has its accompaniment as a source."""
+    return replace(track, source_files=with_accompaniment(track.source_files))

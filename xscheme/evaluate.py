@@ -1,0 +1,204 @@
+"""`xscheme evaluate`: scores of models and of folders of estimates, side by side in one report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Tuple
+
+if TYPE_CHECKING:
+    from asteroid_xscheme.recipes.data import Track
+    from asteroid_xscheme.recipes.evaluation import Scoring, System, TestData
+
+_SUBSETS = ("test", "real")  # of a prepared folder; "real" is the demo's
+
+
+def add_arguments(commands) -> None:
+    """Add the command to those of the program."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="score models, or estimates of any program, on songs with known sources",
+        description="Score models and folders of estimates on DATA/test, as stage 2 of a recipe "
+        "does. OUT receives results.md, all_metrics.csv, report/, and in scores/SYSTEM/test the "
+        "JSON files that museval reads. Started again, it does only what is missing or changed.",
+    )
+    group = parser.add_argument_group("what to score")
+    group.add_argument(
+        "-n", "--name", nargs="+", default=[], help="models: names, files, URLs or ids"
+    )
+    group.add_argument(
+        "--estimates",
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of estimates, TRACK/SOURCE.wav or test/TRACK/SOURCE.wav",
+    )
+    group.add_argument("--data", required=True, help="folder with test/TRACK/SOURCE.wav")
+    group.add_argument("-o", "--out", required=True, help="folder for the results")
+    group.add_argument("--offline", action="store_true", help="only use weights already here")
+    _add_scoring(parser.add_argument_group("scores"))
+    _add_separation(parser.add_argument_group("separation"))
+    parser.set_defaults(run=evaluate)
+
+
+def _add_scoring(group) -> None:
+    group.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=["bsseval", "usdr", "si_sdr"],
+        default=["bsseval"],
+        help="bsseval: median over frames, then songs; usdr, si_sdr: of whole songs, mean over "
+        "songs (default: bsseval)",
+    )
+    group.add_argument(
+        "--bss-eval",
+        choices=["museval", "fast"],
+        default="museval",
+        help="fast: the same figures sooner (default: %(default)s)",
+    )
+    group.add_argument(
+        "--targets",
+        nargs="+",
+        default=[],
+        metavar="SOURCE",
+        help="only score these; accompaniment is the sum of all but vocals",
+    )
+    group.add_argument("--no-baselines", action="store_true", help="only score what is named")
+    group.add_argument("-j", "--jobs", type=int, default=2, help="scoring processes (default: 2)")
+
+
+def _add_separation(group) -> None:
+    group.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    group.add_argument("--segment", type=float, help="seconds of a chunk (default: the model's)")
+    group.add_argument("--overlap", type=float, help="share of a chunk that overlaps the next")
+    group.add_argument("--flip-channels", action="store_true", help="average over both orders")
+    group.add_argument("--wiener", choices=["em", "one_pass"], default="em", help="Wiener filter")
+    group.add_argument("--niter", type=int, help="Wiener iterations (default: the model's)")
+    group.add_argument(
+        "--wiener-win-len", type=int, default=300, help="frames of a Wiener window; 0: whole song"
+    )
+    group.add_argument("--softmask", action="store_true", help="start from a ratio mask")
+    group.add_argument("--no-estimates", action="store_true", help="do not keep the songs")
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from asteroid_xscheme.recipes.evaluation import Scoring, ScoringError
+    from asteroid_xscheme.recipes.evaluation import evaluate as evaluate_systems
+    from asteroid_xscheme.recipes.report import write_report
+    from asteroid_xscheme.separation import find_device
+
+    names = system_names(arguments.name, arguments.estimates)
+    if not names:
+        raise ScoringError("Name what to score: models by -n, folders of estimates by --estimates.")
+    if arguments.jobs < 1:
+        raise ScoringError(f"--jobs wants 1 or more, got {arguments.jobs}.")
+    find_device(arguments.device)  # before anything is read
+    out = Path(arguments.out)
+    data, sources = _test_data(arguments, out)
+    scoring = Scoring(
+        sources, arguments.bss_eval, arguments.jobs, arguments.metrics, arguments.targets
+    )
+    result = evaluate_systems(_systems(arguments, names, scoring, out), data, scoring, out)
+    records = [out / "records" / name for name in names.values()]
+    page = write_report(records, out / "report")
+    print(f"{result.text}\n\nLook and listen: {page}")
+    return 0
+
+
+def system_names(models: Sequence[str], folders: Sequence[str]) -> Dict[Tuple[str, str], str]:
+    """What to call models and folders of estimates: the last part of their name, or all of it."""
+    from .batch import model_folder
+
+    keys = [*(("model", name) for name in models), *(("estimates", each) for each in folders)]
+    short = {key: model_folder(key[1]) for key in dict.fromkeys(keys)}
+    taken = [*short.values(), "mixture", "static filter", "ratio-mask oracle"]
+    return {
+        key: name if taken.count(name) == 1 else key[1].strip("/").replace("/", "_")
+        for key, name in short.items()
+    }
+
+
+def _test_data(arguments: argparse.Namespace, out: Path) -> Tuple[TestData, List[str]]:
+    """The songs to score on, and the names of all their sources."""
+    from asteroid_xscheme.recipes.config import SOURCES
+    from asteroid_xscheme.recipes.data import find_tracks
+    from asteroid_xscheme.recipes.data.tracks import prepared_dataset, source_files, track_folders
+    from asteroid_xscheme.recipes.evaluation import TestData
+
+    root = Path(arguments.data).expanduser()
+    names = {name for folder in track_folders(root, "test") for name in source_files(folder)}
+    sources = sorted(names, key=lambda s: (SOURCES.index(s) if s in SOURCES else len(SOURCES), s))
+
+    def tracks(subset: str) -> List[Track]:
+        return find_tracks(root, subset, sources) if (root / subset).is_dir() else []
+
+    subsets = {subset: tracks(subset) for subset in _SUBSETS}
+    baselines = None if arguments.no_baselines else out / "scores"
+    train = tracks("train") if baselines else []
+    if baselines and not train:
+        print(f"{root} has no train/: the static filter, which is learnt there, is left out.")
+    name = prepared_dataset(root) or root.resolve().name
+    there = {subset: found for subset, found in subsets.items() if found}
+    return TestData(name, there, train, baselines), sources
+
+
+def _systems(
+    arguments: argparse.Namespace,
+    names: Dict[Tuple[str, str], str],
+    scoring: Scoring,
+    out: Path,
+) -> Iterator[System]:
+    """Models, each loaded when it is its turn, and folders of estimates."""
+    from asteroid_xscheme.recipes.evaluation import estimates_system
+
+    for (kind, given), name in names.items():
+        places = out / "scores" / name, out / "records" / name / "record.json"
+        if kind == "model":
+            yield _model(arguments, given, name, scoring, out)
+        else:
+            folder = Path(given).expanduser()
+            yield estimates_system(name, folder, scoring, places, f"estimates in {given}")
+
+
+def _model(
+    arguments: argparse.Namespace, given: str, name: str, scoring: Scoring, out: Path
+) -> System:
+    from dataclasses import replace
+
+    from asteroid_xscheme.models import BridgedModel
+    from asteroid_xscheme.recipes.evaluation import ScoringError, model_system
+    from asteroid_xscheme.recipes.identity import weights_hash
+    from asteroid_xscheme.separation import Separator
+    from asteroid_xscheme.weights import load_package
+
+    package = load_package(given, offline=arguments.offline)
+    options = {
+        "chunk_seconds": arguments.segment,
+        "overlap": arguments.overlap,
+        "flip_channels": arguments.flip_channels,
+        "wiener": arguments.wiener,
+        "wiener_iterations": arguments.niter,
+        "wiener_window": arguments.wiener_win_len or None,
+        "softmask": arguments.softmask,
+    }
+    separator = Separator(BridgedModel.from_pretrained(package), arguments.device, **options)
+    if not scoring.targets:
+        targets = [source for source in separator.sources if source in scoring.sources]
+        if not targets:
+            raise ScoringError(
+                f"{given} separates {', '.join(separator.sources)}; the songs have "
+                f"{', '.join(scoring.sources)}."
+            )
+        scoring = replace(scoring, targets=targets)
+    options["wiener_iterations"] = separator.options.iterations
+    conditions = f"Wiener iterations: {separator.options.iterations}; BSSEval: {scoring.bss_eval}"
+    return model_system(
+        name,
+        separator.separate,
+        {"model": weights_hash(package), "separation": options},
+        scoring,
+        (out / "scores" / name, out / "estimates" / name, out / "records" / name / "record.json"),
+        not arguments.no_estimates,
+        conditions,
+    )
