@@ -18,6 +18,7 @@ from asteroid.masknn import activations, norms
 from asteroid.masknn.convolutional import Conv1DBlock
 from torch import nn
 
+from .conv_tasnet_config import ConvTasNetConfig
 from .temporal_block import hidden_features, normalize
 
 ASTEROID_VARIANT = {
@@ -34,76 +35,37 @@ ASTEROID_VARIANT = {
 class ConvTasNet(nn.Module):
     """Encoder, separator and decoder of n_masks sources, step by step.
 
-    Letters are the paper's: N filters of L samples, B bottleneck and H hidden channels, Sc skip
-    channels, P taps, X blocks in each of R repeats. In shapes B is the batch, K the number of
-    the encoder's frames.
+    In shapes B is the batch, N the filters, K the number of the encoder's frames.
 
     Args:
         nb_channels: Channels C of the waveforms.
         n_masks: Sources of this network.
-        n_filters: N, channels of the encoder.
-        kernel_size: L, samples of a filter.
-        stride: Samples between two frames; None for half of `kernel_size`.
-        bn_chan: B, channels of the residual stream.
-        hid_chan: H, channels inside a block.
-        skip_chan: Sc, channels of the skip connections; 0 for none.
-        conv_kernel_size: P, odd number of taps of the depthwise convolutions.
-        n_blocks: X, blocks per repeat, of dilations 1, 2, 4, ...
-        n_repeats: R.
-        norm_type: Norm in the blocks, a name of `asteroid.masknn.norms`.
-        bottleneck_norm: Norm of the encoding before the bottleneck.
-        bias: Whether the separator's convolutions have biases; encoder and decoder have none.
-        mask_prelu: Whether a PReLU stands before the mask's convolution.
-        mask_act: Activation of the masks, a name of `asteroid.masknn.activations`.
-        encoder_activation: Activation of the encoding.
-
-    Raises:
-        ValueError: If `conv_kernel_size` is even or the stride leaves samples out.
+        config: What it is built from.
     """
 
     def __init__(
-        self,
-        nb_channels: int,
-        n_masks: int,
-        n_filters: int = 256,
-        kernel_size: int = 20,
-        stride: Optional[int] = None,
-        bn_chan: int = 256,
-        hid_chan: int = 512,
-        skip_chan: int = 0,
-        conv_kernel_size: int = 3,
-        n_blocks: int = 10,
-        n_repeats: int = 4,
-        norm_type: str = "gLN",
-        bottleneck_norm: str = "cLN",
-        bias: bool = False,
-        mask_prelu: bool = False,
-        mask_act: str = "relu",
-        encoder_activation: str = "relu",
+        self, nb_channels: int, n_masks: int, config: ConvTasNetConfig = ConvTasNetConfig()
     ):
         super().__init__()
-        stride = stride or kernel_size // 2
-        _check_sizes(kernel_size, stride, conv_kernel_size)
+        n_filters, bn_chan, bias = config.n_filters, config.bn_chan, config.bias
+        framing = config.kernel_size, config.hop
         self.n_masks = n_masks
-        self.skip_chan = skip_chan
-        self.stride = stride
-        self.encoder = nn.Conv1d(nb_channels, n_filters, kernel_size, stride, bias=False)
-        self.encoder_activation = activations.get(encoder_activation)()
-        self.bottleneck_norm = norms.get(bottleneck_norm)(n_filters)
+        self.skip_chan = config.skip_chan
+        self.stride = config.hop
+        self.encoder = nn.Conv1d(nb_channels, n_filters, *framing, bias=False)
+        self.encoder_activation = activations.get(config.encoder_activation)()
+        self.bottleneck_norm = norms.get(config.bottleneck_norm)(n_filters)
         self.bottleneck_conv = nn.Conv1d(n_filters, bn_chan, 1, bias=bias)
         self.repeats = nn.ModuleList(
-            nn.ModuleList(
-                _block(bn_chan, hid_chan, skip_chan, conv_kernel_size, 2**x, norm_type, bias)
-                for x in range(n_blocks)
-            )
-            for _ in range(n_repeats)
+            nn.ModuleList(_block(config, dilation=2**x) for x in range(config.n_blocks))
+            for _ in range(config.n_repeats)
         )
         if self._unused_conv is not None:
             self._unused_conv.requires_grad_(False)
-        self.mask_prelu = nn.PReLU() if mask_prelu else nn.Identity()
-        self.mask_conv = nn.Conv1d(skip_chan or bn_chan, n_masks * n_filters, 1, bias=bias)
-        self.mask_activation = _mask_activation(mask_act, n_masks)
-        self.decoder = nn.ConvTranspose1d(n_filters, nb_channels, kernel_size, stride, bias=False)
+        self.mask_prelu = nn.PReLU() if config.mask_prelu else nn.Identity()
+        self.mask_conv = nn.Conv1d(self.skip_chan or bn_chan, n_masks * n_filters, 1, bias=bias)
+        self.mask_activation = _mask_activation(config.mask_act, n_masks)
+        self.decoder = nn.ConvTranspose1d(n_filters, nb_channels, *framing, bias=False)
         _initialize(self)
 
     @property
@@ -176,10 +138,17 @@ class ConvTasNet(nn.Module):
         return per_frame * sample_rate / self.stride
 
 
-def _block(bn_chan, hid_chan, skip_chan, n_taps, dilation, norm_type, bias) -> Conv1DBlock:
-    padding = (n_taps - 1) * dilation // 2
-    block = Conv1DBlock(bn_chan, hid_chan, skip_chan, n_taps, padding, dilation, norm_type)
-    if not bias:
+def _block(config: ConvTasNetConfig, dilation: int) -> Conv1DBlock:
+    block = Conv1DBlock(
+        config.bn_chan,
+        config.hid_chan,
+        config.skip_chan,
+        config.conv_kernel_size,
+        padding=(config.conv_kernel_size - 1) * dilation // 2,
+        dilation=dilation,
+        norm_type=config.norm_type,
+    )
+    if not config.bias:
         for conv in block.modules():
             if isinstance(conv, nn.Conv1d):
                 conv.register_parameter("bias", None)
@@ -192,13 +161,6 @@ def _mask_activation(name: str, n_masks: int) -> nn.Module:
     if n_masks == 1:
         raise ValueError("Expected a mask_act of one source at a time; softmax needs joint=True.")
     return activations.get(name)(dim=1)
-
-
-def _check_sizes(kernel_size: int, stride: int, conv_kernel_size: int) -> None:
-    if not 1 <= stride <= kernel_size:
-        raise ValueError(f"Expected a stride from 1 to kernel_size {kernel_size}, got {stride}.")
-    if conv_kernel_size % 2 == 0:
-        raise ValueError(f"Expected an odd conv_kernel_size, got {conv_kernel_size}.")
 
 
 def _initialize(network: nn.Module) -> None:

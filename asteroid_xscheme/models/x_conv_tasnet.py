@@ -9,7 +9,7 @@ Reference: R. Sawata et al., "The whole is greater than the sum of its parts: im
 separation by bridging networks", 2024, https://arxiv.org/abs/2305.07855.
 """
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ from ..bridge import BridgeChoice
 from ..dsp.stft import magnitude, stft
 from .base import BridgedModel, as_batch
 from .conv_tasnet import ConvTasNet
+from .conv_tasnet_config import ConvTasNetConfig
 
 _FLOOR = 1e-6  # below it |S|^p has no usable gradient
 
@@ -58,9 +59,10 @@ class XConvTasNet(BridgedModel):
         nb_channels: Channels C of the waveforms. A mono model reads the mean of its channels.
         sample_rate: Rate of the waveforms in Hz.
         bridge: True, False, or names of bridging points.
+        **network: What each source's network is built from, as in :class:`ConvTasNetConfig`.
 
-    The other arguments are those of :class:`~asteroid_xscheme.models.conv_tasnet.ConvTasNet`, the
-    network of each source.
+    Raises:
+        ValueError: If no such network or bridge can be built.
     """
 
     title = "X-Conv-TasNet"
@@ -73,21 +75,6 @@ class XConvTasNet(BridgedModel):
         window_length: int = 4096,
         in_chan: int = 4096,
         n_hop: int = 1024,
-        n_filters: int = 256,
-        kernel_size: int = 20,
-        stride: Optional[int] = None,
-        bn_chan: int = 256,
-        hid_chan: int = 512,
-        skip_chan: int = 0,
-        conv_kernel_size: int = 3,
-        n_blocks: int = 10,
-        n_repeats: int = 4,
-        norm_type: str = "gLN",
-        bottleneck_norm: str = "cLN",
-        bias: bool = False,
-        mask_prelu: bool = False,
-        mask_act: str = "relu",
-        encoder_activation: str = "relu",
         spec_power: float = 1,
         return_spectrograms: bool = True,
         return_time_signals: bool = True,
@@ -96,27 +83,12 @@ class XConvTasNet(BridgedModel):
         nb_channels: int = 2,
         sample_rate: float = 44100,
         bridge: BridgeChoice = True,
+        **network: Any,
     ):
-        self.bridge_points = () if joint else _points(n_repeats)
+        self.config = ConvTasNetConfig(**network)
+        self.bridge_points = () if joint else _points(self.config.n_repeats)
         self.default_bridge_points = () if joint else type(self).default_bridge_points
         super().__init__(sources, sample_rate, nb_channels, bridge)
-        self.network_args = {
-            "n_filters": n_filters,
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "bn_chan": bn_chan,
-            "hid_chan": hid_chan,
-            "skip_chan": skip_chan,
-            "conv_kernel_size": conv_kernel_size,
-            "n_blocks": n_blocks,
-            "n_repeats": n_repeats,
-            "norm_type": norm_type,
-            "bottleneck_norm": bottleneck_norm,
-            "bias": bias,
-            "mask_prelu": mask_prelu,
-            "mask_act": mask_act,
-            "encoder_activation": encoder_activation,
-        }
         self.in_chan = self.n_fft = in_chan
         self.n_hop = self.hop = n_hop
         self.spec_power = spec_power
@@ -127,7 +99,7 @@ class XConvTasNet(BridgedModel):
         self.register_buffer("window", torch.hann_window(window_length), persistent=False)
         n_networks, n_masks = (1, len(self.sources)) if joint else (len(self.sources), 1)
         self.networks = nn.ModuleList(
-            ConvTasNet(nb_channels, n_masks, **self.network_args) for _ in range(n_networks)
+            ConvTasNet(nb_channels, n_masks, self.config) for _ in range(n_networks)
         )
 
     def compute_for_loss(self, spectrograms: bool, waveforms: bool) -> None:
@@ -168,16 +140,16 @@ class XConvTasNet(BridgedModel):
     def _separate(self, streams: List[torch.Tensor]) -> List[torch.Tensor]:
         """What the masks are made of, one tensor per network, from the bottlenecks' outputs."""
         skips: List[Optional[torch.Tensor]] = [None] * len(streams)
-        for index in range(self.network_args["n_repeats"]):
+        for index in range(self.config.n_repeats):
             states = [
                 self._run_repeat(network, index, stream, skip)
                 for network, stream, skip in zip(self.networks, streams, skips)
             ]
             streams, skips = map(list, zip(*states))
             streams = self.bridges(f"repeat{index + 1}", streams)
-            if self.network_args["skip_chan"]:
+            if self.config.skip_chan:
                 skips = self.bridges(f"repeat{index + 1}", skips)
-        return skips if self.network_args["skip_chan"] else streams
+        return skips if self.config.skip_chan else streams
 
     def _run_repeat(self, network: ConvTasNet, index: int, stream, skips):
         if not (self.checkpointing and torch.is_grad_enabled()):
@@ -206,7 +178,7 @@ class XConvTasNet(BridgedModel):
         """Arguments that rebuild the model."""
         return {
             **super().get_model_args(),
-            **self.network_args,
+            **self.config.arguments(),
             "window_length": self.window.numel(),
             "in_chan": self.in_chan,
             "n_hop": self.n_hop,

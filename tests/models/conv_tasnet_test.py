@@ -7,6 +7,7 @@ from asteroid.masknn.convolutional import Conv1DBlock
 from torch.utils.flop_counter import FlopCounterMode
 
 from asteroid_xscheme.models.conv_tasnet import ASTEROID_VARIANT, ConvTasNet
+from asteroid_xscheme.models.conv_tasnet_config import ConvTasNetConfig
 from asteroid_xscheme.models.temporal_block import hidden_features
 
 SMALL = dict(n_filters=7, kernel_size=8, bn_chan=5, hid_chan=6, n_blocks=3, n_repeats=2)
@@ -23,7 +24,7 @@ def network(nb_channels=2, n_masks=1, **options):
     """A small network whose one-dimensional parameters are not where they start."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        built = ConvTasNet(nb_channels, n_masks, **{**SMALL, **options})
+        built = ConvTasNet(nb_channels, n_masks, ConvTasNetConfig(**{**SMALL, **options}))
         for parameter in built.parameters():
             if parameter.dim() == 1:
                 parameter.data += 0.3 * torch.rand_like(parameter)
@@ -64,7 +65,7 @@ def separate_by_modules(net, wav):
 )
 def test_default_sizes_have_the_published_number_of_parameters(n_masks, options, expected):
     with torch.device("meta"):
-        net = ConvTasNet(2, n_masks, **options)
+        net = ConvTasNet(2, n_masks, ConvTasNetConfig(**options))
     assert sum(parameter.numel() for parameter in net.parameters()) == expected
 
 

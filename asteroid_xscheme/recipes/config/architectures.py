@@ -8,9 +8,10 @@ import dataclasses
 import inspect
 import typing
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Type
+from typing import Any, Dict, List, Mapping, Type
 
 from ...models import BridgedModel, find_model
+from ...models.conv_tasnet_config import ConvTasNetConfig
 from .options import ConfigError, option
 
 _FROM_DATA = ("sources", "sample_rate")  # arguments that are options of the data
@@ -70,27 +71,18 @@ class XD3NetConfig:
         return args
 
 
-@dataclass
-class XConvTasNetConfig:
-    """X-Conv-TasNet: one Conv-TasNet per source, bridged."""
+@dataclass(frozen=True)
+class _Networks:
+    """How the networks of an X-Conv-TasNet are joined: the first of its options."""
 
     bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
     joint: bool = option(False, "one network of J masks, the original of the papers")
-    n_filters: int = option(256, "filters of the encoder (N)")
-    kernel_size: int = option(20, "length of the filters in samples (L)")
-    stride: Optional[int] = option(None, "hop of the filters; none is half their length")
-    bn_chan: int = option(256, "channels of the bottleneck (B)")
-    hid_chan: int = option(512, "channels inside a block (H)")
-    skip_chan: int = option(0, "channels of the skip connections (Sc), 0 for none")
-    conv_kernel_size: int = option(3, "kernel of the blocks (P)")
-    n_blocks: int = option(10, "blocks in a repeat (X)")
-    n_repeats: int = option(4, "repeats (R)")
-    norm_type: str = option("gLN", "norm of the blocks")
-    bottleneck_norm: str = option("cLN", "norm before the bottleneck")
-    bias: bool = option(False, "biases in the convolutions")
-    mask_prelu: bool = option(False, "PReLU before the masks")
-    mask_act: str = option("relu", "activation of the masks")
-    encoder_activation: str = option("relu", "activation of the encoder")
+
+
+@dataclass(frozen=True)
+class XConvTasNetConfig(ConvTasNetConfig, _Networks):
+    """X-Conv-TasNet: one Conv-TasNet per source, bridged."""
+
     checkpointing: bool = option(
         False, "compute repeats twice in training, to save memory", affects_result=False
     )

@@ -60,7 +60,7 @@ def result_options(group: Any) -> Dict[str, Any]:
     return {
         field.name: getattr(group, field.name)
         for field in dataclasses.fields(group)
-        if field.metadata["affects_result"]
+        if field.metadata.get("affects_result", True)
     }
 
 
