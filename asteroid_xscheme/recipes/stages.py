@@ -28,7 +28,7 @@ from .evaluation import (
     write_csv,
     write_record,
 )
-from ..models import BridgedModel, find_model
+from ..models import BridgedModel
 from .report import write_report
 from ..separation import Separator
 
@@ -136,8 +136,7 @@ def _conditions(config: Config) -> str:
 
 def run_name(config: Config) -> str:
     """What a run's model is called in tables: X-UMX, with its points, or UMX without bridges."""
-    model_class, bridge = find_model(config.architecture), config.model.bridge
-    name = model_class.title or model_class.__name__
+    name, bridge = config.model.title(config.architecture), config.model.bridge
     if bridge is True:
         return name
     return f"{name} ({', '.join(bridge)})" if bridge else name.removeprefix("X-")

@@ -31,7 +31,7 @@ from ..weights import save_package
 from .config import Config, ConfigError
 from .data import MusicDataModule, dataset_infos, magnitude_statistics
 from ..losses import MultiDomainLoss, WaveformL1Loss
-from ..models import BridgedModel, find_model
+from ..models import BridgedModel
 from .system import Loss, SeparationSystem
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,8 @@ def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
     process computes and the others, and later runs, read.
     """
     args = config.model.model_args(config.data.sample_rate)
-    model_class = find_model(config.architecture)
-    model = model_class(config.data.sources, sample_rate=config.data.sample_rate, **args)
+    model_class = config.model.model_class(config.architecture)
+    model = model_class(sources=config.data.sources, sample_rate=config.data.sample_rate, **args)
     model.fit_segments(data.segment)
     if config.training.pretrained is None:
         model.start_normalisation(partial(_input_statistics, model, data))

@@ -1,0 +1,311 @@
+"""The X-scheme around any network: J modules that nobody edited, bridged at named submodules.
+
+Each network runs in a coroutine of its own (a greenlet). At a point it waits until its siblings
+have arrived, and goes on with the mean of what all of them brought. One runs at a time, in the
+order of the networks. What torch keeps per thread, gradients and autocast, is each network's own:
+a network that opens `no_grad` or `autocast` around a point neither leaks it nor loses it. Other
+states that a network would hold open while its siblings run are refused by name.
+
+    networks = BridgedNetworks([OpenUnmix() for _ in sources], ["lstm", "fc2"])
+    estimates = networks(magnitudes)  # a list, one output per network: X-UMX
+
+Reference: R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is greater
+than the sum of its parts: improving music source separation by bridging networks", EURASIP Journal
+on Audio, Speech, and Music Processing 2024:39, https://arxiv.org/abs/2305.07855.
+"""
+
+import difflib
+from collections import Counter
+from contextvars import copy_context
+from typing import Any, List, NamedTuple, Sequence, Tuple, Union
+
+import greenlet
+import torch
+from torch import nn
+
+from .bridge import average
+from .errors import XSchemeError
+from .torch_modes import ThreadModes, foreign_state, surroundings
+
+_OUTPUT = "output"
+_NO_GRAPH = (
+    "BridgedNetworks runs its networks in coroutines, which torch.jit, torch.export and "
+    "torch.compile cannot look through: run it as it is, or compile submodules of the networks "
+    "that hold no point."
+)
+
+
+class BridgingError(XSchemeError):
+    """Networks cannot be bridged at a point: which, why, and what to do."""
+
+
+class BridgedNetworks(nn.Module):
+    """J networks that share the mean of their features at named submodules.
+
+    A point "name" replaces the *input* of the submodule of that name by the mean over the networks,
+    "name:output" its *output*. Of several inputs or outputs, in tuples or by keyword, the first
+    tensor is meant. A submodule that is called several times is bridged each time. All networks
+    must reach the same points in the same order; without points they are J independent networks.
+
+    A network belongs to the `BridgedNetworks` that took it last. Its points may not be reached
+    outside a call of that one: activation checkpointing of *part* of a network that holds a point
+    is refused; checkpoint the whole call, or parts between points.
+
+    Args:
+        networks: J >= 1 modules, which are called with whatever this one is called with.
+        points: Names of submodules that all of them have.
+
+    Raises:
+        BridgingError: If a point is no submodule, or later, in a call, if the networks do not meet.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], points: Union[str, Sequence[str]]):
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.points = (points,) if isinstance(points, str) else tuple(points)
+        _check_networks(self.networks)
+        _check_points(self.points)
+        submodules = [
+            {id(module): module for module in _find_all(self.networks, name)}.values()
+            for name, _ in map(_split, self.points)
+        ]
+        for module in self.networks.modules():
+            _forget_points(module)
+        self._meetings = [_make_meeting(point) for point in self.points]
+        for meeting, modules in zip(self._meetings, submodules):
+            for module in modules:
+                meeting.attach(module)
+
+    def forward(self, *args: Any, **kwargs: Any) -> List[Any]:
+        """The outputs of all networks, each called with these arguments."""
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+            _refuse_graph()
+        modes = ThreadModes.current()
+        runs = [
+            _Run(self, index, lambda network=network: network(*args, **kwargs))
+            for index, network in enumerate(self.networks)
+        ]
+        try:
+            return self._run_in_step(runs)
+        finally:
+            for run in runs:
+                run.stop()
+            modes.set()
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """What torch.jit.script asks for."""
+        return _refuse_graph()
+
+    def _run_in_step(self, runs: List["_Run"]) -> List[Any]:
+        """Let all networks go from point to point, until all of them are done."""
+        visits: Counter = Counter()
+        arrived = [run.switch() for run in runs]
+        while not all(run.dead for run in runs):
+            point = _common_point(runs, arrived, visits)
+            visits[point] += 1
+            mean = _mean(point, [arrival.features for arrival in arrived])
+            copies = [mean, *(mean.clone() for _ in runs[1:])]  # a network may change its own
+            arrived = [run.switch(copy) for run, copy in zip(runs, copies)]
+        missed = [point for point in self.points if not visits[point]]
+        if missed:
+            raise BridgingError(
+                f"No network reached {missed[0]!r}: its forward does not call that submodule as a "
+                "module in this mode. Choose another point; `xscheme points` lists those reached."
+            )
+        return arrived
+
+
+@torch.compiler.assume_constant_result  # so that torch.compile calls it, and stops
+def _refuse_graph() -> None:
+    raise BridgingError(_NO_GRAPH)
+
+
+class _Arrival(NamedTuple):
+    """A network at a point, with the features that it brings."""
+
+    point: str
+    features: torch.Tensor
+
+
+class _Run(greenlet.greenlet):
+    """One call of one network, which pauses at points."""
+
+    def __init__(self, owner: BridgedNetworks, index: int, call):
+        super().__init__(call)
+        self.gr_context = copy_context()
+        self.meetings = owner._meetings
+        self.index = index
+        self.around = surroundings()
+
+    def meet(self, point: str, features: torch.Tensor) -> torch.Tensor:
+        """Wait for the siblings at a point; their modes and this network's stay apart."""
+        foreign = foreign_state(self.around, surroundings())
+        if foreign:
+            raise BridgingError(
+                f"Network {self.index} reaches {point!r} inside {foreign}, which its siblings "
+                "would run in too. Choose a point outside of it, or switch it off; checkpointing "
+                "of the whole call works."
+            )
+        own = ThreadModes.current()
+        self.callers.set()
+        try:
+            return self.parent.switch(_Arrival(point, features))
+        finally:
+            own.set()
+
+    def switch(self, *values: Any) -> Any:
+        """Run until the next point, which is returned as an arrival, or to the network's output."""
+        self.callers = ThreadModes.current()
+        return super().switch(*values)
+
+    def stop(self) -> None:
+        """End a call that waits at a point, so that the contexts it holds open are closed."""
+        if self and not self.dead:
+            self.throw(greenlet.GreenletExit)
+
+
+class _Meeting:
+    """The hook of a point, on that submodule of every network."""
+
+    def __init__(self, point: str):
+        self.point = point
+
+    def exchange(self, values: Any) -> Any:
+        """Nested values with the mean over the networks in place of their first tensor."""
+        run = greenlet.getcurrent()
+        if not (isinstance(run, _Run) and any(self is meeting for meeting in run.meetings)):
+            raise BridgingError(
+                f"The point {self.point!r} was reached outside a call of BridgedNetworks: "
+                "activation checkpointing computes a network again without its siblings, or a "
+                "network was called by itself. Checkpoint the whole call; use a network alone as "
+                "BridgedNetworks([network], [])."
+            )
+        features = _first_tensor(values)
+        if features is None:
+            raise BridgingError(
+                f"No tensor passes {self.point!r} of network {run.index}, so there is nothing to "
+                "average. Choose another point."
+            )
+        return _with_first_tensor(values, run.meet(self.point, features))
+
+
+class _InputMeeting(_Meeting):
+    def attach(self, module: nn.Module) -> None:
+        module.register_forward_pre_hook(self, with_kwargs=True)
+
+    def __call__(self, module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple, dict]:
+        return self.exchange((args, kwargs))
+
+
+class _OutputMeeting(_Meeting):
+    def attach(self, module: nn.Module) -> None:
+        module.register_forward_hook(self)
+
+    def __call__(self, module: nn.Module, args: tuple, output: Any) -> Any:
+        return self.exchange(output)
+
+
+def _make_meeting(point: str) -> _Meeting:
+    return _OutputMeeting(point) if _split(point)[1] else _InputMeeting(point)
+
+
+def _forget_points(module: nn.Module) -> None:
+    """Take the hooks of an earlier `BridgedNetworks` off a module."""
+    for hooks in (module._forward_pre_hooks, module._forward_hooks):
+        for key in [key for key, hook in hooks.items() if isinstance(hook, _Meeting)]:
+            del hooks[key]
+
+
+def _split(point: str) -> Tuple[str, str]:
+    """Name of a submodule, and "output" or "" for its input."""
+    name, _, side = point.partition(":")
+    if not name or (side != _OUTPUT and name != point):
+        raise BridgingError(
+            f"Expected a point as 'name' (the input of a submodule) or 'name:output', got {point!r}"
+        )
+    return name, side
+
+
+def _check_networks(networks: Sequence[nn.Module]) -> None:
+    if not networks:
+        raise BridgingError("Expected one or more networks, got none.")
+    if len({id(network) for network in networks}) < len(networks):
+        raise BridgingError(
+            "Expected one network per source, got one twice. Build each, or use copy.deepcopy."
+        )
+
+
+def _check_points(points: Sequence[str]) -> None:
+    twice = [point for point, count in Counter(points).items() if count > 1]
+    if twice:
+        raise BridgingError(f"Expected different points, got {twice[0]!r} twice.")
+
+
+def _find_all(networks: Sequence[nn.Module], name: str) -> List[nn.Module]:
+    """The submodule of that name of every network."""
+    found = []
+    for index, network in enumerate(networks):
+        names = dict(network.named_modules(remove_duplicate=False))
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+            raise BridgingError(
+                f"Network {index}, a {type(network).__name__}, has no submodule {name!r}. "
+                f"Nearest: {', '.join(near) or ', '.join(list(names)[1:4]) or 'it has none'}."
+            )
+        found.append(names[name])
+    return found
+
+
+def _common_point(runs: Sequence[_Run], arrived: Sequence[Any], visits: Counter) -> str:
+    """The point at which all networks wait.
+
+    Raises:
+        BridgingError: If they wait at different points, or some are done.
+    """
+    places = [None if run.dead else arrival.point for run, arrival in zip(runs, arrived)]
+    if len(set(places)) == 1:
+        return places[0]
+    said = [
+        f"network {index} "
+        + ("has finished" if place is None else f"is at {place!r} for time {visits[place] + 1}")
+        for index, place in enumerate(places)
+    ]
+    raise BridgingError(
+        f"The networks do not meet: {', '.join(said)}. All have to reach the same points equally "
+        "often and in the same order; choose points that every call passes."
+    )
+
+
+def _mean(point: str, features: Sequence[torch.Tensor]) -> torch.Tensor:
+    shapes = [tuple(tensor.shape) for tensor in features]
+    if len(set(shapes)) > 1:
+        said = ", ".join(f"network {index} {shape}" for index, shape in enumerate(shapes))
+        raise BridgingError(
+            f"The networks cannot be bridged at {point!r}, where their features differ in shape: "
+            f"{said}. Give them one size, or choose another point."
+        )
+    return average(features)
+
+
+def _first_tensor(values: Any) -> Any:
+    """The first tensor in nested tuples, lists and dictionaries, or None."""
+    if isinstance(values, torch.Tensor):
+        return values
+    items = values.values() if isinstance(values, dict) else values
+    if isinstance(values, (tuple, list, dict)):
+        return next((x for x in map(_first_tensor, items) if x is not None), None)
+    return None
+
+
+def _with_first_tensor(values: Any, tensor: torch.Tensor) -> Any:
+    """A copy of nested values in which a tensor replaces the first one."""
+    if isinstance(values, torch.Tensor):
+        return tensor
+    keys = list(values) if isinstance(values, dict) else range(len(values))
+    items = {key: values[key] for key in keys}
+    first = next(key for key in keys if _first_tensor(items[key]) is not None)
+    items[first] = _with_first_tensor(items[first], tensor)
+    if isinstance(values, dict):
+        return type(values)(items)
+    is_named = isinstance(values, tuple) and type(values) is not tuple
+    return type(values)(*items.values()) if is_named else type(values)(items.values())
