@@ -69,8 +69,7 @@ class BridgedNetworks(nn.Module):
             {id(module): module for module in _find_all(self.networks, name)}.values()
             for name, _ in map(_split, self.points)
         ]
-        for module in self.networks.modules():
-            _forget_points(module)
+        _forget_points(self.networks)
         self._meetings = [_make_meeting(point) for point in self.points]
         for meeting, modules in zip(self._meetings, submodules):
             for module in modules:
@@ -186,6 +185,11 @@ class _Meeting:
                 f"No tensor passes {self.point!r} of network {run.index}, so there is nothing to "
                 "average. Choose another point."
             )
+        if not (features.is_floating_point() or features.is_complex()):
+            raise BridgingError(
+                f"{features.dtype} pass {self.point!r} of network {run.index}, which have no mean. "
+                "Choose another point."
+            )
         return _with_first_tensor(values, run.meet(self.point, features))
 
 
@@ -209,11 +213,15 @@ def _make_meeting(point: str) -> _Meeting:
     return _OutputMeeting(point) if _split(point)[1] else _InputMeeting(point)
 
 
-def _forget_points(module: nn.Module) -> None:
-    """Take the hooks of an earlier `BridgedNetworks` off a module."""
-    for hooks in (module._forward_pre_hooks, module._forward_hooks):
-        for key in [key for key, hook in hooks.items() if isinstance(hook, _Meeting)]:
-            del hooks[key]
+def _forget_points(networks: nn.Module) -> None:
+    """Take the hooks of an earlier `BridgedNetworks` off networks, but not of one inside them."""
+    inside = [x for x in networks.modules() if isinstance(x, BridgedNetworks)]
+    kept = {id(meeting) for module in inside for meeting in module._meetings}
+    for module in networks.modules():
+        for hooks in (module._forward_pre_hooks, module._forward_hooks):
+            for key, hook in list(hooks.items()):
+                if isinstance(hook, _Meeting) and id(hook) not in kept:
+                    del hooks[key]
 
 
 def _split(point: str) -> Tuple[str, str]:

@@ -57,7 +57,7 @@ def surroundings() -> Dict[str, Any]:
             torch.backends.cuda.mem_efficient_sdp_enabled(),
             torch.backends.cuda.math_sdp_enabled(),
         ),
-        "warnings.catch_warnings": warnings.filters,
+        "warnings.catch_warnings": id(warnings.filters),
         "another CUDA stream": torch.cuda.current_stream() if has_cuda else None,
         "another CUDA device": torch.cuda.current_device() if has_cuda else None,
     }
@@ -66,6 +66,6 @@ def surroundings() -> Dict[str, Any]:
 def foreign_state(before: Dict[str, Any], now: Dict[str, Any]) -> Optional[str]:
     """The name of a state that is not as it was before, or None."""
     for name, value in before.items():
-        if now[name] is not value and now[name] != value:
+        if now[name] != value:
             return name
     return None

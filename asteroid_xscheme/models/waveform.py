@@ -1,4 +1,4 @@
-"""Bridged models of waveforms: what their losses read beside the waveforms, spectrograms of them."""
+"""Bridged models of waveforms; what losses read beside the waveforms are spectrograms of them."""
 
 from typing import Optional, Sequence, Tuple
 
