@@ -1,13 +1,7 @@
-"""The X-scheme around any network: J modules that nobody edited, bridged at named submodules.
+"""J networks in step: each runs to its next point, all go on with the mean.
 
-Each network runs in a coroutine of its own (a greenlet). At a point it waits until its siblings
-have arrived, and goes on with the mean of what all of them brought. One runs at a time, in the
-order of the networks. What torch keeps per thread, gradients and autocast, is each network's own:
-a network that opens `no_grad` or `autocast` around a point neither leaks it nor loses it. Other
-states that a network would hold open while its siblings run are refused by name.
-
-    networks = BridgedNetworks([OpenUnmix() for _ in sources], ["lstm", "fc2"])
-    estimates = networks(magnitudes)  # a list, one output per network: X-UMX
+One runs at a time, in the order of the networks, so that their random numbers are drawn as if one
+were called after the other.
 
 Reference: R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is greater
 than the sum of its parts: improving music source separation by bridging networks", EURASIP Journal
@@ -16,27 +10,20 @@ on Audio, Speech, and Music Processing 2024:39, https://arxiv.org/abs/2305.07855
 
 import difflib
 from collections import Counter
-from contextvars import copy_context
-from typing import Any, List, NamedTuple, Sequence, Tuple, Union
+from typing import Any, List, Sequence, Union
 
-import greenlet
 import torch
 from torch import nn
 
-from .bridge import average
-from .errors import XSchemeError
-from .torch_modes import ThreadModes, foreign_state, surroundings
+from ..bridge import average
+from .modes import ThreadModes
+from .points import BridgingError, Meeting, Run, make_meeting, split_point
 
-_OUTPUT = "output"
 _NO_GRAPH = (
     "BridgedNetworks runs its networks in coroutines, which torch.jit, torch.export and "
     "torch.compile cannot look through: run it as it is, or compile submodules of the networks "
     "that hold no point."
 )
-
-
-class BridgingError(XSchemeError):
-    """Networks cannot be bridged at a point: which, why, and what to do."""
 
 
 class BridgedNetworks(nn.Module):
@@ -67,10 +54,10 @@ class BridgedNetworks(nn.Module):
         _check_points(self.points)
         submodules = [
             {id(module): module for module in _find_all(self.networks, name)}.values()
-            for name, _ in map(_split, self.points)
+            for name, _ in map(split_point, self.points)
         ]
         _forget_points(self.networks)
-        self._meetings = [_make_meeting(point) for point in self.points]
+        self._meetings = [make_meeting(point) for point in self.points]
         for meeting, modules in zip(self._meetings, submodules):
             for module in modules:
                 meeting.attach(module)
@@ -81,7 +68,7 @@ class BridgedNetworks(nn.Module):
             _refuse_graph()
         modes = ThreadModes.current()
         runs = [
-            _Run(self, index, lambda network=network: network(*args, **kwargs))
+            Run(self._meetings, index, lambda network=network: network(*args, **kwargs))
             for index, network in enumerate(self.networks)
         ]
         try:
@@ -95,7 +82,7 @@ class BridgedNetworks(nn.Module):
         """What torch.jit.script asks for."""
         return _refuse_graph()
 
-    def _run_in_step(self, runs: List["_Run"]) -> List[Any]:
+    def _run_in_step(self, runs: List[Run]) -> List[Any]:
         """Let all networks go from point to point, until all of them are done."""
         visits: Counter = Counter()
         arrived = [run.switch() for run in runs]
@@ -119,100 +106,6 @@ def _refuse_graph() -> None:
     raise BridgingError(_NO_GRAPH)
 
 
-class _Arrival(NamedTuple):
-    """A network at a point, with the features that it brings."""
-
-    point: str
-    features: torch.Tensor
-
-
-class _Run(greenlet.greenlet):
-    """One call of one network, which pauses at points."""
-
-    def __init__(self, owner: BridgedNetworks, index: int, call):
-        super().__init__(call)
-        self.gr_context = copy_context()
-        self.meetings = owner._meetings
-        self.index = index
-        self.around = surroundings()
-
-    def meet(self, point: str, features: torch.Tensor) -> torch.Tensor:
-        """Wait for the siblings at a point; their modes and this network's stay apart."""
-        foreign = foreign_state(self.around, surroundings())
-        if foreign:
-            raise BridgingError(
-                f"Network {self.index} reaches {point!r} inside {foreign}, which its siblings "
-                "would run in too. Choose a point outside of it, or switch it off; checkpointing "
-                "of the whole call works."
-            )
-        own = ThreadModes.current()
-        self.callers.set()
-        try:
-            return self.parent.switch(_Arrival(point, features))
-        finally:
-            own.set()
-
-    def switch(self, *values: Any) -> Any:
-        """Run until the next point, which is returned as an arrival, or to the network's output."""
-        self.callers = ThreadModes.current()
-        return super().switch(*values)
-
-    def stop(self) -> None:
-        """End a call that waits at a point, so that the contexts it holds open are closed."""
-        if self and not self.dead:
-            self.throw(greenlet.GreenletExit)
-
-
-class _Meeting:
-    """The hook of a point, on that submodule of every network."""
-
-    def __init__(self, point: str):
-        self.point = point
-
-    def exchange(self, values: Any) -> Any:
-        """Nested values with the mean over the networks in place of their first tensor."""
-        run = greenlet.getcurrent()
-        if not (isinstance(run, _Run) and any(self is meeting for meeting in run.meetings)):
-            raise BridgingError(
-                f"The point {self.point!r} was reached outside a call of BridgedNetworks: "
-                "activation checkpointing computes a network again without its siblings, or a "
-                "network was called by itself. Checkpoint the whole call; use a network alone as "
-                "BridgedNetworks([network], [])."
-            )
-        features = _first_tensor(values)
-        if features is None:
-            raise BridgingError(
-                f"No tensor passes {self.point!r} of network {run.index}, so there is nothing to "
-                "average. Choose another point."
-            )
-        if not (features.is_floating_point() or features.is_complex()):
-            raise BridgingError(
-                f"{features.dtype} pass {self.point!r} of network {run.index}, which have no mean. "
-                "Choose another point."
-            )
-        return _with_first_tensor(values, run.meet(self.point, features))
-
-
-class _InputMeeting(_Meeting):
-    def attach(self, module: nn.Module) -> None:
-        module.register_forward_pre_hook(self, with_kwargs=True)
-
-    def __call__(self, module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple, dict]:
-        return self.exchange((args, kwargs))
-
-
-class _OutputMeeting(_Meeting):
-    def attach(self, module: nn.Module) -> None:
-        module.register_forward_hook(self)
-
-    def __call__(self, module: nn.Module, args: tuple, output: Any) -> Any:
-        return self.exchange(output)
-
-
-def _make_meeting(point: str) -> _Meeting:
-    return _OutputMeeting(point) if _split(point)[1] else _InputMeeting(point)
-
-
 def _forget_points(networks: nn.Module) -> None:
     """Take the hooks of an earlier `BridgedNetworks` off networks, but not of one inside them."""
     inside = [x for x in networks.modules() if isinstance(x, BridgedNetworks)]
@@ -220,18 +113,8 @@ def _forget_points(networks: nn.Module) -> None:
     for module in networks.modules():
         for hooks in (module._forward_pre_hooks, module._forward_hooks):
             for key, hook in list(hooks.items()):
-                if isinstance(hook, _Meeting) and id(hook) not in kept:
+                if isinstance(hook, Meeting) and id(hook) not in kept:
                     del hooks[key]
-
-
-def _split(point: str) -> Tuple[str, str]:
-    """Name of a submodule, and "output" or "" for its input."""
-    name, _, side = point.partition(":")
-    if not name or (side != _OUTPUT and name != point):
-        raise BridgingError(
-            f"Expected a point as 'name' (the input of a submodule) or 'name:output', got {point!r}"
-        )
-    return name, side
 
 
 def _check_networks(networks: Sequence[nn.Module]) -> None:
@@ -264,7 +147,7 @@ def _find_all(networks: Sequence[nn.Module], name: str) -> List[nn.Module]:
     return found
 
 
-def _common_point(runs: Sequence[_Run], arrived: Sequence[Any], visits: Counter) -> str:
+def _common_point(runs: Sequence[Run], arrived: Sequence[Any], visits: Counter) -> str:
     """The point at which all networks wait.
 
     Raises:
@@ -293,27 +176,3 @@ def _mean(point: str, features: Sequence[torch.Tensor]) -> torch.Tensor:
             f"{said}. Give them one size, or choose another point."
         )
     return average(features)
-
-
-def _first_tensor(values: Any) -> Any:
-    """The first tensor in nested tuples, lists and dictionaries, or None."""
-    if isinstance(values, torch.Tensor):
-        return values
-    items = values.values() if isinstance(values, dict) else values
-    if isinstance(values, (tuple, list, dict)):
-        return next((x for x in map(_first_tensor, items) if x is not None), None)
-    return None
-
-
-def _with_first_tensor(values: Any, tensor: torch.Tensor) -> Any:
-    """A copy of nested values in which a tensor replaces the first one."""
-    if isinstance(values, torch.Tensor):
-        return tensor
-    keys = list(values) if isinstance(values, dict) else range(len(values))
-    items = {key: values[key] for key in keys}
-    first = next(key for key in keys if _first_tensor(items[key]) is not None)
-    items[first] = _with_first_tensor(items[first], tensor)
-    if isinstance(values, dict):
-        return type(values)(items)
-    is_named = isinstance(values, tuple) and type(values) is not tuple
-    return type(values)(*items.values()) if is_named else type(values)(items.values())
