@@ -123,7 +123,8 @@ ASTEROID = {
     ),
     "SuDORMRFNet": (
         lambda: SuDORMRFNet(
-            1, n_filters=8, kernel_size=9, stride=4, bn_chan=4, num_blocks=2, upsampling_depth=2, mask_act="relu"
+            1, n_filters=8, kernel_size=9, stride=4, bn_chan=4, num_blocks=2, upsampling_depth=2,
+            mask_act="relu",
         ),
         ["masker.sm"],
     ),

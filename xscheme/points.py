@@ -131,7 +131,7 @@ def _shape(values: Any) -> Optional[tuple]:
 
 
 def _find_bridgeable(networks: Sequence[Any], mixture: Any, names: List[str]) -> List[str]:
-    """Of some submodules those at which copies can be bridged: tried all at once, then in halves."""
+    """Of some submodules those where copies can be bridged: tried all at once, then in halves."""
     from asteroid_xscheme.bridged_networks import BridgedNetworks, BridgingError
 
     if not names:
