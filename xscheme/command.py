@@ -8,9 +8,8 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from . import separate
+from . import points, separate
 from .messages import message_of, printable
-from .points import add_points
 
 #: read by libraries as they start, here or in child processes; see docs/choices.md
 _ENVIRONMENT = {
@@ -55,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_data(commands)
     _add_ablate(commands)
-    add_points(commands)
+    points.add_arguments(commands)
     _add_report(commands)
     return parser
 

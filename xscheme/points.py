@@ -24,7 +24,7 @@ class Submodule(NamedTuple):
     can_bridge: bool
 
 
-def add_points(commands) -> None:
+def add_arguments(commands) -> None:
     """Add the command and its arguments."""
     parser = commands.add_parser(
         "points",

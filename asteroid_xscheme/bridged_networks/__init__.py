@@ -1,7 +1,7 @@
 """The X-scheme around any network: J modules that nobody edited, bridged at named submodules.
 
-    networks = BridgedNetworks([OpenUnmix() for _ in sources], ["lstm", "fc2"])
-    estimates = networks(magnitudes)  # a list, one output per network: X-UMX
+networks = BridgedNetworks([OpenUnmix() for _ in sources], ["lstm", "fc2"])
+estimates = networks(magnitudes)  # a list, one output per network: X-UMX
 """
 
 from .nested import first_tensor

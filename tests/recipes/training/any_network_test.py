@@ -12,6 +12,14 @@ from asteroid_xscheme.recipes.stages import run_name
 from asteroid_xscheme.recipes.training import train
 from asteroid_xscheme.weights import CheckpointError
 
+pytestmark = pytest.mark.filterwarnings(
+    # Lightning 2.6 with torch 2.13, of Lightning's own code:
+    "ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+    # advice for long runs that a run of seconds does not need:
+    "ignore:The '.*_dataloader' does not have many workers",
+    "ignore:The number of training batches",
+)
+
 READ = """
 import sys
 from asteroid_xscheme import BridgedModel
