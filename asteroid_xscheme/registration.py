@@ -2,8 +2,9 @@
 
 asteroid has no way to plug models in, so this module sets a few of its names, and no others:
 
-- `asteroid.models`: XUMX, XD3Net, XConvTasNet. Ours replaces asteroid's XUMX: that of the release
-  0.7.0 raises an error with any current torch, that of the master branch cannot separate.
+- `asteroid.models`: XUMX, XD3Net, XConvTasNet, XScheme, XSchemeOfMagnitudes. Ours replaces
+  asteroid's XUMX: that of the release 0.7.0 raises an error with any current torch, that of the
+  master branch cannot separate.
 - `asteroid.losses`: our losses, and `register_loss` and `get` for them and for asteroid's own.
 - `BaseModel.from_pretrained` gives a file that names one of our models to our loader. Any other
   file, name or address goes to asteroid's own code, with its exceptions and its cache.

@@ -60,6 +60,18 @@ MODELS = {
         "in_chan": 64,
         "nhop": 16,
     },
+    "XScheme": {
+        "network": "asteroid.models:ConvTasNet",
+        "network_args": {
+            **{"n_src": 1, "n_filters": 8, "kernel_size": 8, "stride": 4, "n_blocks": 2},
+            **{"n_repeats": 1, "bn_chan": 4, "hid_chan": 8, "skip_chan": 4, "mask_act": "relu"},
+        },
+        "points": ["masker.TCN.0", "masker.mask_net"],
+        "window_length": 64,
+        "in_chan": 64,
+        "nhop": 16,
+        "nb_channels": 1,
+    },
 }
 
 

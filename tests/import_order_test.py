@@ -15,8 +15,8 @@ ORDER = (
     *(
         f"{ADD_ON}/{room}"
         for room in (
-            "version errors atomic download audio dsp bridge weights losses models separation "
-            "export registration"
+            "version errors atomic download audio dsp bridge bridged_networks weights losses "
+            "models separation export registration"
         ).split()
     ),
     *(

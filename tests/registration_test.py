@@ -162,6 +162,8 @@ CHANGED_NAMES = {
     "asteroid.losses.register_loss",
     "asteroid.models.XConvTasNet",
     "asteroid.models.XD3Net",
+    "asteroid.models.XScheme",
+    "asteroid.models.XSchemeOfMagnitudes",
     "asteroid.models.XUMX",
     "asteroid.models.base_models.BaseModel.from_pretrained",
     "asteroid.separate.file_separate",

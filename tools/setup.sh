@@ -28,6 +28,6 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check install -q -c cons
 pip "setuptools<82" wheel
 pip torch
 pip -e ".[recipes,formats,peers,dev]"
-pip --no-deps asteroid
+pip --no-deps asteroid openunmix  # openunmix's networks need no torchaudio
 "$venv/bin/python" -c "import asteroid_xscheme"
 say "setup: ready, $venv/bin holds python and xscheme"

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from . import evaluate, separate
+from . import evaluate, points, separate
 from .messages import message_of, printable
 
 #: read by libraries as they start, here or in child processes; see docs/choices.md
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_data(commands)
     _add_ablate(commands)
+    points.add_arguments(commands)
     _add_report(commands)
     return parser
 

@@ -3,8 +3,11 @@
 from .architectures import ARCHITECTURES, find_model
 from .base import BridgedModel, SpectrogramModel
 from .inference import Inference, PatchGroup
+from .networks import import_network, register_network
+from .waveform import WaveformModel
 from .x_conv_tasnet import XConvTasNet
 from .x_d3net import XD3Net
+from .x_scheme import XScheme, XSchemeOfMagnitudes
 from .x_umx import XUMX
 
 __all__ = [
@@ -13,8 +16,13 @@ __all__ = [
     "Inference",
     "PatchGroup",
     "SpectrogramModel",
+    "WaveformModel",
     "XConvTasNet",
     "XD3Net",
+    "XScheme",
+    "XSchemeOfMagnitudes",
     "XUMX",
     "find_model",
+    "import_network",
+    "register_network",
 ]

@@ -8,10 +8,13 @@ import asteroid.models
 from .base import BridgedModel
 from .x_conv_tasnet import XConvTasNet
 from .x_d3net import XD3Net
+from .x_scheme import XScheme, XSchemeOfMagnitudes
 from .x_umx import XUMX
 
 #: The architectures by the name that asteroid and the options give them.
-ARCHITECTURES = {model.__name__: model for model in (XUMX, XD3Net, XConvTasNet)}
+ARCHITECTURES = {
+    model.__name__: model for model in (XUMX, XD3Net, XConvTasNet, XScheme, XSchemeOfMagnitudes)
+}
 
 
 def find_model(name: str) -> Type[BridgedModel]:

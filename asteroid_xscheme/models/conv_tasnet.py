@@ -123,6 +123,15 @@ class ConvTasNet(nn.Module):
             waveforms = self.decoder(masked.flatten(0, 1))[..., :n_samples]
         return waveforms.unflatten(0, (-1, self.n_masks))
 
+    def forward(self, wav: torch.Tensor) -> torch.Tensor:
+        """Waveforms (B, n_masks, C, T) of the sources of a mixture (B, C, T)."""
+        encoding = self.encode(wav)
+        stream, skips = self.bottleneck(encoding), None
+        for index in range(len(self.repeats)):
+            stream, skips = self.run_repeat(index, stream, skips)
+        masks = self.masks(skips if self.skip_chan else stream)
+        return self.decode(masks, encoding, wav.shape[-1])
+
     @property
     def receptive_field(self) -> int:
         """Samples that the frames seen by one mask cover, norms aside."""

@@ -16,13 +16,10 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..bridge import BridgeChoice
-from ..dsp.stft import magnitude, stft
-from .base import BridgedModel, as_batch
-from .building import check_power, check_sizes
+from .base import as_batch
 from .conv_tasnet import ConvTasNet
 from .conv_tasnet_config import ConvTasNetConfig
-
-_FLOOR = 1e-6  # below it |S|^p has no usable gradient
+from .waveform import WaveformModel
 
 
 def _points(n_repeats: int) -> Tuple[str, ...]:
@@ -30,7 +27,7 @@ def _points(n_repeats: int) -> Tuple[str, ...]:
     return ("encoder", "bottleneck", *(f"repeat{r + 1}" for r in range(n_repeats)), "separator")
 
 
-class XConvTasNet(BridgedModel):
+class XConvTasNet(WaveformModel):
     """Conv-TasNets of J sources that are bridged after the bottleneck and before the masks.
 
     Bridging points:
@@ -86,44 +83,19 @@ class XConvTasNet(BridgedModel):
         bridge: BridgeChoice = True,
         **network: Any,
     ):
-        check_sizes(window_length=window_length, in_chan=in_chan, n_hop=n_hop)
-        check_power(spec_power)
-        if window_length > in_chan:
-            raise ValueError(f"Expected a window_length of at most {in_chan}, got {window_length}.")
         self.config = ConvTasNetConfig(**network)
         self.bridge_points = () if joint else _points(self.config.n_repeats)
         self.default_bridge_points = () if joint else type(self).default_bridge_points
-        super().__init__(sources, sample_rate, nb_channels, bridge)
-        self.in_chan = self.n_fft = in_chan
-        self.n_hop = self.hop = n_hop
-        self.spec_power = spec_power
+        super().__init__(
+            sources, sample_rate, nb_channels, bridge, window_length, in_chan, n_hop, spec_power
+        )
         self.return_spectrograms = return_spectrograms
         self.return_time_signals = return_time_signals
         self.joint = joint
         self.checkpointing = checkpointing
-        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
         n_networks, n_masks = (1, len(self.sources)) if joint else (len(self.sources), 1)
         self.networks = nn.ModuleList(
             ConvTasNet(nb_channels, n_masks, self.config) for _ in range(n_networks)
-        )
-
-    def compute_for_loss(self, spectrograms: bool, waveforms: bool) -> None:
-        """Leave out the STFT for a loss of waveforms alone."""
-        self.return_spectrograms = spectrograms
-
-    def forward(self, wav: torch.Tensor) -> Tuple[Optional[torch.Tensor], Optional[torch.Tensor]]:
-        """Estimate waveforms and their spectrograms, each where the model is to return them.
-
-        Args:
-            wav: The mixture, (B, C, T), (B, T) or (T,).
-
-        Returns:
-            spectrograms |S|^p (J, N, B, C, F) or None, and time signals (J, B, C, T) or None.
-        """
-        time_signals = self.forward_wav(wav).transpose(0, 1)
-        return (
-            self._spectrograms(time_signals) if self.return_spectrograms else None,
-            time_signals if self.return_time_signals else None,
         )
 
     def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:
@@ -163,13 +135,6 @@ class XConvTasNet(BridgedModel):
             network.run_repeat, index, stream, skips, use_reentrant=False, preserve_rng_state=False
         )
 
-    def _spectrograms(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """|S|^p (J, N, B, C, F) of waveforms (J, B, C, T)."""
-        magnitudes = magnitude(stft(waveforms, self.window, self.in_chan, self.n_hop))
-        if self.spec_power != 1:
-            magnitudes = magnitudes.clamp_min(_FLOOR).pow(self.spec_power)
-        return magnitudes.permute(0, 4, 1, 2, 3)
-
     @property
     def receptive_field(self) -> int:
         """Samples of the mixture on which a sample of an estimate depends, norms aside."""
@@ -184,10 +149,6 @@ class XConvTasNet(BridgedModel):
         return {
             **super().get_model_args(),
             **self.config.arguments(),
-            "window_length": self.window.numel(),
-            "in_chan": self.in_chan,
-            "n_hop": self.n_hop,
-            "spec_power": self.spec_power,
             "return_spectrograms": self.return_spectrograms,
             "return_time_signals": self.return_time_signals,
             "joint": self.joint,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from ..errors import XSchemeError
-from ..models import BridgedModel, find_model
+from ..models import BridgedModel
 from ..separation import Separator, find_device
 from ..weights import load_package, publish
 from .config import Config, result_options
@@ -138,8 +138,7 @@ def _conditions(config: Config) -> str:
 
 def run_name(config: Config) -> str:
     """What a run's model is called in tables: X-UMX, with its points, or UMX without bridges."""
-    model_class, bridge = find_model(config.architecture), config.model.bridge
-    name = model_class.title or model_class.__name__
+    name, bridge = config.model.title(config.architecture), config.model.bridge
     if bridge is True:
         return name
     return f"{name} ({', '.join(bridge)})" if bridge else name.removeprefix("X-")

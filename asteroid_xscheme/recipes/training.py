@@ -17,7 +17,7 @@ from ..weights import save_package
 from .config import Config, ConfigError, TrainingConfig
 from .data import MusicDataModule, dataset_infos, magnitude_statistics
 from ..losses import MultiDomainLoss, WaveformL1Loss
-from ..models import BridgedModel, find_model
+from ..models import BridgedModel
 from .run import RunFolder, TrainingError, build_trainer, run_record
 from .run.checkpoints import Checkpoints, newest_checkpoint, read_checkpoint
 from .run.folder import MADE_OF, refuse_changes, refuse_fewer_epochs
@@ -131,9 +131,11 @@ def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
     process computes and the others, and later runs, read.
     """
     args = config.model.model_args(config.data.sample_rate)
-    model_class = find_model(config.architecture)
+    model_class = config.model.model_class(config.architecture)
     try:
-        model = model_class(config.data.sources, sample_rate=config.data.sample_rate, **args)
+        model = model_class(
+            sources=config.data.sources, sample_rate=config.data.sample_rate, **args
+        )
     except ValueError as error:
         raise ConfigError(f"model ({config.architecture}): {error}") from error
     model.fit_segments(data.segment)

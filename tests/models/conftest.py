@@ -7,7 +7,16 @@ A model joins by a function here and a place in `SMALL_MODELS`; then every test 
 import pytest
 import torch
 
-from asteroid_xscheme.models import XConvTasNet, XD3Net, XUMX
+from torch import nn
+
+from asteroid_xscheme.models import (
+    XConvTasNet,
+    XD3Net,
+    XScheme,
+    XSchemeOfMagnitudes,
+    XUMX,
+    register_network,
+)
 
 SOURCES = ("bass", "drums", "vocals")
 
@@ -55,7 +64,69 @@ def small_x_d3net(sources=SOURCES, nb_channels=2, bridge=True, **options):
     )
 
 
-SMALL_MODELS = [small_x_conv_tasnet, small_x_d3net, small_xumx]
+@register_network
+class Filters(nn.Module):
+    """Anybody's network of waveforms, (B, C, T) -> (B, 1, C, T)."""
+
+    def __init__(self, n_channels):
+        super().__init__()
+        self.encoder = nn.Conv1d(n_channels, 6, 5, padding=2)
+        self.body = nn.Conv1d(6, 6, 3, padding=1)
+        self.decoder = nn.Conv1d(6, n_channels, 5, padding=2)
+
+    def forward(self, wav):
+        encoding = torch.tanh(self.encoder(wav))
+        return self.decoder(encoding * self.body(encoding).sigmoid())[:, None]
+
+
+@register_network
+class Masks(nn.Module):
+    """Anybody's network of magnitudes, (B, C, F, N) -> (B, C, F, N)."""
+
+    def __init__(self, n_bins, n_channels):
+        super().__init__()
+        self.encoder = nn.Conv1d(n_channels * n_bins, 6, 3, padding=1)
+        self.decoder = nn.Conv1d(6, n_channels * n_bins, 3, padding=1)
+
+    def forward(self, magnitudes):
+        features = torch.tanh(self.encoder(magnitudes.flatten(1, 2)))
+        return self.decoder(features).sigmoid().view_as(magnitudes) * magnitudes
+
+
+def small_x_scheme(sources=SOURCES, nb_channels=2, bridge=True, **options):
+    spectrogram = dict(window_length=64, in_chan=64, n_hop=16)
+    args = {"n_channels": nb_channels}
+    return XScheme(
+        Filters,
+        list(sources),
+        ["body", "decoder"],
+        args,
+        nb_channels=nb_channels,
+        bridge=bridge,
+        **{"sample_rate": 8000, **spectrogram, **options},
+    )
+
+
+def small_x_scheme_of_magnitudes(sources=SOURCES, nb_channels=2, bridge=True, **options):
+    sizes = dict(window_length=64, in_chan=64, n_hop=16)
+    return XSchemeOfMagnitudes(
+        Masks,
+        list(sources),
+        ["encoder:output", "decoder"],
+        {"n_bins": 33, "n_channels": nb_channels},
+        nb_channels=nb_channels,
+        bridge=bridge,
+        **{"sample_rate": 8000, **sizes, **options},
+    )
+
+
+SMALL_MODELS = [
+    small_x_conv_tasnet,
+    small_x_d3net,
+    small_xumx,
+    small_x_scheme,
+    small_x_scheme_of_magnitudes,
+]
 
 
 def _seeded(build):

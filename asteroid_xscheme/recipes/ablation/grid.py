@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from ..config import Config, ConfigError
-from ...models import find_model
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _loss_switches(config: Config, row: Row) -> Dict[str, object]:
         switches["loss_use_multidomain"] = row.mdl
         if row.mdl:
             switches["loss"] = "MultiDomainLoss"
-        elif find_model(config.architecture).domain == "waveform":
+        elif config.model.model_class(config.architecture).domain == "waveform":
             switches["loss"] = "WaveformL1Loss"
     return switches
 
@@ -196,8 +195,10 @@ def _open_points(config: Config, bridge: Union[bool, List[str]]) -> Tuple[str, .
     """The points that `bridge` opens in the model of the options, asked of the model itself."""
     args = config.model.model_args(config.data.sample_rate)
     try:
-        model = find_model(config.architecture)(
-            config.data.sources, sample_rate=config.data.sample_rate, **{**args, "bridge": bridge}
+        model = config.model.model_class(config.architecture)(
+            sources=config.data.sources,
+            sample_rate=config.data.sample_rate,
+            **{**args, "bridge": bridge},
         )
     except ValueError as error:
         raise ConfigError(f"--points: {error}") from error

@@ -6,7 +6,14 @@ unique over all groups), `Config.parse` lets a command line override any of it, 
 before anything is read or computed.
 """
 
-from .architectures import ARCHITECTURES, XConvTasNetConfig, XD3NetConfig, XUMXConfig, max_bin
+from .architectures import (
+    ARCHITECTURES,
+    XConvTasNetConfig,
+    XD3NetConfig,
+    XSchemeConfig,
+    XUMXConfig,
+    max_bin,
+)
 from .groups import (
     GROUPS,
     SOURCES,
@@ -34,6 +41,7 @@ __all__ = [
     "TrainingConfig",
     "XConvTasNetConfig",
     "XD3NetConfig",
+    "XSchemeConfig",
     "XUMXConfig",
     "check_one_of",
     "max_bin",

@@ -8,17 +8,31 @@ import dataclasses
 import inspect
 import typing
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Type
+from typing import Any, Dict, List, Mapping, Optional, Type
 
-from ...models import BridgedModel, find_model
+from ...errors import XSchemeError
+from ...models import BridgedModel, find_model, import_network
 from ...models.conv_tasnet_config import ConvTasNetConfig
-from .options import ConfigError, option
+from .options import ConfigError, check_one_of, option
 
 _FROM_DATA = ("sources", "sample_rate")  # arguments that are options of the data
 
 
+class ModelOptions:
+    """What the options of every model answer."""
+
+    def model_class(self, architecture: str) -> Type[BridgedModel]:
+        """The class that they describe."""
+        return find_model(architecture)
+
+    def title(self, architecture: str) -> str:
+        """What people call the model."""
+        model_class = self.model_class(architecture)
+        return model_class.title or model_class.__name__
+
+
 @dataclass
-class XUMXConfig:
+class XUMXConfig(ModelOptions):
     """X-UMX: one Open-Unmix per source, bridged."""
 
     bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
@@ -41,7 +55,7 @@ class XUMXConfig:
 
 
 @dataclass
-class XD3NetConfig:
+class XD3NetConfig(ModelOptions):
     """X-D3Net: one D3Net per source, bridged."""
 
     bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
@@ -72,7 +86,7 @@ class XD3NetConfig:
 
 
 @dataclass(frozen=True)
-class _Networks:
+class _Networks(ModelOptions):
     """How the networks of an X-Conv-TasNet are joined: the first of its options."""
 
     bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
@@ -99,6 +113,58 @@ class XConvTasNetConfig(ConvTasNetConfig, _Networks):
         return args
 
 
+@dataclass
+class XSchemeConfig(ModelOptions):
+    """The X-scheme around any network: one of them per source, bridged at named submodules."""
+
+    network: Optional[str] = option(None, "class of the networks, module:Class; it is imported")
+    network_args: Dict[str, Any] = option({}, "arguments of that class for one source")
+    points: List[str] = option([], "bridging points, submodule or submodule:output")
+    domain: str = option("waveform", "what the networks map to their like: waveform or magnitude")
+    adapter: Optional[str] = option(
+        None, "function of (networks, mixture) -> estimates, module:function; none calls them"
+    )
+    bridge: bool | List[str] = option(True, "yes, no, or some of the points")
+    window_length: int = option(4096, "window of the STFT in samples")
+    in_chan: int = option(4096, "size of the STFT in samples")
+    nhop: int = option(1024, "hop of the STFT in samples")
+    spec_power: float = option(1.0, "exponent of the spectrograms")
+    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
+
+    def __post_init__(self):
+        check_one_of("domain", self.domain, _DOMAINS)
+        try:  # so that the files of a run, which hold the names, can be read
+            for name in filter(None, (self.network, self.adapter)):
+                import_network(name)
+        except XSchemeError as error:
+            raise ConfigError(str(error)) from error
+
+    def model_class(self, architecture: str) -> Type[BridgedModel]:
+        """One for waveforms, one for magnitudes."""
+        return find_model(_DOMAINS[self.domain])
+
+    def title(self, architecture: str) -> str:
+        """X- and the name of the network."""
+        return f"X-{(self.network or '').rpartition(':')[2]}"
+
+    def model_args(self, sample_rate: int) -> Dict[str, Any]:
+        """Arguments of `XScheme` or `XSchemeOfMagnitudes` but for the sources.
+
+        Raises:
+            ConfigError: If there is no network.
+        """
+        if self.network is None:
+            raise ConfigError("Expected a network, as `network: demucs.hdemucs:HDemucs`, got none.")
+        args = dataclasses.asdict(self)
+        args["n_hop"] = args.pop("nhop")
+        args["networks"] = args.pop("network")
+        del args["domain"]
+        return args
+
+
+_DOMAINS = {"waveform": "XScheme", "magnitude": "XSchemeOfMagnitudes"}
+
+
 def max_bin(bandwidth: float, n_fft: int, sample_rate: float) -> int:
     """Number of STFT bins from 0 Hz up to `bandwidth`; all where it exceeds sample_rate / 2.
 
@@ -112,6 +178,7 @@ ARCHITECTURES: Mapping[str, type] = {
     "XUMX": XUMXConfig,
     "XD3Net": XD3NetConfig,
     "XConvTasNet": XConvTasNetConfig,
+    "XScheme": XSchemeConfig,
 }
 
 
@@ -132,7 +199,7 @@ def options_of(architecture: str) -> type:
         raise ConfigError(f"architecture: {error}") from error
 
 
-class _Arguments:
+class _Arguments(ModelOptions):
     """Options that are arguments of a class by the same names."""
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:

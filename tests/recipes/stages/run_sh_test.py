@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 RECIPES = Path(__file__).parents[3] / "egs" / "musdb18"
-FOLDERS = ["X-UMX", "X-D3Net", "X-ConvTasNet"]
+FOLDERS = ["X-UMX", "X-D3Net", "X-ConvTasNet", "X-Any"]
 
 #: answers what run.sh asks of Python by `-c`, and notes down every other call
 PYTHON = """#!/usr/bin/env bash

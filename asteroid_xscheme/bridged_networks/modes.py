@@ -1,0 +1,71 @@
+"""States that torch and Python keep for a whole thread or process, seen from coroutines.
+
+Coroutines share them, so what one opens would hold in the others until it closes it. Gradients and
+autocast can be set freely and are swapped at each change of coroutine (`ThreadModes`). Others can
+only be opened and closed in order; :func:`foreign_state` finds that one is open.
+"""
+
+import warnings
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+import torch
+
+_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+class ThreadModes(NamedTuple):
+    """Whether gradients are recorded, and how each kind of device casts automatically."""
+
+    grad: bool
+    autocast: Tuple[Tuple[str, bool, torch.dtype], ...]
+    keeps_casts: bool
+
+    @classmethod
+    def current(cls) -> "ThreadModes":
+        """Those that hold now."""
+        return cls(
+            torch.is_grad_enabled(),
+            tuple(
+                (device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
+                for device in _DEVICES
+            ),
+            torch.is_autocast_cache_enabled(),
+        )
+
+    def set(self) -> None:
+        """Let these hold from now on."""
+        torch.set_grad_enabled(self.grad)
+        for device, is_enabled, dtype in self.autocast:
+            torch.set_autocast_enabled(device, is_enabled)
+            torch.set_autocast_dtype(device, dtype)
+        torch.set_autocast_cache_enabled(self.keeps_casts)
+
+
+def surroundings() -> Dict[str, Any]:
+    """By what opens it, each state that coroutines share and cannot swap."""
+    has_cuda = torch.cuda.is_initialized()
+    return {
+        "torch.inference_mode": torch.is_inference_mode_enabled(),
+        "activation checkpointing or other hooks on saved tensors": (
+            torch._C._autograd._top_saved_tensors_default_hooks(True)
+        ),
+        "a torch function mode (such as `with torch.device`)": torch._C._len_torch_function_stack(),
+        "a torch dispatch mode": torch._C._len_torch_dispatch_stack(),
+        "another default dtype": torch.get_default_dtype(),
+        "another choice of attention kernels": (
+            torch.backends.cuda.flash_sdp_enabled(),
+            torch.backends.cuda.mem_efficient_sdp_enabled(),
+            torch.backends.cuda.math_sdp_enabled(),
+        ),
+        "warnings.catch_warnings": id(warnings.filters),
+        "another CUDA stream": torch.cuda.current_stream() if has_cuda else None,
+        "another CUDA device": torch.cuda.current_device() if has_cuda else None,
+    }
+
+
+def foreign_state(before: Dict[str, Any], now: Dict[str, Any]) -> Optional[str]:
+    """The name of a state that is not as it was before, or None."""
+    for name, value in before.items():
+        if now[name] != value:
+            return name
+    return None

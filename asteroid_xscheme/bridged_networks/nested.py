@@ -1,0 +1,31 @@
+"""The first tensor in what a module is given, or returns."""
+
+import copy
+from typing import Any, Optional
+
+import torch
+
+
+def first_tensor(values: Any) -> Optional[torch.Tensor]:
+    """The first tensor in nested tuples, lists and dictionaries, or None."""
+    if isinstance(values, torch.Tensor):
+        return values
+    items = values.values() if isinstance(values, dict) else values
+    if isinstance(values, (tuple, list, dict)):
+        return next((x for x in map(first_tensor, items) if x is not None), None)
+    return None
+
+
+def replace_first_tensor(values: Any, tensor: torch.Tensor) -> Any:
+    """A copy of nested values, of the same types, in which a tensor stands for the first one."""
+    if isinstance(values, torch.Tensor):
+        return tensor
+    keys = values if isinstance(values, dict) else range(len(values))
+    first = next(key for key in keys if first_tensor(values[key]) is not None)
+    replaced = replace_first_tensor(values[first], tensor)
+    if not isinstance(values, tuple):
+        changed = copy.copy(values)
+        changed[first] = replaced
+        return changed
+    items = (*values[:first], replaced, *values[first + 1 :])
+    return items if type(values) is tuple else type(values)(*items)

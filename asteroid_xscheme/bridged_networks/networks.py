@@ -1,0 +1,178 @@
+"""J networks in step: each runs to its next point, all go on with the mean.
+
+One runs at a time, in the order of the networks, so that their random numbers are drawn as if one
+were called after the other.
+
+Reference: R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is greater
+than the sum of its parts: improving music source separation by bridging networks", EURASIP Journal
+on Audio, Speech, and Music Processing 2024:39, https://arxiv.org/abs/2305.07855.
+"""
+
+import difflib
+from collections import Counter
+from typing import Any, List, Sequence, Union
+
+import torch
+from torch import nn
+
+from ..bridge import average
+from .modes import ThreadModes
+from .points import BridgingError, Meeting, Run, make_meeting, split_point
+
+_NO_GRAPH = (
+    "BridgedNetworks runs its networks in coroutines, which torch.jit, torch.export and "
+    "torch.compile cannot look through: run it as it is, or compile submodules of the networks "
+    "that hold no point."
+)
+
+
+class BridgedNetworks(nn.Module):
+    """J networks that share the mean of their features at named submodules.
+
+    A point "name" replaces the *input* of the submodule of that name by the mean over the networks,
+    "name:output" its *output*. Of several inputs or outputs, in tuples or by keyword, the first
+    tensor is meant. A submodule that is called several times is bridged each time. All networks
+    must reach the same points in the same order; without points they are J independent networks.
+
+    A network belongs to the `BridgedNetworks` that took it last. Its points may not be reached
+    outside a call of that one: activation checkpointing of *part* of a network that holds a point
+    is refused; checkpoint the whole call, or parts between points.
+
+    Args:
+        networks: J >= 1 modules, which are called with whatever this one is called with.
+        points: Names of submodules that all of them have.
+
+    Raises:
+        BridgingError: If a point is no submodule, or later, in a call, if the networks do not meet.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], points: Union[str, Sequence[str]]):
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.points = (points,) if isinstance(points, str) else tuple(points)
+        _check_networks(self.networks)
+        _check_points(self.points)
+        submodules = [
+            {id(module): module for module in _find_all(self.networks, name)}.values()
+            for name, _ in map(split_point, self.points)
+        ]
+        _forget_points(self.networks)
+        self._meetings = [make_meeting(point) for point in self.points]
+        for meeting, modules in zip(self._meetings, submodules):
+            for module in modules:
+                meeting.attach(module)
+
+    def forward(self, *args: Any, **kwargs: Any) -> List[Any]:
+        """The outputs of all networks, each called with these arguments."""
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+            _refuse_graph()
+        modes = ThreadModes.current()
+        runs = [
+            Run(self._meetings, index, lambda network=network: network(*args, **kwargs))
+            for index, network in enumerate(self.networks)
+        ]
+        try:
+            return self._run_in_step(runs)
+        finally:
+            for run in runs:
+                run.stop()
+            modes.set()
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """What torch.jit.script asks for."""
+        return _refuse_graph()
+
+    def _run_in_step(self, runs: List[Run]) -> List[Any]:
+        """Let all networks go from point to point, until all of them are done."""
+        visits: Counter = Counter()
+        arrived = [run.switch() for run in runs]
+        while not all(run.dead for run in runs):
+            point = _common_point(runs, arrived, visits)
+            visits[point] += 1
+            mean = _mean(point, [arrival.features for arrival in arrived])
+            copies = [mean, *(mean.clone() for _ in runs[1:])]  # a network may change its own
+            arrived = [run.switch(copy) for run, copy in zip(runs, copies)]
+        missed = [point for point in self.points if not visits[point]]
+        if missed:
+            raise BridgingError(
+                f"No network reached {missed[0]!r}: its forward does not call that submodule as a "
+                "module in this mode. Choose another point; `xscheme points` lists those reached."
+            )
+        return arrived
+
+
+@torch.compiler.assume_constant_result  # so that torch.compile calls it, and stops
+def _refuse_graph() -> None:
+    raise BridgingError(_NO_GRAPH)
+
+
+def _forget_points(networks: nn.Module) -> None:
+    """Take the hooks of an earlier `BridgedNetworks` off networks, but not of one inside them."""
+    inside = [x for x in networks.modules() if isinstance(x, BridgedNetworks)]
+    kept = {id(meeting) for module in inside for meeting in module._meetings}
+    for module in networks.modules():
+        for hooks in (module._forward_pre_hooks, module._forward_hooks):
+            for key, hook in list(hooks.items()):
+                if isinstance(hook, Meeting) and id(hook) not in kept:
+                    del hooks[key]
+
+
+def _check_networks(networks: Sequence[nn.Module]) -> None:
+    if not networks:
+        raise BridgingError("Expected one or more networks, got none.")
+    if len({id(network) for network in networks}) < len(networks):
+        raise BridgingError(
+            "Expected one network per source, got one twice. Build each, or use copy.deepcopy."
+        )
+
+
+def _check_points(points: Sequence[str]) -> None:
+    twice = [point for point, count in Counter(points).items() if count > 1]
+    if twice:
+        raise BridgingError(f"Expected different points, got {twice[0]!r} twice.")
+
+
+def _find_all(networks: Sequence[nn.Module], name: str) -> List[nn.Module]:
+    """The submodule of that name of every network."""
+    found = []
+    for index, network in enumerate(networks):
+        names = dict(network.named_modules(remove_duplicate=False))
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+            raise BridgingError(
+                f"Network {index}, a {type(network).__name__}, has no submodule {name!r}. "
+                f"Nearest: {', '.join(near) or ', '.join(list(names)[1:4]) or 'it has none'}."
+            )
+        found.append(names[name])
+    return found
+
+
+def _common_point(runs: Sequence[Run], arrived: Sequence[Any], visits: Counter) -> str:
+    """The point at which all networks wait.
+
+    Raises:
+        BridgingError: If they wait at different points, or some are done.
+    """
+    places = [None if run.dead else arrival.point for run, arrival in zip(runs, arrived)]
+    if len(set(places)) == 1:
+        return places[0]
+    said = [
+        f"network {index} "
+        + ("has finished" if place is None else f"is at {place!r} for time {visits[place] + 1}")
+        for index, place in enumerate(places)
+    ]
+    raise BridgingError(
+        f"The networks do not meet: {', '.join(said)}. All have to reach the same points equally "
+        "often and in the same order; choose points that every call passes."
+    )
+
+
+def _mean(point: str, features: Sequence[torch.Tensor]) -> torch.Tensor:
+    shapes = [tuple(tensor.shape) for tensor in features]
+    if len(set(shapes)) > 1:
+        said = ", ".join(f"network {index} {shape}" for index, shape in enumerate(shapes))
+        raise BridgingError(
+            f"The networks cannot be bridged at {point!r}, where their features differ in shape: "
+            f"{said}. Give them one size, or choose another point."
+        )
+    return average(features)

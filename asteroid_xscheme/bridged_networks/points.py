@@ -1,0 +1,129 @@
+"""The points at which networks meet: a hook on a submodule, and the coroutine that pauses in it.
+
+Each network runs in a coroutine of its own (a greenlet). At a point it hands its features to
+whoever runs it, and waits for the mean. What torch keeps per thread, gradients and autocast, is
+each network's own: one that opens `no_grad` or `autocast` around a point neither leaks nor loses
+it. Other states that it would hold open while its siblings run are refused by name.
+"""
+
+from contextvars import copy_context
+from typing import Any, Callable, NamedTuple, Sequence, Tuple
+
+import greenlet
+import torch
+from torch import nn
+
+from ..errors import XSchemeError
+from .modes import ThreadModes, foreign_state, surroundings
+from .nested import first_tensor, replace_first_tensor
+
+_OUTPUT = "output"
+
+
+class BridgingError(XSchemeError):
+    """Networks cannot be bridged at a point: which, why, and what to do."""
+
+
+class Arrival(NamedTuple):
+    """A network at a point, with the features that it brings."""
+
+    point: str
+    features: torch.Tensor
+
+
+class Run(greenlet.greenlet):
+    """One call of one network, which pauses at points."""
+
+    def __init__(self, meetings: Sequence["Meeting"], index: int, call: Callable[[], Any]):
+        super().__init__(call)
+        self.gr_context = copy_context()
+        self.meetings = meetings
+        self.index = index
+        self.around = surroundings()
+
+    def meet(self, point: str, features: torch.Tensor) -> torch.Tensor:
+        """Wait for the siblings at a point; their modes and this network's stay apart."""
+        foreign = foreign_state(self.around, surroundings())
+        if foreign:
+            raise BridgingError(
+                f"Network {self.index} reaches {point!r} inside {foreign}, which its siblings "
+                "would run in too. Choose a point outside of it, or switch it off; checkpointing "
+                "of the whole call works."
+            )
+        own = ThreadModes.current()
+        self.callers.set()
+        try:
+            return self.parent.switch(Arrival(point, features))
+        finally:
+            own.set()
+
+    def switch(self, *values: Any) -> Any:
+        """Run until the next point, which is returned as an arrival, or to the network's output."""
+        self.callers = ThreadModes.current()
+        return super().switch(*values)
+
+    def stop(self) -> None:
+        """End a call that waits at a point, so that the contexts it holds open are closed."""
+        if self and not self.dead:
+            self.throw(greenlet.GreenletExit)
+
+
+class Meeting:
+    """The hook of a point, on that submodule of every network."""
+
+    def __init__(self, point: str):
+        self.point = point
+
+    def exchange(self, values: Any) -> Any:
+        """Nested values with the mean over the networks in place of their first tensor."""
+        run = greenlet.getcurrent()
+        if not (isinstance(run, Run) and any(self is meeting for meeting in run.meetings)):
+            raise BridgingError(
+                f"The point {self.point!r} was reached outside a call of BridgedNetworks: "
+                "activation checkpointing computes a network again without its siblings, or a "
+                "network was called by itself. Checkpoint the whole call; use a network alone as "
+                "BridgedNetworks([network], [])."
+            )
+        features = first_tensor(values)
+        if features is None:
+            raise BridgingError(
+                f"No tensor passes {self.point!r} of network {run.index}, so there is nothing to "
+                "average. Choose another point."
+            )
+        if not (features.is_floating_point() or features.is_complex()):
+            raise BridgingError(
+                f"{features.dtype} pass {self.point!r} of network {run.index}, which have no mean. "
+                "Choose another point."
+            )
+        return replace_first_tensor(values, run.meet(self.point, features))
+
+
+class _InputMeeting(Meeting):
+    def attach(self, module: nn.Module) -> None:
+        module.register_forward_pre_hook(self, with_kwargs=True)
+
+    def __call__(self, module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple, dict]:
+        return self.exchange((args, kwargs))
+
+
+class _OutputMeeting(Meeting):
+    def attach(self, module: nn.Module) -> None:
+        module.register_forward_hook(self)
+
+    def __call__(self, module: nn.Module, args: tuple, output: Any) -> Any:
+        return self.exchange(output)
+
+
+def make_meeting(point: str) -> Meeting:
+    """The hook of a point, "name" or "name:output"."""
+    return _OutputMeeting(point) if split_point(point)[1] else _InputMeeting(point)
+
+
+def split_point(point: str) -> Tuple[str, str]:
+    """Name of a submodule, and "output" or "" for its input."""
+    name, _, side = point.partition(":")
+    if not name or (side != _OUTPUT and name != point):
+        raise BridgingError(
+            f"Expected a point as 'name' (the input of a submodule) or 'name:output', got {point!r}"
+        )
+    return name, side

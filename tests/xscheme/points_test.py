@@ -1,0 +1,61 @@
+"""`xscheme points`: which submodules a network calls, and where its copies can be bridged."""
+
+import re
+
+import pytest
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+import xscheme
+
+
+class Network(nn.Module):
+    """One submodule of each kind: bridgeable, called twice, checkpointed, of no tensor, unused."""
+
+    def __init__(self, hidden=3):
+        super().__init__()
+        self.first = nn.Conv1d(2, hidden, 1)
+        self.twice = nn.Tanh()
+        self.word = nn.Identity()
+        self.unused = nn.Identity()
+        self.guarded = nn.Conv1d(hidden, 2, 1)
+
+    def forward(self, wav):
+        features = self.twice(self.twice(self.first(wav)))
+        self.word("word")
+        return checkpoint(self.guarded, features, use_reentrant=False)
+
+
+NAME = f"{__name__}:Network"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch, request):
+    monkeypatch.setitem(__import__("sys").modules, __name__, request.module)
+
+
+def test_submodules_are_listed_with_shapes_and_a_mark_where_copies_can_be_bridged(capsys):
+    assert xscheme.main(["points", NAME, "--args", "{hidden: 5}", "--shape", "1", "2", "9"]) == 0
+    lines = [re.split(r"  +", line.strip()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:] == [
+        ["*", "first", "Conv1d", "1", "1 x 2 x 9", "1 x 5 x 9"],
+        ["*", "twice", "Tanh", "2", "1 x 5 x 9", "1 x 5 x 9"],
+        ["word", "Identity", "1", "-", "-"],
+        ["*", "guarded", "Conv1d", "1", "1 x 5 x 9", "1 x 2 x 9"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    (
+        (["nothing:Here"], "no network nothing:Here"),
+        (["torch"], "module:Class"),
+        ([NAME, "--args", "[1]"], "should be a mapping"),
+        ([NAME, "--args", "{size: 1}"], "cannot be built.*size"),
+        ([NAME, "--shape", "1", "7", "9"], r"does not take an input of \(1, 7, 9\)"),
+    ),
+)
+def test_what_cannot_be_listed_is_said_in_a_line(arguments, said, capsys):
+    assert xscheme.main(["points", *arguments]) == 1
+    message = capsys.readouterr().err
+    assert re.search(said, message) and message.startswith("xscheme: ")

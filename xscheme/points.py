@@ -1,0 +1,159 @@
+"""`xscheme points`: the submodules of a network, what passes them, and where J copies may meet."""
+
+import argparse
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+
+class Submodule(NamedTuple):
+    """What passes a submodule in one call of its network.
+
+    Attributes:
+        name: Its name in the network.
+        kind: Its class.
+        visits: How often it was called.
+        inputs: Shape of the first tensor that went in, or None.
+        outputs: Shape of the first tensor that came out, or None.
+        can_bridge: Whether copies of the network can be bridged at its input.
+    """
+
+    name: str
+    kind: str
+    visits: int
+    inputs: Optional[tuple]
+    outputs: Optional[tuple]
+    can_bridge: bool
+
+
+def add_arguments(commands) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "points",
+        help="list where copies of a network can be bridged",
+        description="Call a network with noise and list its submodules in the order in which they "
+        "are reached, with the shapes of what goes in and comes out. A * marks those at whose "
+        "input copies of the network were bridged; the same names with :output take the output.",
+    )
+    parser.add_argument("network", help="its class, module:Class, which is imported")
+    parser.add_argument(
+        "--args", default="{}", metavar="YAML", help="its arguments, such as '{channels: 8}'"
+    )
+    parser.add_argument(
+        "--shape",
+        nargs="+",
+        type=int,
+        default=[1, 2, 44100],
+        help="shape of its input (default: 1 2 44100)",
+    )
+    parser.set_defaults(run=_points)
+
+
+def _points(arguments: argparse.Namespace) -> int:
+    import yaml
+
+    from asteroid_xscheme.errors import XSchemeError
+    from asteroid_xscheme.models import import_network
+
+    try:
+        args = yaml.safe_load(arguments.args)
+    except yaml.YAMLError as error:
+        raise XSchemeError(f"--args is not YAML: {error}") from None
+    if not isinstance(args, dict):
+        raise XSchemeError(f"--args should be a mapping, as '{{channels: 8}}', got {args!r}.")
+    try:
+        network = import_network(arguments.network)(**args)
+    except TypeError as error:
+        raise XSchemeError(f"{arguments.network} cannot be built: {error}.") from error
+    print(as_table(list_points(network, arguments.shape)))
+    return 0
+
+
+def list_points(network: Any, shape: Sequence[int]) -> List[Submodule]:
+    """The submodules that a network calls, in the order in which it first does.
+
+    Args:
+        network: A module that takes one tensor; it is left as it is.
+        shape: Shape of the noise that it is called with, in eval mode and without gradients.
+
+    Returns:
+        One entry per submodule that was called as a module.
+    """
+    import copy
+
+    import torch
+
+    network, mixture = copy.deepcopy(network).eval(), torch.randn(*shape)
+    with torch.no_grad():
+        seen = _watch(network, mixture)
+        possible = _find_bridgeable([network, copy.deepcopy(network)], mixture, list(seen))
+    return [Submodule(name, *entry.values(), name in possible) for name, entry in seen.items()]
+
+
+def _watch(network: Any, mixture: Any) -> Dict[str, dict]:
+    """By name, class, visits and shapes of each submodule that a call of the network reaches."""
+    from asteroid_xscheme.errors import XSchemeError
+
+    seen: Dict[str, dict] = {}
+
+    def enter(name):
+        def hook(module, args, kwargs):
+            entry = seen.setdefault(name, {"kind": type(module).__name__, "visits": 0})
+            entry["visits"] += 1
+            entry.setdefault("inputs", _shape((args, kwargs)))
+
+        return hook
+
+    def leave(name):
+        def hook(module, args, output):
+            seen[name].setdefault("outputs", _shape(output))
+
+        return hook
+
+    hooks = []
+    for name, module in network.named_modules():
+        if name:
+            hooks.append(module.register_forward_pre_hook(enter(name), with_kwargs=True))
+            hooks.append(module.register_forward_hook(leave(name)))
+    try:
+        network(mixture)
+    except (RuntimeError, ValueError, TypeError) as error:
+        shape = tuple(mixture.shape)
+        raise XSchemeError(f"The network does not take an input of {shape}: {error}") from error
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def _shape(values: Any) -> Optional[tuple]:
+    from asteroid_xscheme.bridged_networks import first_tensor
+
+    tensor = first_tensor(values)
+    return None if tensor is None else tuple(tensor.shape)
+
+
+def _find_bridgeable(networks: Sequence[Any], mixture: Any, names: List[str]) -> List[str]:
+    """Of some submodules those where copies can be bridged: tried all at once, then in halves."""
+    from asteroid_xscheme.bridged_networks import BridgedNetworks, BridgingError
+
+    if not names:
+        return []
+    try:
+        BridgedNetworks(networks, names)(mixture)
+        return names
+    except BridgingError:
+        if len(names) == 1:
+            return []
+    half = len(names) // 2
+    parts = names[:half], names[half:]
+    return [name for part in parts for name in _find_bridgeable(networks, mixture, part)]
+
+
+def as_table(submodules: Sequence[Submodule]) -> str:
+    """One line per submodule, those that can be bridged marked with a star."""
+    rows = [("", "submodule", "class", "calls", "input", "output")]
+    for each in submodules:
+        shapes = [" x ".join(map(str, shape or ())) or "-" for shape in (each.inputs, each.outputs)]
+        mark = "*" if each.can_bridge else ""
+        rows.append((mark, each.name, each.kind, str(each.visits), *shapes))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(cell.ljust(n) for cell, n in zip(row, widths)).rstrip() for row in rows]
+    return "\n".join(lines)
