@@ -123,7 +123,8 @@ def _test_data(arguments: argparse.Namespace, out: Path) -> Tuple[TestData, List
     """The songs to score on, and the names of all their sources."""
     from asteroid_xscheme.recipes.config import SOURCES
     from asteroid_xscheme.recipes.data import find_tracks
-    from asteroid_xscheme.recipes.data.tracks import prepared_dataset, source_files, track_folders
+    from asteroid_xscheme.recipes.data.ownership import prepared_dataset
+    from asteroid_xscheme.recipes.data.tracks import source_files, track_folders
     from asteroid_xscheme.recipes.evaluation import TestData
 
     root = Path(arguments.data).expanduser()
