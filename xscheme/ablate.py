@@ -1,64 +1,63 @@
 """`xscheme ablate`: what bridges, MDL and CL bring, in one table."""
 
 import argparse
-from pathlib import Path
-from typing import List, Optional, Sequence
-
-from asteroid_xscheme.recipes.ablation import Row, ablate, distinct, paper_rows, point_rows
-from asteroid_xscheme.recipes.config import Config, ConfigError
-from asteroid_xscheme.recipes.data import prepare
-
-#: what a grid has less use for than a single run; options that are given override it
-_OF_GRIDS = ["--save_estimates", "no", "--save_top_k", "1"]
 
 
-def run_ablation(
-    conf: str,
-    exp_dir: str,
-    seeds: Sequence[int],
-    rows: Sequence[str],
-    points: Optional[Sequence[str]],
-    jobs: Optional[int],
-    options: Sequence[str],
-) -> str:
-    """Run a grid, or what is missing of it.
+def add_arguments(commands) -> None:
+    """Add the subcommand to those of the parser."""
+    parser = commands.add_parser(
+        "ablate",
+        help="train and compare with and without bridges and each loss",
+        description="Train and score one model with and without bridges, MDL and CL, with several "
+        "seeds, and write a table that says which differences are significant. Started again, it "
+        "continues; what is finished is never repeated. Every option of the conf.yml can be given "
+        "as well, such as --epochs 10.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--conf",
+        default="egs/musdb18/X-UMX/local/conf_demo.yml",
+        help="options of all trainings (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--exp_dir", default="exp/ablation", help="folder to fill (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, default=[1, 2, 3], help="seeds (default: 1 2 3)"
+    )
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        default=[],
+        metavar="ROW",
+        help="of none, MDL, CL, bridge, MDL+CL, MDL+bridge, CL+bridge, all (default: all eight)",
+    )
+    parser.add_argument(
+        "--points",
+        nargs="*",
+        metavar="POINT",
+        help="compare bridging points: none, each alone, all (default: the model's own); "
+        "with --rows, both in one table",
+    )
+    parser.add_argument(
+        "-j", "--jobs", type=int, help="cells at a time (default: GPUs, else up to 4 cores)"
+    )
+    parser.set_defaults(run=ablate, options=[])
 
-    Args:
-        conf: A conf.yml.
-        exp_dir: Folder of the grid.
-        seeds: Seeds of every row.
-        rows: Names of rows of the paper's grid; without any, all of them or, where points are
-            compared, none.
-        points: Compare these bridging points; none named for the default points.
-        jobs: Cells at a time.
-        options: Options of the conf.yml, as a command line has them.
 
-    Returns:
-        The table and where the files are, in words.
-    """
-    if jobs is not None and jobs < 1:
-        raise ConfigError(f"--jobs wants 1 or more, got {jobs}.")
-    config = read_config(conf, options)
-    chosen = choose_rows(config, rows, points)
-    root = config.data.roots[0]
-    if config.data.dataset == "demo" or not root.is_dir():
-        prepare(config.data, root)
-    ablate(config, chosen, seeds, Path(exp_dir), jobs)
-    page = Path(exp_dir) / "ablation.md"
-    return f"{page.read_text(encoding='utf-8')}\nThe table and the picture are in {exp_dir}"
+def ablate(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from .grid import run_ablation
 
-
-def choose_rows(config: Config, rows: Sequence[str], points: Optional[Sequence[str]]) -> List[Row]:
-    """Rows of the paper's grid, rows that compare bridging points, or both in one table."""
-    if points is None:
-        return paper_rows(rows)
-    return distinct(config, [*(paper_rows(rows) if rows else []), *point_rows(config, points)])
-
-
-def read_config(conf: str, options: Sequence[str]) -> Config:
-    """Options of a conf.yml and a command line, which may not choose a seed: the grid does."""
-    if any(option.split("=")[0] == "--seed" for option in options):
-        raise ConfigError("A grid has several seeds: give them as --seeds 1 2 3, not by --seed.")
-    parser = argparse.ArgumentParser("xscheme ablate", allow_abbrev=False)
-    config, _ = Config.parse(Path(conf), parser, [*_OF_GRIDS, *options])
-    return config
+    print(
+        run_ablation(
+            arguments.conf,
+            arguments.exp_dir,
+            arguments.seeds,
+            arguments.rows,
+            arguments.points,
+            arguments.jobs,
+            arguments.options,
+        )
+    )
+    return 0

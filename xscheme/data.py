@@ -1,13 +1,85 @@
 """`xscheme data prepare` and `xscheme data verify`: folders of songs made and checked."""
 
+import argparse
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from asteroid_xscheme.recipes.config import SOURCES, ConfigError, DataConfig
-from asteroid_xscheme.recipes.data import prepare, verify
-from asteroid_xscheme.recipes.data.musdb import SUBSETS
-from asteroid_xscheme.recipes.data.ownership import prepared_dataset
-from asteroid_xscheme.recipes.data.tracks import source_files, track_folders
+
+def add_arguments(commands) -> None:
+    """Add the subcommand to those of the parser."""
+    parser = commands.add_parser(
+        "data",
+        help="prepare a data set for training, or verify one",
+        description="Prepare a data set for training, or verify one.",
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    _add_data_prepare(actions)
+    _add_data_verify(actions)
+
+
+def _add_data_prepare(actions) -> None:
+    parser = actions.add_parser(
+        "prepare",
+        help="make a folder in the layout of MUSDB18-HQ",
+        description="Make ROOT/{train,test}/TRACK/SOURCE.wav from a folder or zip, which is only "
+        "read, or from a download. Started again, it continues with what is missing.",
+    )
+    parser.add_argument(
+        "--dataset",
+        choices=["musdb18", "musdb18hq", "demo", "folder"],
+        default="musdb18",
+        help="demo is rendered here, folder is your own songs (default: %(default)s)",
+    )
+    parser.add_argument("--root", required=True, help="folder to make")
+    parser.add_argument("--source_dir", help="your folder or zip (default: download)")
+    parser.add_argument("--sample_rate", type=int, default=44100, help="Hz (default: %(default)s)")
+    parser.add_argument("-j", "--jobs", type=int, help="songs at a time (default: up to 4)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_data_prepare)
+
+
+def _data_prepare(arguments: argparse.Namespace) -> int:
+    summary = prepare_data(
+        arguments.dataset,
+        arguments.root,
+        arguments.source_dir,
+        arguments.sample_rate,
+        arguments.jobs,
+        progress=not arguments.quiet,
+    )
+    print(summary)
+    return 0
+
+
+def _add_data_verify(actions) -> None:
+    parser = actions.add_parser(
+        "verify",
+        help="say what is wrong with a folder of songs",
+        description="Read every file of a folder in the layout of MUSDB18-HQ and name what is "
+        "wrong, with the remedy. Ends with status 1 if there is anything.",
+    )
+    parser.add_argument("root", help="the folder")
+    parser.add_argument("--sources", nargs="+", default=[], help="sources that tracks should have")
+    parser.add_argument("--sample_rate", type=int, default=44100, help="Hz (default: %(default)s)")
+    parser.add_argument("--seq_dur", type=float, default=0.0, help="seconds of a training segment")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="tracks read at a time")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_data_verify)
+
+
+def _data_verify(arguments: argparse.Namespace) -> int:
+    problems = verify_data(
+        arguments.root,
+        arguments.sources,
+        arguments.sample_rate,
+        arguments.seq_dur,
+        arguments.jobs,
+        progress=not arguments.quiet,
+    )
+    for problem in problems:
+        print(problem)
+    print(f"{arguments.root}: {f'{len(problems)} problems' if problems else 'no problems'}")
+    return 1 if problems else 0
 
 
 def prepare_data(
@@ -19,6 +91,9 @@ def prepare_data(
     progress: bool = True,
 ) -> str:
     """Prepare a data set and say what is there; the arguments are those of `data.prepare`."""
+    from asteroid_xscheme.recipes.config import DataConfig
+    from asteroid_xscheme.recipes.data import prepare
+
     _check_jobs(jobs)
     config = DataConfig(dataset=dataset, source_dir=source_dir or None, sample_rate=sample_rate)
     return summarize(prepare(config, root, jobs=jobs, progress=progress))
@@ -33,6 +108,8 @@ def verify_data(
     progress: bool = True,
 ) -> List[str]:
     """Problems of a prepared folder; without `sources` those of MUSDB18 or of one's own tracks."""
+    from asteroid_xscheme.recipes.data import verify
+
     _check_jobs(jobs)
     wanted = list(sources) or _default_sources(Path(root).expanduser())
     return verify(root, wanted, sample_rate, seq_dur=seq_dur, jobs=jobs, progress=progress)
@@ -40,6 +117,9 @@ def verify_data(
 
 def summarize(root: Path) -> str:
     """Numbers of tracks and names of sources of a prepared folder, in a line each."""
+    from asteroid_xscheme.recipes.data.musdb import SUBSETS
+    from asteroid_xscheme.recipes.data.tracks import track_folders
+
     lines = [f"Prepared {root}"]
     for subset in SUBSETS:
         if (root / subset).is_dir():
@@ -51,10 +131,17 @@ def summarize(root: Path) -> str:
 
 def _check_jobs(jobs: Optional[int]) -> None:
     if jobs is not None and jobs < 1:
+        from asteroid_xscheme.recipes.config import ConfigError
+
         raise ConfigError(f"--jobs wants 1 or more, got {jobs}.")
 
 
 def _default_sources(root: Path) -> List[str]:
+    from asteroid_xscheme.recipes.config import SOURCES
+    from asteroid_xscheme.recipes.data.musdb import SUBSETS
+    from asteroid_xscheme.recipes.data.ownership import prepared_dataset
+    from asteroid_xscheme.recipes.data.tracks import track_folders
+
     if prepared_dataset(root) != "folder":
         return SOURCES
     return _names(
@@ -63,4 +150,6 @@ def _default_sources(root: Path) -> List[str]:
 
 
 def _names(folders: Sequence[Path]) -> List[str]:
+    from asteroid_xscheme.recipes.data.tracks import source_files
+
     return sorted({name for folder in folders for name in source_files(folder)})

@@ -8,7 +8,7 @@ import xscheme
 
 from asteroid_xscheme.weights import PUBLISHED, CheckpointError, load_package
 from asteroid_xscheme.weights.fetching import cache_dir
-from xscheme.models import convert, list_models
+from xscheme.listing import list_models
 
 
 def test_table_lists_every_name_with_its_score():
@@ -50,25 +50,27 @@ def test_unknown_name_lists_the_known_ones():
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_official_file_is_converted(golden, tmp_path, suffix):
-    path = convert(str(golden / "xumx_nnabla.h5"), str(tmp_path / f"xumx{suffix}"))
+    target = tmp_path / f"xumx{suffix}"
+    assert xscheme.main(["convert", str(golden / "xumx_nnabla.h5"), str(target)]) == 0
     expected = load_package(golden / "xumx_nnabla.h5")
-    assert load_package(path)["model_args"] == expected["model_args"]
-    assert load_package(path)["state_dict"].keys() == expected["state_dict"].keys()
+    assert load_package(target)["model_args"] == expected["model_args"]
+    assert load_package(target)["state_dict"].keys() == expected["state_dict"].keys()
 
 
-def test_conversion_replaces_no_file_unless_told_to(golden, tmp_path):
+def test_conversion_replaces_no_file_unless_told_to(golden, tmp_path, capsys):
     target = tmp_path / "xumx.pth"
     target.write_bytes(b"precious")
-    with pytest.raises(CheckpointError, match="xumx.pth exists.*--overwrite"):
-        convert(str(golden / "xumx_nnabla.h5"), str(target))
+    words = ["convert", str(golden / "xumx_nnabla.h5"), str(target)]
+    assert xscheme.main(words) == 1
+    assert "xumx.pth exists. Choose another name or add --overwrite" in capsys.readouterr().err
     assert target.read_bytes() == b"precious"
-    convert(str(golden / "xumx_nnabla.h5"), str(target), overwrite=True)
+    assert xscheme.main([*words, "--overwrite"]) == 0
     assert load_package(target)["model_name"] == "XUMX"
 
 
-def test_conversion_to_another_format_is_refused_before_anything_is_read(tmp_path):
-    with pytest.raises(CheckpointError, match="expected a name in .pth or .safetensors"):
-        convert("nothing", str(tmp_path / "xumx.onnx"))
+def test_conversion_to_another_format_is_refused_before_anything_is_read(tmp_path, capsys):
+    assert xscheme.main(["convert", "nothing", str(tmp_path / "xumx.onnx")]) == 1
+    assert "expected a name in .pth or .safetensors" in capsys.readouterr().err
 
 
 def test_command_prints_the_table_and_converts(golden, tmp_path, capsys):

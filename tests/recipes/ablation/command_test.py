@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import xscheme
-from xscheme import ablate as command
+from xscheme import grid as command
 
 RATE = 8000
 CONF = """

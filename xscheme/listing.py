@@ -1,0 +1,100 @@
+"""The published weights as text: a table of all, or all that is known of some."""
+
+import json
+from typing import List, Sequence
+
+from asteroid_xscheme.weights import PUBLISHED, CheckpointError, PublishedModel
+from asteroid_xscheme.weights.published import find_published
+
+_COLUMNS = ("name", "sources", "rate", "size", "SDR", "cached", "licence", "trained on")
+
+
+def list_models(names: Sequence[str] = (), as_json: bool = False) -> str:
+    """A table of all published weights, or all that is known of the named ones.
+
+    Args:
+        names: Names or ids; none lists all in a table.
+        as_json: Whether to return JSON for programs.
+    """
+    models = [_find(name) for name in names] or list(PUBLISHED.values())
+    if as_json:
+        return json.dumps([_describe(model) for model in models], indent=2, ensure_ascii=False)
+    if names:
+        return "\n\n".join(_as_paragraph(model) for model in models)
+    table = _as_table([_COLUMNS, *map(_as_row, models)])
+    return (
+        f"{table}\n\nSDR: published, mean of the sources, median over frames and tracks of MUSDB18 "
+        "(dB).\n`xscheme models NAME` tells more, with the page that states the licence. Any id of "
+        "Hugging Face and any URL or file of weights may stand for a name."
+    )
+
+
+def _find(name: str) -> PublishedModel:
+    model = find_published(name)
+    if model is None:
+        raise CheckpointError(f"No published weights {name!r}. Known: {', '.join(PUBLISHED)}.")
+    return model
+
+
+def _as_row(model: PublishedModel) -> List[str]:
+    size, cached = _sizes(model)
+    return [
+        model.name,
+        ",".join(model.sources),
+        f"{model.sample_rate} Hz",
+        size,
+        f"{model.average_score:.2f}",
+        cached,
+        model.licence or "see page",
+        model.data,
+    ]
+
+
+def _sizes(model: PublishedModel) -> List[str]:
+    """Size in words and whether the file is in the cache."""
+    cached = model.bytes_cached
+    size = cached or model.size
+    about = "" if cached else "~"
+    return [f"{about}{size / 1e6:.0f} MB" if size else "unknown", "yes" if cached else "no"]
+
+
+def _as_table(rows: List[Sequence[str]]) -> str:
+    """Columns as wide as their widest entry; the last one is left as it is."""
+    widths = [max(map(len, column)) for column in zip(*rows)][:-1]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
+        lines.append("  ".join([*cells, row[-1]]))
+    return "\n".join(lines)
+
+
+def _describe(model: PublishedModel) -> dict:
+    """All that is known of a model, as JSON can hold it."""
+    cached = model.bytes_cached
+    return {
+        "name": model.name,
+        "title": model.title,
+        "ids": list(model.ids),
+        "sources": list(model.sources),
+        "sample_rate": model.sample_rate,
+        "size": cached or model.size,
+        "cached": cached is not None,
+        "licence": model.licence_note,
+        "trained_on": model.data,
+        "page": model.page,
+        "url": model.url,
+        "checksum": model.checksum_state,
+        "needs": list(model.needs),
+        "scores": model.scores,
+        "scores_source": model.scores_source,
+    }
+
+
+def _as_paragraph(model: PublishedModel) -> str:
+    facts = _describe(model)
+    facts["scores"] = ", ".join(f"{source} {score} dB" for source, score in model.scores.items())
+    facts["size"], facts["cached"] = _sizes(model)
+    facts["sample_rate"] = f"{model.sample_rate} Hz"
+    for key in ("ids", "sources", "needs"):
+        facts[key] = ", ".join(facts[key]) or "-"
+    return "\n".join(f"{key.replace('_', ' '):14} {value}" for key, value in facts.items())
