@@ -5,8 +5,13 @@ BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := asteroid_xscheme demo_songs xscheme egs tests benchmarks tools docs
 
+OLDEST := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Nehalem MKL_CBWR=COMPATIBLE
+THREADED := tests/dsp tests/losses tests/models tests/recipes/baselines_test.py
+NUMERIC := $(THREADED) tests/separation tests/weights tests/export_test.py tests/recipes/evaluation \
+	tests/recipes/data/statistics_test.py
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format bench ablation docs upstream wheel-check clean
+.PHONY: help setup demo test test-slow test-machines test-gpu fuzz lint format bench ablation docs upstream wheel-check clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -21,10 +26,21 @@ demo: $(READY)  ## train, evaluate and publish X-UMX on built-in songs (15 minut
 	@bash egs/musdb18/X-UMX/run.sh --dataset demo --tag demo --python_path "$(BIN)/python"
 
 test: $(READY)  ## run the tests (3 minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not fuzz"
 
 test-slow: $(READY)  ## run the end-to-end checks (17 minutes)
 	$(BIN)/python -m pytest -q -m slow
+
+test-machines: $(READY)  ## run the numeric tests with the oldest instructions, one thread, four (6 minutes)
+	OMP_NUM_THREADS=1 $(OLDEST) $(BIN)/python -m pytest -q -n 2 -m "not slow and not fuzz" $(NUMERIC)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not fuzz" $(THREADED)
+	OMP_NUM_THREADS=4 $(BIN)/python -m pytest -q -m "not slow and not fuzz" $(THREADED)
+
+test-gpu: $(READY)  ## compare the GPU with the CPU (5 minutes)
+	$(BIN)/python -m pytest -q -m gpu tests/gpu
+
+fuzz: $(READY)  ## check laws on random inputs, the same at every run (10 minutes at most)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m fuzz --hypothesis-seed=0
 
 lint: $(READY)  ## check format and style
 	$(BIN)/black -q --check $(wildcard $(SOURCES))

@@ -122,7 +122,7 @@ def _norberts_floors(x: torch.Tensor, n_sources: int, eps: float, lossless: bool
 def _reference_power(mixture: torch.Tensor) -> torch.Tensor:
     """The power of the loudest bin over that of a peak of 10, at least 1."""
     if not mixture.numel():
-        return torch.ones((), dtype=torch.float64)
+        return torch.ones((), dtype=torch.float64, device=mixture.device)
     loudest = mixture.real.square().addcmul_(mixture.imag, mixture.imag).amax()
     return (loudest.double() / 100).clamp_min(1)
 

@@ -4,6 +4,9 @@ The long sums of a loss lose digits in float32 and are meaningless in half preci
 accumulated in float64 and elementwise work is done in float32 or better, under autocast too.
 """
 
+from contextlib import nullcontext
+from typing import ContextManager
+
 import torch
 
 
@@ -20,6 +23,8 @@ def working_dtype(*tensors: torch.Tensor) -> torch.dtype:
     return dtype
 
 
-def full_precision(device: torch.device) -> torch.autocast:
+def full_precision(device: torch.device) -> ContextManager:
     """Context in which autocast leaves the operations on a device as they are."""
+    if not torch.amp.is_autocast_available(device.type):  # the device "meta"
+        return nullcontext()
     return torch.autocast(device.type, enabled=False)

@@ -34,8 +34,7 @@ class ConvTasNetConfig:
         encoder_activation: Activation of the encoding.
 
     Raises:
-        ValueError: If an argument is of another type or no size, `conv_kernel_size` is even or the
-            stride leaves samples out.
+        ValueError: If an argument is of another type or no size, `conv_kernel_size` is even or the stride leaves samples out.
     """
 
     n_filters: int = _argument(256, "filters of the encoder (N)")

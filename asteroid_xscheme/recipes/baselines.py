@@ -103,10 +103,11 @@ class StaticFilter:
         """
         if self.gains.numel() == 0:
             raise RuntimeError("The static filter has no gains yet; call fit(tracks) first.")
-        filtered = self.gains[:, None, :, None] * self._stft(mixture)
-        window = torch.hann_window(self.n_fft)
+        filtered = self.gains.to(mixture.device)[:, None, :, None] * self._stft(mixture)
+        window = torch.hann_window(self.n_fft, device=mixture.device)
         return istft(filtered, window, self.n_fft, self.hop, length=mixture.shape[-1])
 
     def _stft(self, waveform: torch.Tensor) -> torch.Tensor:
         """Spectrogram (..., F, N) of a waveform (..., T)."""
-        return stft(waveform, torch.hann_window(self.n_fft), self.n_fft, self.hop)
+        window = torch.hann_window(self.n_fft, device=waveform.device)
+        return stft(waveform, window, self.n_fft, self.hop)

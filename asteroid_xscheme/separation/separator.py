@@ -235,7 +235,7 @@ def _batch_size(inference: Inference, n_steps: int, device: torch.device) -> int
 
 def _delayed(blocks: Stream, offset: int, n_channels: int) -> Stream:
     if offset:
-        yield torch.zeros(n_channels, offset)
+        yield torch.zeros(n_channels, offset, device="cpu")
     yield from blocks
 
 

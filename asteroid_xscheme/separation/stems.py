@@ -73,8 +73,8 @@ def mix_stems(
     blocks: Iterator[torch.Tensor], stems: Sequence[Stem], song: Song
 ) -> Iterator[torch.Tensor]:
     """Blocks (J, C, T) of all sources -> (stem, C, T)."""
-    weights = torch.tensor([stem.weights for stem in stems])
-    of_mixture = torch.tensor([stem.of_mixture for stem in stems])
+    weights = torch.tensor([stem.weights for stem in stems], device="cpu")
+    of_mixture = torch.tensor([stem.of_mixture for stem in stems], device="cpu")
     mixture = _Reader(song.open()) if of_mixture.any() else None
     for block in blocks:
         mixed = torch.einsum("sj,jct->sct", weights, block)

@@ -63,7 +63,7 @@ def resampled(blocks: Iterable[torch.Tensor], from_rate: int, to_rate: int) -> S
         flat = block.reshape(shape.numel(), block.shape[-1])
         yield resampler.push(flat).unflatten(0, shape)
     if resampler is not None:
-        rest = resampler.push(torch.zeros(shape.numel(), 0), last=True)
+        rest = resampler.push(torch.zeros(shape.numel(), 0, device="cpu"), last=True)
         yield rest.unflatten(0, shape)
 
 

@@ -81,11 +81,17 @@ def test_song_of_noise_is_as_long_as_it_says():
     assert sum(block.shape[-1] for block in song.open()) == song.n_samples == 551250
 
 
-def test_separation_is_prepared_and_can_be_repeated(tmp_path):
-    case = separation.Case("ours", 0.5, tmp_path, hidden_size=8)
-    work = separation.prepare(case)
+def test_every_repetition_separates_the_whole_song(tmp_path, monkeypatch):
+    lengths = []
+
+    def count(separator, song):
+        lengths.append(sum(block.shape[-1] for block in separator.stream(song)))
+
+    monkeypatch.setattr(separation, "drain", count)
+    work = separation.prepare(separation.Case("ours", 0.5, tmp_path, hidden_size=8))
     work()
     work()
+    assert lengths == [round(0.5 * separation.RATE)] * 3  # the first one warms up
 
 
 def test_rows_of_a_gpu_are_the_same_on_another_device(monkeypatch):

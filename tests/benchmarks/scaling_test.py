@@ -1,6 +1,5 @@
 """The arithmetic of scaling, what is counted of a step, and that the page says both."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -118,8 +117,3 @@ def test_page_holds_the_tables_of_what_was_counted():
 def test_a_page_without_a_place_for_a_table_is_refused():
     with pytest.raises(ValueError, match="<!-- table: hours -->"):
         with_tables("no table here", {"hours": "| |"})
-
-
-def test_assumptions_cannot_be_changed_in_place():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        MACHINE.teraflops = 1.0

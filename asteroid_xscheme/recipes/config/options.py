@@ -169,6 +169,8 @@ def _convert_to(value: Any, kind: Any) -> Any:
         if not isinstance(value, Mapping):
             raise TypeError
         return dict(value)
+    if kind is str and isinstance(value, list) and len(value) == 1:
+        value = value[0]  # `--network small`, an option that takes a list too
     if value is None or isinstance(value, (bool, list, Mapping)):
         raise TypeError
     if kind is int and isinstance(value, float) and not value.is_integer():

@@ -10,6 +10,7 @@ from asteroid_xscheme.recipes.evaluation import BSS_EVAL, Waveforms
 
 WINDOW = 4000
 TOLERANCE = 1e-3  # dB
+HIGHEST = 100  # dB: above it, the error is a difference of energies whose digits are rounded away
 
 
 def waveforms(signals):
@@ -29,9 +30,14 @@ def perturbed(signals, seed):
 def assert_equal(references, estimates, window=WINDOW):
     """All scores of all frames; returns them."""
     fast = score("fast", references, estimates, window)
-    expected = score("museval", references, estimates, window)
-    np.testing.assert_allclose(fast, expected, rtol=0, atol=TOLERANCE)
+    assert_close(fast, score("museval", references, estimates, window))
     return fast
+
+
+def assert_close(fast, expected):
+    """Equal in dB, or both beyond what the arithmetic resolves."""
+    fast, expected = (np.minimum(scores, HIGHEST) for scores in (fast, expected))
+    np.testing.assert_allclose(fast, expected, rtol=0, atol=TOLERANCE)
 
 
 def assert_equal_where_stable(references, estimates, window=WINDOW):
@@ -44,8 +50,8 @@ def assert_equal_where_stable(references, estimates, window=WINDOW):
     expected = score("museval", references, estimates, window)
     again = score("museval", perturbed(references, 1), perturbed(estimates, 2), window)
     stable = abs(again - expected) < TOLERANCE / 4
-    np.testing.assert_allclose(fast[:2], expected[:2], rtol=0, atol=TOLERANCE)
-    np.testing.assert_allclose(fast[stable], expected[stable], rtol=0, atol=TOLERANCE)
+    assert_close(fast[:2], expected[:2])
+    assert_close(fast[stable], expected[stable])
     return stable
 
 
