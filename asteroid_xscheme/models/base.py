@@ -24,8 +24,9 @@ from asteroid.utils.torch_utils import get_device
 from ..bridge import BridgeChoice, Bridges
 from ..weights import CheckpointError, load_package
 from ..dsp.stft import magnitude, stft
+from .building import build_model
+from .checks import check_sizes
 from .inference import Inference, Map
-from .building import build_model, check_sizes
 from .synthesis import synthesize
 
 Statistics = Tuple[np.ndarray, np.ndarray]  # mean and standard deviation of each bin

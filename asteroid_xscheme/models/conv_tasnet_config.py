@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from .building import check_arguments, check_sizes
+from .checks import check_arguments, check_sizes
 
 
 def _argument(default: Any, explanation: str) -> Any:
@@ -34,7 +34,8 @@ class ConvTasNetConfig:
         encoder_activation: Activation of the encoding.
 
     Raises:
-        ValueError: If an argument is of another type or no size, `conv_kernel_size` is even or the stride leaves samples out.
+        ValueError: If an argument is of another type or no size, `conv_kernel_size` is even or the
+            stride leaves samples out.
     """
 
     n_filters: int = _argument(256, "filters of the encoder (N)")

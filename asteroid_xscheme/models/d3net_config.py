@@ -12,7 +12,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Tuple, Union
 
-from .building import check_arguments, check_sizes
+from .checks import check_arguments, check_sizes
 
 FeatureShape = Tuple[int, int]  # (channels, bins) of a feature map
 

@@ -7,7 +7,7 @@ import torch
 from ..bridge import BridgeChoice
 from ..dsp.stft import magnitude, stft
 from .base import BridgedModel
-from .building import check_power, check_sizes
+from .checks import check_power, check_sizes
 
 _FLOOR = 1e-6  # below it |S|^p has no usable gradient
 

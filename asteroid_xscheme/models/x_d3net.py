@@ -30,7 +30,7 @@ from torch import nn
 
 from ..bridge import BridgeChoice
 from .base import SpectrogramModel, Statistics
-from .building import check_sizes
+from .checks import check_sizes
 from .d3net import POINTS, D3Net, estimate_together
 from .d3net_blocks import D3Block
 from .d3net_config import D3NetConfig, configuration

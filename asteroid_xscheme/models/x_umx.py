@@ -31,7 +31,7 @@ from .open_unmix import (
     MeanScale,
     RecurrentLayers,
 )
-from .building import check_power, check_sizes
+from .checks import check_power, check_sizes
 
 _DROPOUT = 0.4  # between the layers of a recurrent network, as in [2]
 
