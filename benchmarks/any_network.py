@@ -74,6 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=255, help="frames of a segment (6 s)")
     add_arguments(parser)
+    parser.set_defaults(threads=1)  # processor time of waiting threads would count too
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = []
