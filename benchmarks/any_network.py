@@ -1,7 +1,7 @@
 """BridgedNetworks beside the plain networks: what pausing at points costs a call.
 
 Four networks of X-UMX's official size, one call each on magnitudes of a training segment, and the
-same four bridged at the paper's two points. The networks are asteroid_xscheme's own layers in one
+same four bridged at the paper's two points. The networks have Open-Unmix's layers in one
 module per source, so that no peer is needed. Pairs run in turn; processor time is measured, which
 other programs disturb little. The first pair does not count.
 """
@@ -74,6 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=255, help="frames of a segment (6 s)")
     add_arguments(parser)
+    parser.set_defaults(threads=1)  # processor time of waiting threads would count too
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = []

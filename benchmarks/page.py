@@ -47,9 +47,7 @@ BENCHMARKS = {
     ),
     "data_loader": Benchmark("Segments per second of the training data", "must"),
     "separation": Benchmark("Separation of a song, and its memory", "must", peers=True),
-    "any_network": Benchmark(
-        "BridgedNetworks beside the plain networks", arguments=("--threads", "1")
-    ),
+    "any_network": Benchmark("BridgedNetworks beside the plain networks"),
     "d3net": Benchmark("X-D3Net's inference", arguments=("--repeats", "3")),
     "wiener": Benchmark("The multichannel Wiener filter", peers=True),
     "evaluation": Benchmark("BSSEval v4", arguments=("--seconds", "30", "120"), peers=True),
