@@ -6,6 +6,7 @@ models join by `SMALL_MODELS` of the tests of models.
 """
 
 from contextlib import nullcontext
+from copy import deepcopy
 from functools import partial
 
 import torch
@@ -101,7 +102,7 @@ def weighted(estimates, references):
 
 def run_multi_domain(loss, device):
     """A loss of a model's two outputs, and its gradients."""
-    references, loss = noise(2, 3, 2, N_SAMPLES).to(device), loss.to(device)
+    references, loss = noise(2, 3, 2, N_SAMPLES).to(device), deepcopy(loss).to(device)
     magnitudes = noise(3, 1 + N_SAMPLES // HOP, 2, 2, N_FFT // 2 + 1, seed=1).abs().to(device)
     signals = noise(3, 2, 2, N_SAMPLES - 9, seed=2).to(device)
 

@@ -54,7 +54,7 @@ class Config:
         architecture = model.pop("architecture", "XUMX")
         return cls(
             architecture=architecture,
-            model=from_dict(options_of(architecture), model, f"model ({architecture})"),
+            model=_model_options(architecture, model),
             **{name: from_dict(g, groups.get(name) or {}, name) for name, g in GROUPS.items()},
         )
 
@@ -112,6 +112,16 @@ class Config:
             for each in dataclasses.fields(group):
                 lines += _explained(each.name, options[each.name], each.metadata["help"])
         return "\n".join(lines) + "\n"
+
+
+def _model_options(architecture: str, options: Mapping[str, Any]) -> Any:
+    """A model's own description; what it refuses is the fault of an option."""
+    try:
+        return from_dict(options_of(architecture), options, f"model ({architecture})")
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"model ({architecture}): {error}") from None
 
 
 def _first_line(group: type) -> str:

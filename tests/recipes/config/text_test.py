@@ -63,7 +63,7 @@ def configs(draw):
     return Config.from_dict(groups)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(configs())
 def test_options_survive_yaml_and_dictionaries(config):
     assert Config.from_dict(config.to_dict()) == config
