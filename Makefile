@@ -29,7 +29,7 @@ test: $(READY)  ## run the tests (3 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not fuzz"
 
 test-slow: $(READY)  ## run the end-to-end checks (17 minutes)
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "slow and not fuzz"
 
 test-machines: $(READY)  ## run the numeric tests with the oldest instructions, one thread, four (6 minutes)
 	OMP_NUM_THREADS=1 $(OLDEST) $(BIN)/python -m pytest -q -n 2 -m "not slow and not fuzz" $(NUMERIC)
