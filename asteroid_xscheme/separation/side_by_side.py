@@ -4,8 +4,11 @@ Threads that share a recurrent layer meet at every frame, for a product too smal
 better given a source of its own.
 """
 
+import ctypes
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Callable, Iterable, List, Optional
 
 import torch
@@ -14,6 +17,11 @@ from ..models.inference import Map
 from .pipelines import precision_of
 
 _STARTING = threading.Lock()
+_TORCH_LIBRARIES = {
+    "linux": "libtorch_cpu.so",
+    "darwin": "libtorch_cpu.dylib",
+    "win32": "torch_cpu.dll",
+}
 
 
 def runner(n_sources: int, device: torch.device, autocast: Optional[torch.dtype]) -> Map:
@@ -50,6 +58,7 @@ class SideBySide:
         def start() -> None:
             torch.get_num_threads()  # the first call in a thread makes its number all threads'
             torch.set_num_threads(threads_each)
+            limit_mkl_here(threads_each)
             all_started.wait()
 
         with _STARTING:
@@ -72,3 +81,20 @@ class SideBySide:
     def __deepcopy__(self, memo: dict) -> "SideBySide":
         """Copies of a model share their workers."""
         return self
+
+
+def limit_mkl_here(n_threads: int) -> bool:
+    """Give MKL, which multiplies inside of a recurrent layer, so many threads in this thread.
+
+    `torch.set_num_threads` sets one number for MKL in all threads. Where that of the main thread
+    counts, workers of one thread each wait at every frame for threads that have no core.
+
+    Returns:
+        Whether torch brings MKL; other libraries take the number of torch.
+    """
+    path = Path(torch.__file__).parent / "lib" / _TORCH_LIBRARIES.get(sys.platform, "")
+    library = ctypes.CDLL(str(path)) if path.is_file() else None
+    function = getattr(library, "MKL_Set_Num_Threads_Local", None)
+    if function is not None:
+        function(n_threads)
+    return function is not None
