@@ -25,7 +25,7 @@ from asteroid_xscheme.separation import Separator
 
 from ..models.conftest import SMALL_MODELS
 
-N_SAMPLES, HOP, N_FFT = 2000, 16, 64
+N_SAMPLES, HOP, N_FFT = 1000, 16, 64
 SOURCES = ["bass", "drums", "vocals"]
 LOSS = dict(window_length=N_FFT, in_chan=N_FFT, n_hop=HOP, spec_power=1, nb_channels=2, mix_coef=10)
 
@@ -142,7 +142,7 @@ def run_baselines(device):
 def run_separator(build, device, **options):
     """A song of another rate and three channels, in chunks."""
     model, song = build_model(build, device).eval(), noise(3, N_SAMPLES)
-    chunks = {} if options.pop("whole", False) else dict(chunk_seconds=0.1)
+    chunks = {} if options.pop("whole", False) else dict(chunk_seconds=0.03)
 
     def run():
         separator = Separator(model, device, **chunks, **options)

@@ -78,13 +78,14 @@ def test_layers_do_not_set_the_number_of_threads(model, monkeypatch):
     separator.separate(songs(1)[0])
 
 
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_number_of_threads_changes_no_sample(xumx, n_threads, precision):
+# a BLAS may share the terms of a sum among threads; samples are below 1 and some 50 sums deep
+@pytest.mark.parametrize("precision, limit", [("float32", 50 * 2.0**-24), ("bf16", 2.0**-8)])
+def test_number_of_threads_changes_samples_by_rounding_alone(xumx, n_threads, precision, limit):
     (mixture,) = songs(1)
     found = Separator(xumx, precision=precision).separate(mixture)
     torch.set_num_threads(1)
     expected = Separator(xumx, precision=precision).separate(mixture)
-    assert all(torch.equal(found[source], expected[source]) for source in expected)
+    torch.testing.assert_close(found, expected, rtol=0, atol=limit)
 
 
 def test_one_thread_needs_no_workers():
