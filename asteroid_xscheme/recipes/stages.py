@@ -20,8 +20,9 @@ from ..weights import load_package, publish
 from .config import Config, result_options
 from .data import configured_tracks, prepare
 from .evaluation import Scoring, TestData, all_figures, evaluate, flat, model_system
-from .identity import compare, weights_hash
+from .identity import compare, read_record, weights_hash
 from .report import write_report
+from .run.folder import FINISHED
 
 _RECORD = "evaluation/record.json"
 
@@ -198,6 +199,11 @@ def best_model(exp_dir: Path) -> str:
     path = Path(exp_dir) / "best_model.pth"
     if not path.is_file():
         raise StageError(f"There is no {path}: train it first (./run.sh --stage 1 --tag ...).")
+    if read_record(exp_dir) is not None and not (Path(exp_dir) / FINISHED).is_file():
+        raise StageError(
+            f"The training in {exp_dir} goes on, or was stopped, and {path.name} is that of an "
+            "earlier end: finish it first (./run.sh --stage 1 --tag ...)."
+        )
     return str(path)
 
 

@@ -21,6 +21,7 @@ from ..data import MusicDataModule, track_contents
 from ..identity import Record, as_plain, compare, read_record, weights_hash, write_record
 from .errors import TrainingError
 
+FINISHED = "finished.json"
 MADE_OF = "made_of"  # entry of a checkpoint
 _MOST_CHANGES = 8  # that a message lists
 
@@ -149,7 +150,7 @@ class RunFolder:
 
     @property
     def _finished(self) -> Path:
-        return self.path / "finished.json"
+        return self.path / FINISHED
 
 
 def refuse_changes(what: str, before: Optional[Record], now: Record, remedy: str) -> None:

@@ -12,6 +12,7 @@ import torch
 from asteroid_xscheme.audio import probe_audio
 from asteroid_xscheme.weights import load_package, save_package
 from asteroid_xscheme.recipes.config import Config
+from asteroid_xscheme.recipes.identity import write_record
 from asteroid_xscheme.recipes.data import dataset_infos
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.recipes.stages import (
@@ -87,6 +88,13 @@ def test_no_other_model_takes_the_place_of_a_missing_one(make_config, tmp_path):
         evaluate_run(make_config(), tmp_path)
     with pytest.raises(StageError, match="best_model.pth"):
         best_model(tmp_path)
+
+
+def test_model_of_an_earlier_end_does_not_stand_for_a_training_that_goes_on(run):
+    config, exp_dir = run
+    write_record(exp_dir, {"epochs": 3})  # as a training that continues leaves it: not finished
+    with pytest.raises(StageError, match="finish it first"):
+        evaluate_run(config, exp_dir)
 
 
 @pytest.mark.parametrize(
