@@ -323,8 +323,8 @@ def _finish(part: _Part, checksum: Optional[str]) -> None:
     if not _is_right(part, checksum):
         part.discard()
         raise DownloadError(
-            f"{part.url}: what came has not the checksum {checksum}. It was deleted; try again. If "
-            "it fails again, the file at that address has changed."
+            f"{part.url}: the download does not match the checksum {checksum}. It was deleted; "
+            "try again. If it fails again, the file at that address has changed."
         )
     part.complete()
 

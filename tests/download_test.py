@@ -169,7 +169,7 @@ def test_stale_part_is_noticed_by_the_checksum(server, target, stale):
 
 
 def test_wrong_checksum_leaves_no_file(server, target):
-    with pytest.raises(DownloadError, match="has not the checksum md5:0000.*deleted"):
+    with pytest.raises(DownloadError, match="does not match the checksum md5:0000.*deleted"):
         fetch(server, target, checksum="md5:" + "0" * 32)
     assert not target.exists() and not target.with_name("file.bin.part").exists()
 

@@ -133,7 +133,7 @@ def _check_jobs(jobs: Optional[int]) -> None:
     if jobs is not None and jobs < 1:
         from asteroid_xscheme.recipes.config import ConfigError
 
-        raise ConfigError(f"--jobs wants 1 or more, got {jobs}.")
+        raise ConfigError(f"--jobs: expected 1 or more, got {jobs}.")
 
 
 def _default_sources(root: Path) -> List[str]:

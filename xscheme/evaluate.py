@@ -92,7 +92,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if not names:
         raise ScoringError("Name what to score: models by -n, folders of estimates by --estimates.")
     if arguments.jobs < 1:
-        raise ScoringError(f"--jobs wants 1 or more, got {arguments.jobs}.")
+        raise ScoringError(f"--jobs: expected 1 or more, got {arguments.jobs}.")
     find_device(arguments.device)  # before anything is read
     out = Path(arguments.out)
     data, sources = _test_data(arguments, out)

@@ -37,7 +37,7 @@ def run_ablation(
         The table and where the files are, in words.
     """
     if jobs is not None and jobs < 1:
-        raise ConfigError(f"--jobs wants 1 or more, got {jobs}.")
+        raise ConfigError(f"--jobs: expected 1 or more, got {jobs}.")
     config = read_config(conf, options)
     chosen = choose_rows(config, rows, points)
     root = config.data.roots[0]

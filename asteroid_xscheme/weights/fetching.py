@@ -151,7 +151,7 @@ def _read_cached(path: Path, checksum: Optional[str], offline: bool) -> Optional
     """The package of a cached file, or None where it is broken and can be fetched again."""
     try:
         if checksum and not check_file(path, checksum):
-            raise DamagedFileError(f"{path} has not its checksum {checksum}: it is damaged.")
+            raise DamagedFileError(f"{path} does not match its checksum {checksum}: it is damaged.")
         return read_package(path)
     except DamagedFileError as error:
         if offline:

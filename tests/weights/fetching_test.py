@@ -173,7 +173,7 @@ def test_other_file_at_the_address_is_refused_by_the_recorded_checksum(server, w
     load(server)
     find_cached(server.url + FILE).unlink()
     server.answers[FILE] = weights + b"more"
-    with pytest.raises(CheckpointError, match="what came has not the checksum sha256"):
+    with pytest.raises(CheckpointError, match="the download does not match the checksum sha256"):
         load(server)
 
 
@@ -181,7 +181,7 @@ def test_known_checksum_is_compared_and_nothing_recorded(server, weights):
     server.answers[FILE] = weights
     assert is_whole(load(server, checksum=digest(weights)))
     assert recorded_checksum(server.url + FILE) is None
-    with pytest.raises(CheckpointError, match="has not the checksum sha1"):
+    with pytest.raises(CheckpointError, match="does not match the checksum sha1"):
         load(server, checksum="sha1:" + "0" * 40)
 
 

@@ -24,45 +24,45 @@ class DataConfig:
     dataset: str = option("musdb18", f"what stage 0 prepares: {', '.join(DATASETS)}")
     source_dir: Optional[str] = option(
         None,
-        "zip or folder that you have of the data set; none downloads it",
+        "your zip or folder of the data set (none: download it)",
         affects_result=False,
     )
     train_dir: Optional[List[str]] = option(
         None,
-        "prepared folders to train on, each with train/TRACK/SOURCE.wav; none is data/DATASET",
+        "prepared folders to train on, train/TRACK/SOURCE.wav (none: data/DATASET)",
         affects_result=False,
     )
     test_dir: Optional[str] = option(
         None,
-        "prepared folder to evaluate on; none is the first of train_dir",
+        "prepared folder to evaluate on (none: the first of train_dir)",
         affects_result=False,
     )
     root_weights: Optional[List[float]] = option(
         None,
-        "how often each folder of train_dir is drawn from; none is by number of tracks",
+        "how often to draw from each folder of train_dir (none: by its number of tracks)",
         above=0,
     )
     source_map: Dict[str, Dict[str, Optional[str]]] = option(
         {},
-        "by folder name: their source -> ours, or null to leave it out (conf.yml only)",
+        "by folder name: their source -> ours, or null to leave it out (in conf.yml only)",
         affects_result=False,
     )
     valid_tracks: Optional[List[str]] = option(
-        None, "tracks of train/ kept for validation; none is the official 14 of MUSDB18"
+        None, "tracks of train/ to validate on (none: the official 14 of MUSDB18)"
     )
     sources: List[str] = option(SOURCES, "sources to separate, in the order of the model's outputs")
-    sample_rate: int = option(44100, "sample rate in Hz; prepared files have it", least=1)
+    sample_rate: int = option(44100, "sample rate of the prepared files in Hz", least=1)
     seq_dur: float = option(6.0, "length of a training segment in seconds", above=0)
     samples_per_track: int = option(64, "segments per track and epoch", least=1)
     random_track_mix: bool = option(True, "mix the sources of different tracks")
     source_augmentations: List[str] = option(
-        ["gain", "channelswap"], f"of each source, out of: {', '.join(AUGMENTATIONS)}"
+        ["gain", "channelswap"], f"any of: {', '.join(AUGMENTATIONS)}"
     )
     gain_min: float = option(0.25, "smallest random gain of a source", above=0)
     gain_max: float = option(1.25, "largest random gain of a source", above=0)
     cache: str = option(
         "none",
-        "none, or memory to keep the decoded training tracks in memory",
+        "none, or memory: keep the decoded training tracks in memory",
         affects_result=False,
     )
     num_workers: int = option(4, "processes that load examples", affects_result=False, least=0)
@@ -85,7 +85,7 @@ class DataConfig:
             raise ConfigError(f"seq_dur must be at least one sample long, got {self.seq_dur} s.")
         if self.root_weights is not None and len(self.root_weights) != len(self.roots):
             raise ConfigError(
-                f"root_weights wants one weight for each of the {len(self.roots)} folders "
+                f"Expected one root weight for each of the {len(self.roots)} folders "
                 f"of train_dir, got {len(self.root_weights)}."
             )
 
@@ -130,13 +130,15 @@ class OptimConfig:
     """Optimizer and learning rate."""
 
     optimizer: str = option("adam", "name of an optimizer known to asteroid.engine.optimizers")
-    lr: float = option(1e-3, "learning rate at the start", above=0)
+    lr: float = option(1e-3, "initial learning rate", above=0)
     weight_decay: float = option(1e-5, "weight decay", least=0)
     scheduler: str = option("plateau", "plateau, steps or constant")
     lr_decay_gamma: float = option(0.3, "factor by which the learning rate falls", above=0, below=1)
-    lr_decay_patience: int = option(80, "plateau: epochs without progress before it falls", least=0)
-    lr_decay_cooldown: int = option(10, "plateau: epochs of rest after it fell", least=0)
-    lr_decay_epochs: List[int] = option([40], "steps: epochs after which it falls", least=1)
+    lr_decay_patience: int = option(
+        80, "plateau: epochs without progress before the rate falls", least=0
+    )
+    lr_decay_cooldown: int = option(10, "plateau: epochs to wait after the rate fell", least=0)
+    lr_decay_epochs: List[int] = option([40], "steps: epochs after which the rate falls", least=1)
     patience: int = option(1000, "epochs without progress after which training stops", least=1)
 
     def __post_init__(self):
@@ -148,44 +150,46 @@ class TrainingConfig:
     """Length, machine and safety of a training run."""
 
     epochs: int = option(1000, "epochs", least=1)
-    batch_size: int = option(14, "segments per step on each device", least=1)
+    batch_size: int = option(14, "segments per step and device", least=1)
     val_dur: Optional[float] = option(
         80.0,
-        "longest chunk of a validation track in seconds; none is that of a training segment",
+        "longest chunk of a validation track in seconds (none: a training segment)",
         above=0,
     )
     accelerator: str = option(
-        "auto", "auto, cpu, gpu or another name that Lightning knows", affects_result=False
+        "auto", "auto, cpu, gpu, or another accelerator of Lightning", affects_result=False
     )
     devices: str = option(
         "auto",
-        "number of devices of this node, their indices as 0,1, or auto",
+        "number of devices on this node, indices such as 0,1, or auto",
         affects_result=False,
     )
     num_nodes: int = option(
         1, "number of nodes, under torchrun or SLURM", affects_result=False, least=1
     )
     strategy: str = option(
-        "auto", "auto: one device without process group, several with DDP", affects_result=False
+        "auto", "auto: no process group on one device, DDP on several", affects_result=False
     )
     precision: str = option("32-true", f"one of {', '.join(PRECISIONS)}")
     gradient_clipping: Optional[float] = option(
-        None, "largest norm of the gradient, or none", above=0
+        None, "largest norm of the gradient (none: no clipping)", above=0
     )
     accumulate_grad_batches: int = option(
-        1, "batches whose gradients are added for a step", least=1
+        1, "batches whose gradients are added up for one step", least=1
     )
     sync_batchnorm: bool = option(False, "share the statistics of BatchNorm between devices")
     ema_decay: Optional[float] = option(
         None,
-        "decay per step of the averaged weights that are validated and saved, or none",
+        "decay per step of averaged weights, which are validated and saved (none: no averaging)",
         above=0,
         below=1,
     )
-    save_top_k: int = option(5, "best checkpoints kept, -1 for all", affects_result=False, least=-1)
+    save_top_k: int = option(
+        5, "how many of the best checkpoints to keep, -1 for all", affects_result=False, least=-1
+    )
     resume: str = option(
         "auto",
-        "auto continues a stopped run, none starts anew, or a checkpoint",
+        "auto: continue a stopped run; none: start anew; or the path of a checkpoint",
         affects_result=False,
     )
     pretrained: Optional[str] = option(
@@ -221,18 +225,20 @@ class SeparationConfig:
     """How whole songs are separated; the names are those of open-unmix and demucs."""
 
     segment: Optional[float] = option(
-        None, "seconds of a chunk; none is the model's own choice", above=0
+        None, "seconds of a chunk (none: the model's choice)", above=0
     )
     overlap: Optional[float] = option(
-        None, "share of a chunk that overlaps the next; none as above", least=0, below=1
+        None, "share of a chunk that overlaps the next (none: the model's choice)", least=0, below=1
     )
-    flip_channels: bool = option(False, "average over the channels in both orders; twice the work")
-    wiener: str = option("em", "Wiener filter: em, or one_pass, that of D3Net's official code")
-    niter: int = option(1, "iterations of the Wiener filter em; 0 keeps the estimates", least=0)
+    flip_channels: bool = option(False, "average over both orders of the channels; twice the work")
+    wiener: str = option("em", "Wiener filter: em, or one_pass as in D3Net's official code")
+    niter: int = option(
+        1, "iterations of the em filter; 0 leaves the estimates as they are", least=0
+    )
     wiener_win_len: int = option(
-        300, "frames that the Wiener filter takes together; 0 for all", least=0
+        300, "frames that the Wiener filter takes at a time; 0 for the whole song", least=0
     )
-    softmask: bool = option(False, "begin the Wiener filter with a ratio mask")
+    softmask: bool = option(False, "start the Wiener filter from a ratio mask")
 
     def __post_init__(self):
         check_one_of("wiener", self.wiener, WIENER_METHODS)
@@ -254,23 +260,23 @@ class SeparationConfig:
 class EvaluationConfig:
     """How estimates are scored."""
 
-    bss_eval: str = option("museval", "museval, or fast for the same figures sooner")
+    bss_eval: str = option("museval", "museval, or fast: the same figures sooner")
     metrics: List[str] = option(["bsseval"], f"of {', '.join(METRICS)}")
     targets: Optional[List[str]] = option(
-        None, "sources to score, or accompaniment, which is all but vocals; none is all sources"
+        None, "sources to score; accompaniment is all but vocals (none: all sources)"
     )
     eval_model: Optional[str] = option(
         None, "weights to score instead of the run's: a name, file, URL or id"
     )
-    eval_jobs: int = option(2, "processes that score tracks", affects_result=False, least=1)
+    eval_jobs: int = option(2, "scoring processes", affects_result=False, least=1)
     eval_device: str = option(
-        "auto", "device that separates: auto, cpu, cuda, cuda:1, ...", affects_result=False
+        "auto", "device to separate on: auto, cpu, cuda, cuda:1, ...", affects_result=False
     )
     baselines: bool = option(
-        True, "score the mixture, a static filter and the oracle as well", affects_result=False
+        True, "also score the mixture, a static filter and the oracle", affects_result=False
     )
     save_estimates: bool = option(
-        True, "write the separated sources of every test track", affects_result=False
+        True, "keep the separated sources of every test track", affects_result=False
     )
 
     def __post_init__(self):

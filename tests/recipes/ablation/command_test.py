@@ -86,7 +86,7 @@ def test_estimates_are_kept_only_if_asked_for(conf, grid):
     [
         (["--seed", "3"], "give them as --seeds"),
         (["--rows", "everything"], "There is no row 'everything'"),
-        (["--jobs", "0"], "--jobs wants 1 or more"),
+        (["--jobs", "0"], "--jobs: expected 1 or more"),
     ],
 )
 def test_bad_arguments_are_refused_in_a_line(conf, grid, capsys, arguments, message):

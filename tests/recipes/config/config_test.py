@@ -153,7 +153,7 @@ def test_fraction_is_no_integer():
         ({"data": {"source_augmentations": ["pitch"]}}, "one of gain"),
         ({"data": {"sources": ["a", "a"]}}, "wants different names"),
         ({"data": {"gain_min": 2.0}}, "gain_min must be at most gain_max"),
-        ({"data": {"root_weights": [1, 2]}}, "one weight for each of the 1 folders"),
+        ({"data": {"root_weights": [1, 2]}}, "Expected one root weight for each of the 1 folders"),
         ({"data": {"source_map": ["a"]}}, "source_map expects mapping"),
         ({"training": {"ema_decay": 1.0}}, "ema_decay must be above 0 and below 1"),
         ({"separation": {"niter": -1}}, "niter must be at least 0"),
