@@ -108,9 +108,10 @@ def detect_kind(path: Path) -> Kind:
 
 
 def shorten(names: Sequence[str], n: int = 3) -> str:
-    """The first names of a list, and how many more there are."""
+    """The first names of a list, and how many more there are, in one line whatever they hold."""
     more = f" and {len(names) - n} more" if len(names) > n else ""
-    return f"{', '.join(names[:n])}{more}"
+    line = f"{', '.join(names[:n])}{more}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def _kind_of_zip(path: Path) -> Kind:

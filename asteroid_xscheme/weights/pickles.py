@@ -40,10 +40,17 @@ class _Reader:
 
     def __init__(self, file: BinaryIO, end: int):
         self._file, self._end = file, end
-        self.tell, self.readline = file.tell, file.readline
+        self.tell = file.tell
 
     def read(self, n_bytes: int) -> bytes:
         return self._file.read(min(n_bytes, self._end - self._file.tell()))
+
+    def readline(self) -> bytes:
+        """The argument of an instruction in text; torch writes no string with an escape."""
+        line = self._file.readline()
+        if b"\\" in line:
+            raise ValueError("a string with an escape")
+        return line
 
 
 def run_pickle(
