@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from asteroid_xscheme.models import XUMX, BridgedModel
+from asteroid_xscheme.weights import CheckpointError
+
 GOLDEN = Path(__file__).parent.parent / "golden"
+WEIGHT = "layer_dec.a.dec.0.weight"  # (8, 16), of `model_package`
+
+
+def assert_refused(path, words, error=CheckpointError):
+    """No model comes of a file, and one line names it and says why."""
+    with pytest.raises(error, match=words) as raised:
+        BridgedModel.from_pretrained(path)
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
 
 
 @pytest.fixture
@@ -23,6 +34,20 @@ def package():
         "state_dict": {"weight": torch.arange(2000.0), "count": torch.tensor(3)},
         "infos": {"software_versions": {"torch_version": "2.11"}},
     }
+
+
+@pytest.fixture
+def model_package():
+    """A package that makes a model."""
+    sizes = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, nb_layers=2, max_bin=25)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return XUMX(["a", "b"], sample_rate=8000, nb_channels=2, **sizes).serialize()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "bad.pth"
 
 
 @pytest.fixture
