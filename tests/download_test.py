@@ -43,6 +43,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(behaviour, b"no")
         if behaviour == "html":
             return self._answer(200, b"<html>log in</html>", {"Content-Type": "text/html"})
+        if behaviour == "endless":
+            return self._send_without_end({})
+        if behaviour == "more than announced":
+            chunked = {"Transfer-Encoding": "chunked", "Content-Length": str(len(BODY))}
+            return self._send_without_end(chunked)
         if behaviour == "html in disguise":
             return self._answer(200, b"\n<!DOCTYPE html><html>log in</html>")
         self._send_file(behaviour)
@@ -64,6 +69,16 @@ class _Handler(BaseHTTPRequestHandler):
             body, status = self.server.body, 200
             headers.pop("Content-Range", None)
         self._answer(status, body[:cut], headers, length=len(body))
+
+    def _send_without_end(self, headers):
+        """Fifty bodies without a length: more than any test takes, and no disk is filled."""
+        self.send_response(200)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        size = f"{len(BODY):x}\r\n".encode() if headers else b""
+        for _ in range(50):
+            self.wfile.write(size + BODY + (b"\r\n" if headers else b""))
 
     def _answer(self, status, body, headers=None, length=None):
         self.send_response(status)
@@ -205,14 +220,54 @@ def test_busy_server_is_asked_again(server, target, status):
     assert target.read_bytes() == BODY and len(server.requests) == 3
 
 
+def test_each_new_attempt_is_announced_with_its_pause(server, target, caplog):
+    server.script = [503, 503, "good"]
+    fetch(server, target, retries=4, backoff=0.002)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{server.url}: the server answered 503. Trying again in 0.002 s (attempt 2 of 5).",
+        f"{server.url}: the server answered 503. Trying again in 0.004 s (attempt 3 of 5).",
+    ]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
 def test_server_that_is_not_there_is_an_error_with_a_remedy(target):
     with pytest.raises(DownloadError, match="no connection.*Check the network and the proxy"):
         download("http://127.0.0.1:9/file", target, progress=False, retries=1, backoff=0.001)
 
 
-def test_address_that_is_none_is_an_error(target):
-    with pytest.raises(DownloadError, match="cannot be requested"):
-        download("nonsense", target, progress=False)
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://", "http:///file", "http://host:port/file", "http://[::1/file"]
+)
+def test_address_that_is_none_is_an_error(target, url):
+    with pytest.raises(DownloadError, match="cannot be requested") as raised:
+        download(url, target, progress=False)
+    assert str(raised.value).startswith(url) and "\n" not in str(raised.value)
+
+
+def test_scheme_may_be_in_capitals(server, target):
+    download(server.url.replace("http", "HTTP"), target, progress=False)
+    assert target.read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    "behaviour, free, bound", [("endless", 5e6, "2"), ("more than announced", 1e9, "1")]
+)
+def test_body_without_end_is_stopped_and_deleted(
+    server, target, monkeypatch, behaviour, free, bound
+):
+    monkeypatch.setattr(download_room.shutil, "disk_usage", lambda path: _Usage(free=int(free)))
+    server.script = [behaviour]
+    with pytest.raises(DownloadError, match=f"was stopped: more than {bound} MB came.*deleted"):
+        fetch(server, target)
+    assert not target.exists() and not target.with_name("file.bin.part").exists()
+    assert len(server.requests) == 1
+
+
+def test_file_without_a_length_arrives_if_it_ends(server, target, monkeypatch):
+    monkeypatch.setattr(download_room.shutil, "disk_usage", lambda path: _Usage(free=10**9))
+    server.script = ["endless"]
+    fetch(server, target)
+    assert target.read_bytes() == 50 * BODY
 
 
 def test_offline_uses_what_is_there_and_says_how_to_get_what_is_not(server, target):

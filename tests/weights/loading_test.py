@@ -118,6 +118,13 @@ def test_url_is_fetched(server, weights):
     assert load_package(f"{server.url}/model.pth")["model_name"] == "XUMX"
 
 
+def test_url_whose_scheme_is_in_capitals_is_the_same_url(server, weights):
+    server.answers["/model.pth"] = weights
+    for scheme in ("HTTP", "http", "Http"):
+        load_package(f"{server.url}/model.pth".replace("http", scheme))
+    assert server.asked == ["/model.pth"]
+
+
 @pytest.mark.parametrize(
     "name, repository, revision",
     [
@@ -171,6 +178,9 @@ def test_hugging_face_itself_is_not_reached_when_offline():
         ("XUMXL", "Did you mean 'xumxl'"),
         ("exp/best_model.pth", "There is no file 'exp/best_model.pth'"),
         ("", "no name of weights"),
+        ("http://", "'http://' is no whole address. Expected https://HOST/FILE"),
+        ("HTTPS:///model.pth", "'https:///model.pth' is no whole address"),
+        ("ftp://host/model.pth", "There is no file 'ftp://host/model.pth'"),
         ("a/b/c", "Expected a path, a URL, a Hugging Face id"),
     ],
 )
