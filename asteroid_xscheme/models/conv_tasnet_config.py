@@ -69,7 +69,7 @@ class ConvTasNetConfig:
     @property
     def hop(self) -> int:
         """Samples between two frames."""
-        return self.stride or self.kernel_size // 2
+        return self.kernel_size // 2 if self.stride is None else self.stride
 
     def arguments(self) -> dict:
         """What makes an equal description, by name."""

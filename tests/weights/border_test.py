@@ -40,9 +40,7 @@ def conv_tasnet():
         ({"nb_layers": 10**7}, "Expected nb_layers as a whole number from 1 to 1048576"),
     ],
 )
-def test_argument_that_makes_no_model_is_named_before_anything_is_allocated(
-    model_package, path, arguments, words
-):
+def test_argument_that_makes_no_model_is_named(model_package, path, arguments, words):
     model_package["model_args"].update(arguments)
     torch.save(model_package, path)
     assert_refused(path, f"bad.pth: its arguments do not make a XUMX: .*{words}")
@@ -60,13 +58,12 @@ def test_argument_that_is_missing_is_named(model_package, path):
         ({"n_repeats": 10**9}, "Expected n_repeats as a whole number from 1 to 1048576"),
         ({"n_repeats": 10**6}, "ask for far more than there are weights"),
         ({"n_blocks": 100}, "ask for far more than there are weights"),
+        ({"stride": 0}, "Expected a stride from 1 to kernel_size 8, got 0"),
         ({"norm_type": "nosuch"}, "normalization identifier: nosuch"),
         ({"skip_chan": -1}, "negative dimension"),
     ],
 )
-def test_conv_tasnet_of_no_size_is_refused_before_anything_is_allocated(
-    conv_tasnet, path, arguments, words
-):
+def test_conv_tasnet_of_no_use_or_of_any_size_is_refused(conv_tasnet, path, arguments, words):
     conv_tasnet["model_args"].update(arguments)
     torch.save(conv_tasnet, path)
     assert_refused(path, f"do not make a XConvTasNet: .*{words}")

@@ -1,4 +1,4 @@
-"""Files that lie about their size or are broken: refused in one line, before they take memory."""
+"""Files that lie about their size or are broken: one line instead of memory, time or noise."""
 
 import json
 import struct
