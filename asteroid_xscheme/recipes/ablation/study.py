@@ -1,4 +1,4 @@
-"""Options, rows and seeds -> a finished grid with its table and picture, continued if stopped."""
+"""Options, rows and seeds -> a finished grid with its table and picture; resumes if stopped."""
 
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
@@ -64,7 +64,7 @@ def _ablate(
     run: Optional[Run],
     report: Callable[[str], None],
 ) -> Study:
-    """What `ablate` does while it holds the folder; each training holds the folder of its cell."""
+    """The part of `ablate` that holds the lock on the folder; each training locks its cell's folder."""
     claim(exp_dir / BASELINES, config, grid_record(config))
     for cell in cells:
         claim(cell.folder, cell.config, grid_record(cell.config))
@@ -86,10 +86,10 @@ def _run_missing(
     children: ChildProcesses,
     report: Callable[[str], None],
 ) -> None:
-    """Do the jobs that have not left their file yet."""
+    """Run the jobs whose file does not exist yet."""
     missing = [job for job in jobs if not job.is_done]
     if len(missing) < len(jobs):
-        report(f"{len(jobs) - len(missing)} of {len(jobs)} jobs are done already.")
+        report(f"{len(jobs) - len(missing)} of {len(jobs)} jobs are already done.")
     run_jobs(missing, run, slots, report, children.stop)
 
 

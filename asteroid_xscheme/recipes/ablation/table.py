@@ -1,4 +1,4 @@
-"""A finished grid -> its table and what has to be read with it, as Markdown."""
+"""A finished grid -> its table and the notes that explain it, as Markdown."""
 
 from typing import List, Optional, Sequence
 
@@ -10,8 +10,8 @@ from .statistics import LEVEL, Comparison
 _BLANK = "-"
 _ENOUGH_SEEDS = 3
 _EFFECTS = (
-    "What each of the three brings, averaged over all pairs of rows that differ in it alone; the "
-    "same test:"
+    "The effect of each of the three, averaged over all pairs of rows that differ in nothing else; "
+    "the same test:"
 )
 
 
@@ -26,13 +26,13 @@ def to_markdown(study: Study, picture: str) -> str:
     if study.is_at_equaliser_level:
         parts.append(
             "**No row is 1 dB above the static filter.** Models that do little more than an "
-            "equaliser cannot tell what bridges and losses bring: train longer, or larger models, "
-            "before reading anything into the differences."
+            "equaliser cannot show whether bridges and losses help: train longer, or train larger "
+            "models, before reading anything into the differences."
         )
     if len(study.seeds) < _ENOUGH_SEEDS:
         parts.append(
-            f"**{len(study.seeds)} of at least {_ENOUGH_SEEDS} seeds.** Differences hold for these "
-            "trained models; whether they come from the rows or from the luck of the seeds is open."
+            f"**{len(study.seeds)} of at least {_ENOUGH_SEEDS} seeds.** The differences hold for "
+            "these trained models. They may come from the rows or from chance between seeds."
         )
     parts.append(summary(study))
     if _has_more_than_the_rows(study):
@@ -42,7 +42,7 @@ def to_markdown(study: Study, picture: str) -> str:
 
 
 def summary(study: Study) -> str:
-    """What is certain and what is not, in a sentence for each verdict."""
+    """One sentence for each verdict: which rows are better, worse or not significantly different."""
     by_verdict: dict = {}
     for name, row in study.rows.items():
         if row.comparison is not None:
@@ -61,7 +61,7 @@ def summary(study: Study) -> str:
 
 
 def _has_more_than_the_rows(study: Study) -> bool:
-    """Whether effects tell more than the comparisons of rows with the baseline do."""
+    """Whether effects add anything to the comparisons of rows with the baseline."""
     pairs = [pair for effect in study.effects.values() for pair in effect.pairs]
     return any(without != study.baseline for without, _ in pairs)
 
@@ -118,13 +118,14 @@ def _reading(study: Study) -> str:
         f"SDR of BSSEval v4: median over frames, then over {n_tracks} tracks; mean ± standard "
         f"deviation over {n_seeds} seed{'s' if n_seeds > 1 else ''}; the average is over sources. "
         "Mixture, static filter and oracle need no training. Difference: mean over tracks and "
-        "seeds of the same track and seed in both rows. Interval: bootstrap that draws seeds and "
-        "tracks anew, for the tracks of one model share the luck of its training; of few seeds it "
-        "is too narrow rather than too wide. p: Wilcoxon's signed-rank test over tracks and seeds, "
-        f"corrected for the comparisons in a table (Holm). Where p is {LEVEL} or more, or the "
-        "interval holds 0, a difference is not significant, which does not mean that there is "
-        "none. Training: mean seconds of a training with its validation, cells side by side as "
-        "stated below. Inference: seconds for a minute of music, of one model at a time."
+        "seeds, each compared with the same track and seed of the other row. Interval: bootstrap "
+        "that resamples both seeds and tracks, because all tracks of a model depend on the same "
+        "training; with few seeds it tends to be too narrow. p: Wilcoxon's signed-rank test over "
+        "tracks and seeds, corrected for the number of comparisons in a table (Holm). If p is "
+        f"{LEVEL} or more, or the interval contains 0, a difference is not significant, which does "
+        "not mean that there is none. Training: mean seconds of a training with its validation, "
+        "with as many cells at a time as stated below. Inference: seconds per minute of music, one "
+        "model at a time."
     )
 
 

@@ -143,5 +143,5 @@ def test_grid_continues_after_it_was_killed(conf, tmp_path):
     assert len(json.loads((first / "seconds.json").read_text())) == 2
     written = (first / "cell.json").stat().st_mtime_ns
     again = subprocess.run(program, capture_output=True, text=True)
-    assert "3 of 3 jobs are done already" in again.stdout
+    assert "3 of 3 jobs are already done" in again.stdout
     assert (first / "cell.json").stat().st_mtime_ns == written
