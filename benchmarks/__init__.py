@@ -1,1 +1,1 @@
-"""Speed and memory of our parts beside those of their peers; run one with `python -m`."""
+"""Speed and memory of this package compared with its peers; run one with `python -m`."""

@@ -1,9 +1,9 @@
-"""All benchmarks, one after the other, into docs/benchmarks.md: `make bench`.
+"""All benchmarks, one after another, into docs/benchmarks.md: `make bench`.
 
-Each runs as a process of its own and leaves its rows as JSON in docs/benchmarks/, from which the
-page and its pictures are made, and the tables of docs/scaling.md; with --only, sections of earlier
-runs stay. Those that compare with asteroid's own code want a checkout of it. Options that are not
-of this command go to every benchmark.
+Each runs in its own process and saves its rows as JSON in docs/benchmarks/. The page, its pictures
+and the tables of docs/scaling.md are made from these files; with --only, the other sections keep
+their earlier results. Benchmarks of asteroid's own code need a checkout of it. Options that this
+command does not know are passed on to every benchmark.
 """
 
 import argparse
@@ -21,9 +21,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def run(module: str, asteroid: str, others: List[str], results: Path) -> bool:
-    """Run a benchmark, which leaves its result in a folder; whether it did.
+    """Run a benchmark, save its result in a folder, and return whether it succeeded.
 
-    A result of an earlier run is replaced by a complete one only.
+    An earlier result is only replaced once the new one is complete.
     """
     benchmark = BENCHMARKS[module]
     checkout = ["--asteroid", asteroid] if asteroid and benchmark.checkout != "no" else []
@@ -54,7 +54,7 @@ def main() -> int:
         "--results", type=Path, default=DOCS / "benchmarks", help="folder of JSON and pictures"
     )
     parser.add_argument(
-        "--scaling", type=Path, default=DOCS / "scaling.md", help="page of tables to write anew"
+        "--scaling", type=Path, default=DOCS / "scaling.md", help="page whose tables are updated"
     )
     options, others = parser.parse_known_args()
     if any(BENCHMARKS[module].peers for module in options.only):
@@ -66,7 +66,7 @@ def main() -> int:
     failed = []
     for module in options.only:
         if BENCHMARKS[module].checkout == "must" and not options.asteroid:
-            print(f"{module}: not run, it wants --asteroid CHECKOUT", flush=True)
+            print(f"{module}: skipped, because it needs --asteroid CHECKOUT", flush=True)
         elif not run(module, options.asteroid, others, options.results):
             failed.append(module)
         write_page(options.page, options.results)

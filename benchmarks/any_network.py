@@ -1,9 +1,9 @@
-"""BridgedNetworks beside the plain networks: what pausing at points costs a call.
+"""The cost of BridgedNetworks: what pausing at bridging points adds to a call.
 
-Four networks of X-UMX's official size, one call each on magnitudes of a training segment, and the
-same four bridged at the paper's two points. The networks have Open-Unmix's layers in one
-module per source, so that no peer is needed. Pairs run in turn; processor time is measured, which
-other programs disturb little. The first pair does not count.
+Four networks of X-UMX's official size are called once each on the magnitudes of a training segment,
+and then bridged at the paper's two points. Each network is one module with the layers of
+Open-Unmix, so that no peer has to be installed. The two run alternately; the result is processor
+time, which other programs hardly affect. The first pair is discarded.
 """
 
 import argparse

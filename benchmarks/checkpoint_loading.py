@@ -1,12 +1,12 @@
-"""Reading the weights of X-UMX at its official size: safely, beside torch.load without a guard.
+"""Loading the weights of X-UMX at its official size: safely, and with an unguarded torch.load.
 
-One file of asteroid's format, 142 MB, in the machine's file cache. The first row ends with the
-package in memory: `load_package`, which executes nothing of the file and checks what it holds,
-beside `torch.load(weights_only=False)`, which runs whatever the file asks for, as asteroid did
-before torch 2.6. The second ends with a model: `XUMX.from_pretrained` beside torch.load,
-asteroid's class of a checkout given by --asteroid, and load_state_dict. The third takes the same
-weights from a file of safetensors, beside torch.load; that file is only mapped, and read where the
-weights are used first. Memory is that of one reading in a process of its own.
+The file (142 MB) is in asteroid's format and in the machine's file cache. The first row ends with
+the package in memory: `load_package`, which executes nothing in the file and checks its contents,
+against `torch.load(weights_only=False)`, which runs whatever the file asks for, as asteroid did
+before torch 2.6. The second ends with a model: `XUMX.from_pretrained` against torch.load,
+asteroid's class from a checkout given by --asteroid, and load_state_dict. The third loads the same
+weights from a safetensors file, against torch.load; that file is only mapped, and is read when the
+weights are first used. Memory is measured for one load in its own process.
 """
 
 import argparse

@@ -1,10 +1,10 @@
 """Multi-domain and combination loss, forward and backward: one Gram matrix or 2^J - 2 sums.
 
-Each row compares our loss with a peer on the same inputs, official sizes (STFT 4096 / 1024, 44.1
-kHz stereo), with the STFT of the references and without. Peers: a plain enumeration of all sums,
-written here, and the class of asteroid's recipe, read from a checkout given by --asteroid. A row
-with peer "ours, 4 sources" tells how the cost grows with the number of sources. Memory is that of
-one pass in a process of its own, inputs not counted.
+Each row compares our loss with a peer on the same inputs at official sizes (STFT 4096 / 1024, 44.1
+kHz stereo), with and without the STFT of the references. The peers are a plain enumeration of all
+sums, written here, and the class in asteroid's recipe, read from a checkout given by --asteroid.
+Rows with the peer "ours, 4 sources" show how the cost grows with the number of sources. Memory is
+measured for one pass in its own process, without the inputs.
 """
 
 import argparse

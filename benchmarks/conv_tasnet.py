@@ -1,11 +1,11 @@
-"""X-Conv-TasNet's training step beside asteroid's ConvTasNet of the same size, once per source.
+"""X-Conv-TasNet's training step against asteroid's ConvTasNet of the same size, once per source.
 
-A step is forward, backward and Adam at one batch of noise. Each row compares our J networks with J
-steps of asteroid's network of one mono source, in the variant without skips that both have: the
-ratio is how many times as fast ours is. Memory is what a step adds to weights, gradients and
-Adam's state. What J networks would gain from one batched product is measured too.
+A step is forward, backward and Adam on one batch of noise. Each row compares our J networks with J
+steps of asteroid's network for one mono source, in the variant without skip connections, which both
+have; the ratio says how many times faster ours is. Memory is what a step needs on top of weights,
+gradients and Adam's state. The benchmark also measures what one batched product would gain.
 
-Without checkpointing the official size needs 12 GB; `--samples 8000` fits any machine.
+Without checkpointing the official size needs 12 GB; `--samples 8000` fits on any machine.
 """
 
 import argparse

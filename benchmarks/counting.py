@@ -1,8 +1,8 @@
-"""A training step counted without doing it: operations and memory, on tensors without values.
+"""A training step counted, not computed: its operations and memory, on tensors without values.
 
-torch's fake tensors have shapes and storages and no contents, so that a step of any size is
-"computed" in seconds on any machine. What is counted is what PyTorch would compute and hold on a
-CPU; a GPU's library may choose other algorithms and buffers of its own.
+torch's fake tensors have shapes and storages but no contents, so a step of any size is "computed"
+in seconds on any machine. The counts are what PyTorch would compute and hold on a CPU; a GPU's
+libraries may use other algorithms and buffers.
 """
 
 import weakref

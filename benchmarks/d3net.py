@@ -1,9 +1,9 @@
-"""X-D3Net's inference beside the plain networks, module by module, and beside the machine's peak.
+"""X-D3Net's inference against the plain networks, module by module, and the machine's peak.
 
-Both estimate one patch of 256 frames by four official networks of vocals with random weights and
-the default bridges: `fold` puts normalisations into convolutions and works in tiles. Multiply-
-accumulates (MAC) are counted from the configuration, for music in patches that overlap by half.
-The peak is what a product of two square matrices reaches in the same run.
+Both estimate one patch of 256 frames with four official vocals networks, with random weights and
+the default bridges. `fold` merges normalisations into convolutions and works in tiles. Multiply-
+accumulates (MAC) are counted from the configuration, for music in patches that overlap by half. The
+peak is what a product of two square matrices reaches in the same run.
 """
 
 import argparse

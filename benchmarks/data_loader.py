@@ -1,8 +1,8 @@
-"""Training segments per second: our dataset beside asteroid's, on the same files.
+"""Training segments per second: our dataset against asteroid's, on the same files.
 
-Each row loads the segments of one epoch, 6 s of four stereo sources, random track mix, gain and
-channel swap, in batches, from 16-bit files as MUSDB18-HQ has them. The peer is `MUSDB18Dataset` of
-an asteroid checkout given by --asteroid, with the augmentations of its X-UMX recipe.
+Each row loads the segments of one epoch in batches: 6 s of four stereo sources, with random track
+mix, gain and channel swap, from 16-bit files like those of MUSDB18-HQ. The peer is `MUSDB18Dataset`
+from an asteroid checkout given by --asteroid, with the augmentations of its X-UMX recipe.
 """
 
 import argparse

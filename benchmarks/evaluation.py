@@ -1,7 +1,7 @@
-"""Our BSSEval v4 beside museval's.
+"""Our BSSEval v4 against museval's.
 
-Each row scores so many seconds of four stereo sources at 44.1 kHz, windows of one second; the
-memory is what scoring a track from files takes, its estimates already on disk.
+Each row scores four stereo sources of the given length at 44.1 kHz, in windows of one second.
+Memory is what it takes to score a track from files whose estimates are already on disk.
 """
 
 import argparse

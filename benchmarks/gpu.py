@@ -1,9 +1,9 @@
-"""Training steps and separation on a GPU, in float32 and with bfloat16: speed and peak memory.
+"""Training steps and separation on a GPU, in float32 and bfloat16: speed and peak memory.
 
-A training step of each official recipe at its own batch, with the option that saves memory where
-it has one and without, and a song separated with X-UMX of the official size and one iteration of
-the Wiener filter. float32 is as PyTorch's defaults have it. Memory is what tensors occupied at
-most. There is no peer in these rows. Where there is no GPU nothing is measured.
+For each official recipe: a training step at its own batch, with and without the option that saves
+memory, if it has one. Then a song is separated with X-UMX of the official size and one iteration of
+the Wiener filter. float32 uses PyTorch's default settings. Memory is the most that tensors
+occupied. These rows have no peer. Without a GPU nothing is measured.
 """
 
 import argparse

@@ -11,21 +11,21 @@ from .pictures import PICTURES, draw
 
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`. A ratio says how many times as fast ours is as the peer: the median of
-pairs that ran in turn, with the smallest and the largest; `cpu ratio` is the same of processor
-time. Machines differ: read the ratios. The figures are also in docs/benchmarks/, a JSON file for
-each section. What full trainings need is on the page [Scaling](scaling.md).
+`make bench` writes this page. `ratio` says how many times as fast we are as the peer: the median,
+smallest and largest of pairs that ran alternately. `cpu ratio` is the same for processor time.
+Times depend on the machine, so compare the ratios. docs/benchmarks/ has all figures as JSON, one
+file per section. For what full trainings need, see [Scaling](scaling.md).
 """
 
 
 class Benchmark(NamedTuple):
-    """A module of this package as `make bench` runs it.
+    """How `make bench` runs a module of this package.
 
     Attributes:
         claim: Heading of its section.
-        checkout: Whether it takes a checkout of asteroid: "no", "may", or "must".
-        arguments: Options that keep all benchmarks together within 45 minutes.
-        peers: Whether it compares with packages of the extra `bench`.
+        checkout: Whether it takes a checkout of asteroid: "no", "may" or "must".
+        arguments: Options that keep `make bench` within 45 minutes.
+        peers: Whether it needs the packages of the extra `bench`.
     """
 
     claim: str
@@ -36,7 +36,7 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = {
     "combination_loss": Benchmark(
-        "MDL with CL costs one pass, whatever the number of sums",
+        "MDL with CL: one pass for any number of sums",
         "may",
         ("--memory", "--repeats", "3"),
     ),
@@ -45,25 +45,25 @@ BENCHMARKS = {
         "A training step of X-Conv-TasNet",
         arguments=("--repeats", "2", "--memory"),
     ),
-    "data_loader": Benchmark("Segments per second of the training data", "must"),
-    "separation": Benchmark("Separation of a song, and its memory", "must", peers=True),
-    "any_network": Benchmark("BridgedNetworks beside the plain networks"),
+    "data_loader": Benchmark("Loading training segments", "must"),
+    "separation": Benchmark("Time and memory of separating a song", "must", peers=True),
+    "any_network": Benchmark("The cost of BridgedNetworks"),
     "d3net": Benchmark("X-D3Net's inference", arguments=("--repeats", "3")),
     "wiener": Benchmark("The multichannel Wiener filter", peers=True),
     "evaluation": Benchmark("BSSEval v4", arguments=("--seconds", "30", "120"), peers=True),
-    "startup": Benchmark("Import of the package, and `xscheme --help`"),
-    "checkpoint_loading": Benchmark("Safe reading of weights", "may"),
-    "step_cost": Benchmark("What training steps of the recipes take"),
+    "startup": Benchmark("Importing the package, and `xscheme --help`"),
+    "checkpoint_loading": Benchmark("Loading weights safely", "may"),
+    "step_cost": Benchmark("The cost of a training step of each recipe"),
     "gpu": Benchmark("On a GPU"),
 }
 
 
 def write_page(page: Path, results: Path) -> None:
-    """Write the page of all results that there are, and a picture where one belongs to it.
+    """Write the page from all results that exist, and the pictures that belong to them.
 
     Args:
         page: The Markdown file.
-        results: Folder of the JSON files and, then, of the pictures.
+        results: Folder of the JSON files; also receives the pictures.
     """
     sections = [INTRODUCTION]
     for module, benchmark in BENCHMARKS.items():
@@ -72,7 +72,7 @@ def write_page(page: Path, results: Path) -> None:
             result = json.loads(path.read_text(encoding="utf-8"))
             sections.append(_section(module, benchmark, result, page, results))
         else:
-            needs = " It wants `--asteroid CHECKOUT`." if benchmark.checkout == "must" else ""
+            needs = " It needs `--asteroid CHECKOUT`." if benchmark.checkout == "must" else ""
             sections.append(f"## {benchmark.claim}\n\nNot run yet.{needs}\n")
     page.write_text("\n".join(sections), encoding="utf-8")
 
@@ -80,7 +80,7 @@ def write_page(page: Path, results: Path) -> None:
 def _section(
     module: str, benchmark: Benchmark, result: Dict[str, Any], page: Path, results: Path
 ) -> str:
-    """What a benchmark claims, how it measures, where it ran, its picture and its table."""
+    """A section: what the benchmark measures and how, where it ran, its picture and its tables."""
     command = " ".join((f"python -m benchmarks.{module}", *benchmark.arguments))
     parts = [f"## {benchmark.claim}\n", _explanation(module) + "\n"]
     parts.append(f"`{command}`: {_place(result['environment'])}\n")
@@ -98,7 +98,7 @@ def _section(
 
 
 def of_one_kind(rows: List[Dict[str, Any]]) -> List[List[Dict[str, Any]]]:
-    """Rows by table: a row with a name that the first row before it lacks begins another."""
+    """Split rows into tables: a row with a column that its table lacks starts a new one."""
     tables: List[List[Dict[str, Any]]] = []
     for row in rows:
         if not tables or row.keys() - tables[-1][0].keys():
@@ -108,7 +108,7 @@ def of_one_kind(rows: List[Dict[str, Any]]) -> List[List[Dict[str, Any]]]:
 
 
 def table(rows: List[Dict[str, Any]]) -> str:
-    """Rows as a table, a column for every name that the first of them has."""
+    """Rows as a Markdown table; the first row names the columns."""
     columns = list(rows[0])
     lines = [
         f"| {' | '.join(column.replace('_', ' ') for column in columns)} |",
@@ -129,6 +129,6 @@ def _place(where: Dict[str, Any]) -> str:
 
 
 def _explanation(module: str) -> str:
-    """The docstring of a benchmark's module, which is not imported for it."""
+    """The docstring of a benchmark's module, read without importing it."""
     source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
     return ast.get_docstring(ast.parse(source))

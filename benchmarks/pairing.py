@@ -1,10 +1,10 @@
-"""How every benchmark here compares: two works in turn, in one process tree, by the ratio of times.
+"""How the benchmarks compare: two tasks alternate, and the result is the ratio of their times.
 
-On a shared machine a time says little and a ratio of neighbouring times a lot. So the two works
-alternate and the result is the median, smallest and largest ratio of the pairs, of the time on the
-clock and of the processor's time (of all threads and of children that have ended), which other
-processes disturb less; memory is that of a fresh child process. Results are plain dictionaries,
-ready for JSON.
+On a shared machine a single time means little, but the ratio of times measured next to each other
+means a lot. So the two tasks alternate, and the result is the median, smallest and largest ratio of
+the pairs, both for wall-clock time and for processor time (of all threads and finished children),
+which other processes affect less. Memory is that of a fresh child process. Results are plain
+dictionaries, ready for JSON.
 """
 
 import argparse

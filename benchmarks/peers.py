@@ -1,6 +1,6 @@
-"""The peers that ours is compared with, imported so that they run on any machine.
+"""The peers that we compare with, imported in a way that works on any machine.
 
-Packages of the extra `bench` at its pinned versions, and X-UMX of an asteroid checkout.
+Packages of the extra `bench` at its pinned versions, and X-UMX from an asteroid checkout.
 """
 
 import ast
@@ -34,9 +34,7 @@ def check_installed(names: Sequence[str] = PACKAGES) -> None:
     """
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        raise PeerError(
-            f"The benchmarks need {', '.join(missing)}, not installed here. Install: {INSTALL}"
-        )
+        raise PeerError(f"The benchmarks need {', '.join(missing)}. Install with: {INSTALL}")
 
 
 def import_norbert() -> ModuleType:

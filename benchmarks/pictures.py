@@ -1,6 +1,6 @@
-"""Rows of a benchmark -> a picture of time against what makes the work larger, as SVG.
+"""Rows of a benchmark -> an SVG picture of time against the size of the task.
 
-Each program keeps its colour on every picture. The same rows give the same file.
+Each program has the same colour in every picture. The same rows give the same file.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""What a training takes on so many GPUs: a model, from the counted cost of a step.
+"""How long a training takes on a given number of GPUs, modelled from the counted cost of a step.
 
-Costs come from a result of `benchmarks.step_cost`. What is assumed of machines and data is a field
-of `Machine` and `Data`. `benchmarks.scaling_page` writes tables of both into docs/scaling.md.
+Costs come from the results of `benchmarks.step_cost`. Each assumption about machines and data is a
+field of `Machine` or `Data`. `benchmarks.scaling_page` writes the tables into docs/scaling.md.
 """
 
 import math
@@ -17,13 +17,13 @@ def _assumed(value: float, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class Machine:
-    """What is assumed of GPUs, of what joins them, and of the cores beside them."""
+    """Assumptions about GPUs, the links between them, and the CPU cores of their nodes."""
 
     teraflops: float = _assumed(10.0, "TFLOP/s that a GPU sustains in float32")
-    recurrent_microseconds: float = _assumed(15.0, "microseconds of one step of an LSTM")
+    recurrent_microseconds: float = _assumed(15.0, "microseconds that one step of an LSTM takes")
     node_gigabytes: float = _assumed(100.0, "GB/s between the GPUs of a node (NVLink)")
     network_gigabytes: float = _assumed(3.0, "GB/s between nodes (25 Gbit/s Ethernet)")
-    loader_megabytes: float = _assumed(400.0, "MB/s that a core reads, augments and adds up")
+    loader_megabytes: float = _assumed(400.0, "MB/s that a core can read, augment and mix")
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Data:
     """MUSDB18 as the recipes split it."""
 
     tracks: int = _assumed(86, "training tracks")
-    validation_hours: float = _assumed(0.9, "hours of the 14 validation tracks, estimated")
+    validation_hours: float = _assumed(0.9, "hours of the 14 validation tracks (estimated)")
     sources: int = _assumed(4, "sources")
     channels: int = _assumed(2, "channels")
-    sample_bytes: int = _assumed(2, "bytes of a sample")
+    sample_bytes: int = _assumed(2, "bytes per sample")
 
 
 class Cost(NamedTuple):
-    """What is counted of a recipe, and how long it runs; MAC are of one segment."""
+    """The counted cost of a recipe and the length of its training; MACs are per segment."""
 
     recipe: str
     saving: str
@@ -58,11 +58,11 @@ class Plan(NamedTuple):
     """A training on some GPUs.
 
     Attributes:
-        compute, recurrence, all_reduce: Seconds of a step; added, as if nothing overlapped.
-        steps: Per epoch.
-        hours: Of all epochs, their validation included.
-        segments, megabytes: Per second, of all GPUs, that have to be loaded.
-        cores: That load them, of all nodes.
+        compute, recurrence, all_reduce: Seconds per step; they add up, as nothing overlaps.
+        steps: Steps per epoch.
+        hours: Hours of all epochs, including validation.
+        segments, megabytes: What all GPUs together load per second.
+        cores: Cores that load it, over all nodes.
     """
 
     compute: float
@@ -81,9 +81,10 @@ class Plan(NamedTuple):
 
 
 def plan(cost: Cost, nodes: int, gpus: int, machine: Machine, data: Data, batch: int = 0) -> Plan:
-    """What a training takes on `nodes` times `gpus` GPUs with `batch` segments on each.
+    """Plan a training on `nodes` times `gpus` GPUs with `batch` segments on each.
 
-    A step of an LSTM waits for the one before, whatever the batch: forward once, backward twice.
+    Each step of an LSTM waits for the previous one, whatever the batch: once forward, twice
+    backward.
     """
     batch, n_gpus = batch or cost.batch, nodes * gpus
     segment_flops = 2 * (cost.forward_macs + cost.backward_macs)
@@ -104,7 +105,7 @@ def plan(cost: Cost, nodes: int, gpus: int, machine: Machine, data: Data, batch:
 
 
 def all_reduce_seconds(parameters: int, nodes: int, gpus: int, machine: Machine) -> float:
-    """Seconds in which a ring adds float32 gradients; its slowest link decides.
+    """Seconds that a ring needs to add up float32 gradients; its slowest link decides.
 
     Each GPU sends and receives 2 (n - 1) / n times the gradients.
     """
@@ -114,13 +115,13 @@ def all_reduce_seconds(parameters: int, nodes: int, gpus: int, machine: Machine)
 
 
 def segment_bytes(cost: Cost, data: Data) -> float:
-    """Bytes that are read for a training segment."""
+    """Bytes that one training segment reads."""
     samples = cost.segment_seconds * cost.sample_rate
     return samples * data.sources * data.channels * data.sample_bytes
 
 
 def read_costs(rows: List[Dict[str, Any]]) -> List[Cost]:
-    """The counted costs of rows of `benchmarks.step_cost`, with the recipes' own numbers."""
+    """Costs from rows of `benchmarks.step_cost` and from the recipes' configurations."""
     costs = []
     for row in rows:
         config = read_recipe(row["recipe"])

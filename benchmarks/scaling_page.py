@@ -2,9 +2,9 @@
 
     python -m benchmarks.scaling_page [--teraflops 30] [--network_gigabytes 12] ...
 
-Reads docs/benchmarks/step_cost.json, which `python -m benchmarks.step_cost` counts, and writes each
-table between its marks; with --dry-run it prints them. Every assumption is an option. `make bench`
-ends with the same, with the assumptions as they are.
+Reads docs/benchmarks/step_cost.json, which `python -m benchmarks.step_cost` writes, and puts each
+table between its marks on the page; with --dry-run it only prints them. Every assumption is an
+option. `make bench` ends with this step, using the default assumptions.
 """
 
 import argparse
@@ -33,7 +33,7 @@ SPLITS = (1, 2, 7)  # GPUs that share one batch of 14
 
 
 def counted(costs: List[Cost], data: Data) -> Rows:
-    """What a step of each recipe takes, whatever the machine."""
+    """The cost of a step of each recipe, on any machine."""
     return [
         {
             "recipe": _name(cost),
@@ -43,7 +43,7 @@ def counted(costs: List[Cost], data: Data) -> Rows:
             "forward, GMAC per segment": f"{cost.forward_macs / 1e9:.0f}",
             "backward": f"{cost.backward_macs / 1e9:.0f}",
             "TFLOP per step": f"{_step_flops(cost) / 1e12:.2f}",
-            "steps in a row (LSTM)": cost.recurrent_steps,
+            "sequential LSTM steps": cost.recurrent_steps,
             "memory of a step, GB": f"{cost.step_gigabytes:.1f}",
             "read per segment, MB": f"{segment_bytes(cost, data) / 1e6:.1f}",
         }
@@ -63,20 +63,20 @@ def trainings(costs: List[Cost], machine: Machine, data: Data) -> Rows:
                     "GPUs": name,
                     "segments per step": cost.batch * nodes * gpus,
                     "step, s": f"{found.step:.2f}",
-                    "of it LSTM's wait": f"{found.recurrence:.2f}",
-                    "of it gradients": f"{found.all_reduce:.3f}",
+                    "of which LSTM wait": f"{found.recurrence:.2f}",
+                    "of which gradients": f"{found.all_reduce:.3f}",
                     "steps": f"{cost.epochs} x {found.steps}",
                     "hours": f"{found.hours:.1f}",
                     "segments/s": f"{found.segments:.0f}",
                     "MB/s read": f"{found.megabytes:.0f}",
-                    "cores that load": found.cores,
+                    "loader cores": found.cores,
                 }
             )
     return rows
 
 
 def gradients(costs: List[Cost], machine: Machine) -> Rows:
-    """Milliseconds in which gradients are added, over links of several speeds."""
+    """Milliseconds to add up the gradients, over links of several speeds."""
     rows = []
     for cost in _once(costs):
         row = {"recipe": cost.recipe, "gradients, MB": f"{4 * cost.parameters / 1e6:.0f}"}
@@ -89,7 +89,7 @@ def gradients(costs: List[Cost], machine: Machine) -> Rows:
 
 
 def speeds(costs: List[Cost], machine: Machine, data: Data) -> Rows:
-    """Hours of each recipe by what a GPU sustains."""
+    """Hours of each recipe for GPUs of several speeds."""
     rows = []
     for cost in costs:
         row: Dict[str, Any] = {"recipe": _name(cost)}
@@ -102,7 +102,7 @@ def speeds(costs: List[Cost], machine: Machine, data: Data) -> Rows:
 
 
 def split_batch(cost: Cost, machine: Machine, data: Data) -> Rows:
-    """The recipe's batch kept, and shared by several GPUs of a node."""
+    """The recipe's batch, split among several GPUs of a node."""
     rows = []
     alone = plan(cost, 1, 1, machine, data)
     for gpus in SPLITS:
@@ -113,18 +113,18 @@ def split_batch(cost: Cost, machine: Machine, data: Data) -> Rows:
                 "segments on each": cost.batch // gpus,
                 "step, s": f"{found.step:.2f}",
                 "hours": f"{found.hours:.1f}",
-                "times as fast": f"{alone.hours / found.hours:.1f}",
+                "speed-up": f"{alone.hours / found.hours:.1f}",
             }
         )
     return rows
 
 
 def measured(rows: Rows) -> Rows:
-    """What was measured of steps, beside what the count says."""
+    """Measured steps, next to the counts for them."""
     return [
         {
             "recipe": row["recipe"],
-            "one segment of, s": f"{row['measured_fraction'] * row['segment_seconds']:.2f}",
+            "segment, s": f"{row['measured_fraction'] * row['segment_seconds']:.2f}",
             "step, s": f"{row['measured_seconds']:.2f}",
             "GFLOP/s": f"{row['measured_gflops']:.0f}",
             "memory measured, MB": f"{row['measured_megabytes']:.0f}",
@@ -136,7 +136,7 @@ def measured(rows: Rows) -> Rows:
 
 
 def tables(result: Dict[str, Any], machine: Machine, data: Data) -> Dict[str, str]:
-    """All tables by their names on the page, of a result of `benchmarks.step_cost`."""
+    """All tables, by their names on the page, from a result of `benchmarks.step_cost`."""
     costs = read_costs(result["rows"])
     of_recurrent = next(cost for cost in costs if cost.recurrent_steps)
     rows = {
@@ -144,7 +144,7 @@ def tables(result: Dict[str, Any], machine: Machine, data: Data) -> Dict[str, st
             {
                 "option": f"`--{field.name}`",
                 "value": f"{getattr(of, field.name):g}",
-                "of": field.metadata["help"],
+                "meaning": field.metadata["help"],
             }
             for of in (machine, data)
             for field in dataclasses.fields(of)
@@ -160,7 +160,7 @@ def tables(result: Dict[str, Any], machine: Machine, data: Data) -> Dict[str, st
 
 
 def with_tables(page: str, written: Dict[str, str]) -> str:
-    """The page with what stands between its marks replaced.
+    """The page with the tables between its marks replaced.
 
     Raises:
         ValueError: If the page has no place for a table.
@@ -188,7 +188,7 @@ def _name(cost: Cost) -> str:
 
 
 def _once(costs: List[Cost]) -> List[Cost]:
-    """Each recipe once: what does not depend on options that save memory."""
+    """Each recipe once, for what does not depend on options that save memory."""
     return list({cost.recipe: cost for cost in costs}.values())
 
 

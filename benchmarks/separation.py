@@ -1,12 +1,13 @@
-"""Separation of a song: our separator beside asteroid's recipe and openunmix; time and memory.
+"""Separating a song: our separator against asteroid's recipe and openunmix; time and memory.
 
-Each separation is a process of its own: a song of noise through networks of the official size (STFT
-4096 / 1024, hidden size 512, four sources, random weights) with one iteration of the Wiener filter.
-Ours reads and gives blocks, as `xscheme separate` does with files; asteroid's `separate` of the
-recipe's eval.py, in a checkout given by --asteroid, and `openunmix.predict.separate` take a whole
-song and return whole sources, as their programs do. The first rows are of songs of --song minutes,
-ours and the peers' processes in turn; the rows below tell how time and memory grow with a song's
-length. Memory is the most that the process held, Python and network included.
+Each separation runs in its own process: a song of noise goes through networks of the official size
+(STFT 4096 / 1024, hidden size 512, four sources, random weights) and one iteration of the Wiener
+filter. Ours reads and returns blocks, as `xscheme separate` does with files. The peers are
+`separate` in the recipe's eval.py, from a checkout given by --asteroid, and
+`openunmix.predict.separate`; both take a whole song and return whole sources, as their programs do.
+The first rows separate songs of --song minutes, ours and the peers' alternately; the rows below
+show how time and memory grow with the length. Memory is the peak of the whole process, including
+Python and the network.
 """
 
 import argparse

@@ -1,9 +1,10 @@
-"""How long Python takes to import the package, and `xscheme --help` to answer.
+"""How long it takes to import the package, and how long `xscheme --help` takes to answer.
 
-Each work is a fresh process, Python's own start included. Peers: `import asteroid.models` of the
-release beside `import asteroid_xscheme`, which imports it; `import torch`, without which no model
-comes; and asteroid's command `asteroid-infer --help`. The last row looks into the process of
-`xscheme --help`: it should have imported neither torch nor numpy and have answered in 0.3 s.
+Every task runs in a fresh process and includes Python's own start. The peers of `import
+asteroid_xscheme` are `import asteroid.models` of the release, which it imports, and `import torch`,
+which every model needs; the peer of `xscheme --help` is `asteroid-infer --help`. The last row
+inspects the process of `xscheme --help`, which should import neither torch nor numpy and answer
+within 0.3 s.
 """
 
 import argparse

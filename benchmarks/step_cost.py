@@ -1,11 +1,11 @@
-"""What a training step of each official recipe takes: counted, and measured where it is small.
+"""The cost of a training step of each official recipe: counted, and measured where it is small.
 
-Counted, without computing anything, at the recipe's own batch and segment: multiply-accumulates
-(MAC) of products, convolutions and LSTMs for one segment, and the most memory that a step holds at
-once, Adam's included. Measured here, in processes of their own: the time of a step with one
-segment, shortened where the forward pass would take more than --gmac, and the memory that it takes
-beyond weights, gradients and Adam's state, with what the same count says of it. There is no peer
-in these rows; docs/scaling.md is made of them.
+Counted without computing anything, at the recipe's own batch and segment: the multiply-accumulates
+(MAC) of products, convolutions and LSTMs for one segment, and the peak memory of a step, including
+Adam's. Measured, each in its own process: the time of a step with one segment, shortened if the
+forward pass would exceed --gmac, and the memory it needs on top of weights, gradients and Adam's
+state, next to the count for the same step. These rows have no peer; docs/scaling.md is made from
+them.
 """
 
 import argparse

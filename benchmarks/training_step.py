@@ -1,8 +1,8 @@
-"""A training step of X-UMX at its official size, beside asteroid's model with its recipe's loss.
+"""A training step of X-UMX at its official size, against asteroid's model with its recipe's loss.
 
 Forward pass, MDL with CL over four sources including the STFT of the references, backward pass and
-step of Adam, for 6 s of stereo, with so many segments in a batch. The weights and the losses'
-values are the same on both sides.
+an Adam step, on 6 s of stereo, for several batch sizes. Both sides have the same weights and loss
+values.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Our Wiener filter beside norbert's, and openunmix's port of it to torch.
+"""Our Wiener filter against norbert's, and against openunmix's port of it to torch.
 
-Each row filters the spectrogram (STFT 4096 / 1024) of so many seconds of stereo into four sources
-with one EM iteration: the whole song as norbert does, or in openunmix's windows of 300 frames.
+Each row filters the spectrogram (STFT 4096 / 1024) of a stereo song into four sources with one EM
+iteration: the whole song at once as in norbert, or in openunmix's windows of 300 frames.
 """
 
 import argparse
