@@ -1,8 +1,8 @@
-# Read a recipe's command line: sourced by run.sh after its options are set to their defaults.
+# Read a recipe's command line; run.sh sources this after it has set its options to their defaults.
 #
-# `--name value` sets the variable `name` where run.sh has set it before. Every other argument is an
-# option of local/conf.yml and is collected, as it stands, in the array `options` for the Python
-# programs, which know their names and types. Then the folder of the run, `expdir`, is decided.
+# If `name` is an option of run.sh, `--name value` sets that variable. All other arguments are options
+# of local/conf.yml; they are collected unchanged in the array `options` for the Python programs,
+# which know their names and types. Then the folder of the run, `expdir`, is chosen.
 
 options=()
 while [[ $# -gt 0 ]]; do
@@ -16,7 +16,7 @@ while [[ $# -gt 0 ]]; do
       ;;
     --stage | --stop[-_]stage | --tag | --id | --python[-_]path | --dataset | --conf)
       if [[ $# -lt 2 || $2 == --* ]]; then
-        echo "run.sh: $1 expects a value" >&2
+        echo "run.sh: $1 needs a value" >&2
         exit 2
       fi
       printf -v "$name" '%s' "$2"
@@ -31,7 +31,7 @@ done
 
 for name in stage stop_stage; do
   if [[ ! ${!name} =~ ^[0-3]$ ]]; then
-    echo "run.sh: --$name is 0 (data), 1 (train), 2 (evaluate) or 3 (publish), not '${!name}'" >&2
+    echo "run.sh: --$name must be 0 (data), 1 (train), 2 (evaluate) or 3 (publish), not '${!name}'" >&2
     exit 2
   fi
 done
@@ -45,19 +45,19 @@ if [[ -n $id ]]; then
   export CUDA_VISIBLE_DEVICES=$id
 fi
 
-# Threads wait for each other without blocking the processor, and freed memory is kept for the next
-# step: a third of the time of a training on a CPU (docs/choices.md).
+# Let threads wait without blocking the processor, and keep freed memory for the next step: this saves
+# a third of the time of a training on a CPU (docs/choices.md).
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-2000}
 export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-1073741824}
 export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-4294967296}
 
-# A training without --tag gets a new one; the other stages look for the last one trained.
+# Without --tag, a training gets a new name; the other stages use the run trained last.
 mkdir -p exp
 if [[ -z $tag && $stage -le 1 && $stop_stage -ge 1 ]]; then
   tag=$("$python_path" -c 'import uuid; print(str(uuid.uuid4())[:8])')
 elif [[ -z $tag && $stop_stage -ge 2 ]]; then
   if [[ ! -f exp/last_tag ]]; then
-    echo "run.sh: nothing was trained here yet: begin with --stage 1, or name the run by --tag" >&2
+    echo "run.sh: nothing has been trained here yet: start with --stage 1, or name a run with --tag" >&2
     exit 2
   fi
   tag=$(<exp/last_tag)

@@ -1,4 +1,4 @@
-"""A network of your own gains bridges, MDL and CL: `python docs/examples/bridged_toy.py`."""
+"""Add bridges, MDL and CL to your own network: `python docs/examples/bridged_toy.py`."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ SOURCES = ["hum", "hiss"]
 
 
 class Network(nn.Module):
-    """One source's network: magnitudes (N, B, C * F) through an encoder, a body and a decoder."""
+    """The network of one source: magnitudes (N, B, C * F) through an encoder, a body and a decoder."""
 
     def __init__(self, n_inputs: int, hidden: int):
         super().__init__()

@@ -2,11 +2,11 @@
 # Usage: ./run.sh [--OPTION VALUE ...]
 #
 # X-Conv-TasNet on MUSDB18, in four stages: 0 data, 1 train, 2 evaluate, 3 publish.
-#   ./run.sh --dataset demo                 everything, small, on built-in songs
-#   ./run.sh --tag mine --mix_coef 10       the official recipe: downloads MUSDB18, trains, ...
-#   ./run.sh --stage 2                      evaluates what was trained last
+#   ./run.sh --dataset demo                 all stages, small, on built-in songs
+#   ./run.sh --tag mine                     all stages, full size: downloads MUSDB18, trains, ...
+#   ./run.sh --stage 2                      evaluates the run trained last
 #
-# Besides the options below, every option of local/conf.yml can be given here:
+# Besides the options below, you can give any option of local/conf.yml:
 #   --source_dir --train_dir --sample_rate --seed --seq_dur --samples_per_track --sources
 #   --batch_size --num_workers --optimizer --lr --weight_decay --patience --lr_decay_patience
 #   --lr_decay_gamma --epochs --mix_coef --val_dur
@@ -17,10 +17,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 stage=0          # first stage to run
 stop_stage=3     # last stage to run
-tag=             # name of the run, exp/train_x_convtasnet_TAG; empty: a new one, or the last one trained
-id=              # GPUs to use, as 0,1; empty: all
+tag=             # name of the run, exp/train_x_convtasnet_TAG; empty: a new name, or the run trained last
+id=              # GPUs to use, such as 0,1; empty: all
 dataset=musdb18  # musdb18, musdb18hq, demo (built-in songs) or folder (your own)
-conf=            # configuration; empty: local/conf.yml, or local/conf_demo.yml for demo
+conf=            # configuration file; empty: local/conf.yml, or local/conf_demo.yml for demo
 python_path=${PYTHON:-python}
 
 if [[ " $* " =~ \ --python_path\ ([^ ]+) ]]; then python_path=${BASH_REMATCH[1]}; fi
@@ -44,6 +44,6 @@ if [[ $stage -le 2 && $stop_stage -ge 2 ]]; then
 fi
 
 if [[ $stage -le 3 && $stop_stage -ge 3 ]]; then
-  echo "Stage 3: packing $expdir/publish_dir"
+  echo "Stage 3: packaging $expdir/publish_dir"
   "$python_path" -m asteroid_xscheme.recipes.stages publish --conf "$expdir/conf.yml" --exp_dir "$expdir" "${options[@]}"
 fi

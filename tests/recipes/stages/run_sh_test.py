@@ -94,7 +94,7 @@ def test_each_training_without_a_tag_gets_its_own(x_umx):
 def test_later_stage_without_any_run_says_what_to_do(x_umx):
     done = x_umx.run("--stage", "2")
     assert done.returncode == 2 and not x_umx.calls
-    assert "nothing was trained here yet" in done.stderr
+    assert "nothing has been trained here yet" in done.stderr
 
 
 def test_options_of_the_configuration_reach_every_stage_as_they_are(x_umx):
@@ -120,8 +120,8 @@ def test_demo_takes_its_own_small_configuration(x_umx):
     [
         (["--stage", "4"], "--stage is 0"),
         (["--stop_stage", "x"], "--stop_stage is 0"),
-        (["--tag"], "--tag expects a value"),
-        (["--stage", "--tag"], "--stage expects a value"),
+        (["--tag"], "--tag needs a value"),
+        (["--stage", "--tag"], "--stage needs a value"),
     ],
 )
 def test_bad_options_are_refused_before_anything_runs(x_umx, options, message):
