@@ -1,4 +1,4 @@
-"""The command `xscheme`: one module per subcommand, its arguments and what it does."""
+"""The command `xscheme`: each module holds the arguments and the work of one subcommand."""
 
 from .command import main
 

@@ -1,4 +1,4 @@
-"""`python -m xscheme` is the command."""
+"""`python -m xscheme` runs the command."""
 
 import sys
 

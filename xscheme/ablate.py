@@ -1,46 +1,53 @@
-"""`xscheme ablate`: what bridges, MDL and CL bring, in one table."""
+"""`xscheme ablate`: whether bridges, MDL and CL help, in one table."""
 
 import argparse
 
 
 def add_arguments(commands) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "ablate",
-        help="train and compare with and without bridges and each loss",
+        help="compare trainings with and without bridges, MDL and CL",
         description="Train and score one model with and without bridges, MDL and CL, with several "
-        "seeds, and write a table that says which differences are significant. Started again, it "
-        "continues; what is finished is never repeated. Every option of the conf.yml can be given "
-        "as well, such as --epochs 10.",
+        "seeds, and write a table that shows which differences are significant. Run it again to "
+        "resume; finished work is never repeated. You can also give any option of the conf.yml, "
+        "such as --epochs 10.",
         allow_abbrev=False,
     )
     parser.add_argument(
         "--conf",
         default="egs/musdb18/X-UMX/local/conf_demo.yml",
-        help="options of all trainings (default: %(default)s)",
+        help="conf.yml with the options of all trainings (default: %(default)s)",
     )
     parser.add_argument(
-        "--exp_dir", default="exp/ablation", help="folder to fill (default: %(default)s)"
+        "--exp_dir", default="exp/ablation", help="folder for the results (default: %(default)s)"
     )
     parser.add_argument(
-        "--seeds", nargs="+", type=int, default=[1, 2, 3], help="seeds (default: 1 2 3)"
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[1, 2, 3],
+        help="seeds of every row (default: 1 2 3)",
     )
     parser.add_argument(
         "--rows",
         nargs="+",
         default=[],
         metavar="ROW",
-        help="of none, MDL, CL, bridge, MDL+CL, MDL+bridge, CL+bridge, all (default: all eight)",
+        help="of none, MDL, CL, bridge, MDL+CL, MDL+bridge, CL+bridge and all (default: all)",
     )
     parser.add_argument(
         "--points",
         nargs="*",
         metavar="POINT",
-        help="compare bridging points: none, each alone, all (default: the model's own); "
-        "with --rows, both in one table",
+        help="compare bridging points: no point, each alone, all of them (default: the model's "
+        "points); with --rows, both in one table",
     )
     parser.add_argument(
-        "-j", "--jobs", type=int, help="cells at a time (default: GPUs, else up to 4 cores)"
+        "-j",
+        "--jobs",
+        type=int,
+        help="trainings at a time (default: one per GPU, or up to 4 cores)",
     )
     parser.set_defaults(run=ablate, options=[])
 

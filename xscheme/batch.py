@@ -1,4 +1,4 @@
-"""One model and the same wishes for many songs."""
+"""Separate many songs with one model and the same options."""
 
 import math
 import time
@@ -21,13 +21,13 @@ from .songs import Job
 
 @dataclass(frozen=True)
 class Batch:
-    """How songs are separated, and what is written of them.
+    """How to separate songs, and what to write.
 
     Attributes:
-        separator: The model, ready.
-        stems: The stems of each song.
-        form: How they are written.
-        arguments: All wishes, as of the command line.
+        separator: The loaded model.
+        stems: The stems to write for each song.
+        form: The file format of the stems.
+        arguments: All options of the command line.
     """
 
     separator: Separator
@@ -37,18 +37,18 @@ class Batch:
 
     @classmethod
     def of(cls, arguments: Namespace) -> "Batch":
-        """The model loaded and the stems chosen.
+        """Load the model and choose the stems.
 
         Raises:
-            CheckpointError: If there are no such weights.
-            SeparationError: If the model lacks a source, or stems would share a file.
+            CheckpointError: If the weights do not exist or cannot be loaded.
+            SeparationError: If the model lacks a source, or two stems would get the same file.
         """
         separator = _separator(arguments)
         wanted = arguments.targets, arguments.two_stems, arguments.residual
         batch = cls(
             separator, choose_stems(separator.sources, *wanted), _format(arguments), arguments
         )
-        batch.stem_paths("track", ".wav")  # raises now what would be wrong with every song
+        batch.stem_paths("track", ".wav")  # fail now if this would fail for every song
         return batch
 
     def stem_paths(self, track: str, suffix: str) -> Dict[str, Path]:
@@ -58,7 +58,7 @@ class Batch:
         return stem_paths(pattern, folder, track, suffix[1:], self.stems, ext)
 
     def run(self, job: Job) -> dict:
-        """Separate a song, if that is wanted; what became of it."""
+        """Separate a song, unless it can be skipped; return its entry in the summary."""
         stems = {name: str(path) for name, path in job.stems.items()}
         result = {"input": str(job.path), "stems": stems}
         existing = [path for path in job.stems.values() if path.is_file()]
@@ -67,7 +67,7 @@ class Batch:
         if len(existing) == len(job.stems) and self.arguments.skip_existing:
             return {**result, "skipped": True}
         if existing and not (self.arguments.overwrite or self.arguments.skip_existing):
-            problem = f"{existing[0]} exists; add --overwrite or --skip-existing"
+            problem = f"{existing[0]} already exists; add --overwrite or --skip-existing"
             return {"input": str(job.path), "error": problem}
         try:
             return {**result, **self._separate(job)}
@@ -76,7 +76,7 @@ class Batch:
             return {"input": str(job.path), "error": problem}
 
     def _separate(self, job: Job) -> dict:
-        """Separate a song; its length, the time it took, its gain, and what is to be said."""
+        """Separate a song; return its length, time, gain, and any warning or note."""
         begin = time.perf_counter()
         song = song_of_file(job.path, self.arguments.start, self.arguments.duration)
         with StemFiles(list(job.stems.values()), song, self.form) as files:
@@ -87,16 +87,16 @@ class Batch:
             "gain": files.gain,
         }
         if falls_short(n_samples, song.n_samples, song.sample_rate):
-            promised = f"its header promises {song.seconds:.1f} s"
-            result["warning"] = f"holds {result['seconds']:.1f} s; {promised}"
+            promised = f"its header says {song.seconds:.1f} s"
+            result["warning"] = f"contains only {result['seconds']:.1f} s; {promised}"
         elif song.is_cut:
-            result["warning"] = f"is cut: its end is missing after {result['seconds']:.1f} s"
+            result["warning"] = f"is truncated: it ends after {result['seconds']:.1f} s"
         if files.gain < 1:
             result["note"] = _note_of(files.gain)
         return result
 
     def _write(self, song: Song, files: StemFiles) -> int:
-        """Write a song's stems; the number of samples done."""
+        """Write the stems of a song; return the number of samples."""
         n_samples = 0
         bar = tqdm(
             total=round(song.seconds, 1) or None,
@@ -139,7 +139,7 @@ def _format(arguments: Namespace) -> StemFormat:
 
 
 def model_folder(name: str) -> str:
-    """The last part of a model's name, path or address, fit for a folder; never one above."""
+    """A folder name from the last part of a model's name, path or URL; never a parent folder."""
     if Path(name).is_dir():
         name = Path(name).resolve().name
     last = name.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1]
@@ -151,6 +151,6 @@ def model_folder(name: str) -> str:
 
 def _note_of(gain: float) -> str:
     return (
-        f"all stems are {-20 * math.log10(gain):.1f} dB softer, lest the loudest clip; "
-        "--float32 keeps the level"
+        f"all stems are {-20 * math.log10(gain):.1f} dB quieter so that the loudest does not "
+        "clip; --float32 keeps the level"
     )

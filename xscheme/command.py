@@ -1,6 +1,6 @@
-"""The `xscheme` command: one module per subcommand holds its arguments and what it does.
+"""The `xscheme` command: it collects the subcommands, parses the command line and runs one of them.
 
-Neither torch nor numpy is imported until a command runs, so that --help answers at once.
+torch and numpy are not imported until a command runs, so that --help answers at once.
 """
 
 import argparse
@@ -11,23 +11,23 @@ from typing import Optional, Sequence
 from . import ablate, convert, data, evaluate, export, models, points, report, separate
 from .messages import message_of, printable
 
-#: read by libraries as they start, here or in child processes; see docs/choices.md
+#: libraries read these when they start, here or in child processes; see docs/choices.md
 _ENVIRONMENT = {
-    "GOMP_SPINCOUNT": "2000",  # threads wait for each other without blocking the processor
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",  # freed memory is kept for the next step
+    "GOMP_SPINCOUNT": "2000",  # waiting threads do not block the processor
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",  # keep freed memory for the next step
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
 }
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run a command; its exit status, 0 if all went well.
+    """Run a command and return its exit status, 0 on success.
 
     Args:
-        argv: Arguments without the program's name, by default the process's.
+        argv: Arguments without the program's name (default: those of the process).
     """
     parser = _parser()
     arguments, others = parser.parse_known_args(argv)
-    if others and "options" not in arguments:  # where a command leaves options to a conf.yml
+    if others and "options" not in arguments:  # only commands that take options of a conf.yml
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     arguments.options = others
     for name, value in _ENVIRONMENT.items():
@@ -37,7 +37,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         print("xscheme: stopped", file=sys.stderr)
         return 130
-    except (ValueError, OSError) as error:  # the errors of our rooms are ValueErrors
+    except (ValueError, OSError) as error:  # our own errors are ValueErrors
         lines = [printable(line) for line in message_of(error).splitlines()]  # one per song
         print("xscheme:", "\n".join(lines), file=sys.stderr)
         return 1
@@ -46,7 +46,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="xscheme",
-        description="Music source separation with bridged networks (X-UMX, X-D3Net, X-Conv-TasNet)",
+        description="Separate music into its sources with bridged networks (X-UMX, X-D3Net, "
+        "X-Conv-TasNet), and evaluate and compare such models.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in (separate, evaluate, models, convert, export, data, ablate, points, report):

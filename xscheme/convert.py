@@ -1,27 +1,29 @@
-"""`xscheme convert`: weights of any kind as a file of asteroid's or as safetensors."""
+"""`xscheme convert`: save weights of any kind as a file for asteroid or as safetensors."""
 
 from argparse import Namespace
 from pathlib import Path
 
 
 def add_arguments(commands) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "convert",
-        help="write weights in another format",
-        description="Write any weights, such as an official .h5 of NNabla, as .pth of asteroid or "
-        ".safetensors. No code in a file is run.",
+        help="save weights in another format",
+        description="Save any weights, such as an official NNabla .h5, as an asteroid .pth or as "
+        ".safetensors. Code in a file is never run.",
     )
     add_weights_arguments(parser, ".pth or .safetensors")
     parser.set_defaults(run=convert)
 
 
 def add_weights_arguments(parser, suffixes: str) -> None:
-    """Arguments of a command that reads weights and writes a file."""
-    parser.add_argument("input", help="file, folder, name, URL or Hugging Face id of weights")
+    """Add the arguments of a command that reads weights and writes a file."""
+    parser.add_argument("input", help="weights: a file, folder, name, URL or Hugging Face id")
     parser.add_argument("output", help=f"file to write, {suffixes}")
-    parser.add_argument("--offline", action="store_true", help="only use weights already here")
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.add_argument(
+        "--offline", action="store_true", help="use only weights that are already on this machine"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
 def convert(arguments: Namespace) -> int:
@@ -34,17 +36,17 @@ def convert(arguments: Namespace) -> int:
 
 
 def check_target(arguments: Namespace, suffixes) -> Path:
-    """The file to write.
+    """The path of the file to write.
 
     Raises:
-        CheckpointError: If its name has another suffix, or it exists and may not be replaced.
+        CheckpointError: If it has another suffix, or exists and --overwrite is not given.
     """
     from asteroid_xscheme.weights import CheckpointError
 
     path = Path(arguments.output).expanduser()
     if path.suffix not in suffixes:
         expected = " or ".join(suffixes)
-        raise CheckpointError(f"Cannot write {path}: expected a name in {expected}.")
+        raise CheckpointError(f"Cannot write {path}: its name must end in {expected}.")
     if path.exists() and not arguments.overwrite:
-        raise CheckpointError(f"{path} exists. Choose another name or add --overwrite.")
+        raise CheckpointError(f"{path} already exists. Choose another name or add --overwrite.")
     return path

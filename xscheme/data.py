@@ -1,4 +1,4 @@
-"""`xscheme data prepare` and `xscheme data verify`: folders of songs made and checked."""
+"""`xscheme data prepare` and `xscheme data verify`: prepare and check folders of songs."""
 
 import argparse
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import List, Optional, Sequence
 
 
 def add_arguments(commands) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "data",
-        help="prepare a data set for training, or verify one",
-        description="Prepare a data set for training, or verify one.",
+        help="prepare a data set for training, or check one",
+        description="Prepare a data set for training, or check one.",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _add_data_prepare(actions)
@@ -21,20 +21,26 @@ def _add_data_prepare(actions) -> None:
     parser = actions.add_parser(
         "prepare",
         help="make a folder in the layout of MUSDB18-HQ",
-        description="Make ROOT/{train,test}/TRACK/SOURCE.wav from a folder or zip, which is only "
-        "read, or from a download. Started again, it continues with what is missing.",
+        description="Make ROOT/{train,test}/TRACK/SOURCE.wav from a folder or zip, which is not "
+        "changed, or from a download. Run it again to resume.",
     )
     parser.add_argument(
         "--dataset",
         choices=["musdb18", "musdb18hq", "demo", "folder"],
         default="musdb18",
-        help="demo is rendered here, folder is your own songs (default: %(default)s)",
+        help="demo: songs rendered here; folder: your own songs (default: %(default)s)",
     )
-    parser.add_argument("--root", required=True, help="folder to make")
-    parser.add_argument("--source_dir", help="your folder or zip (default: download)")
-    parser.add_argument("--sample_rate", type=int, default=44100, help="Hz (default: %(default)s)")
-    parser.add_argument("-j", "--jobs", type=int, help="songs at a time (default: up to 4)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--root", required=True, help="folder to write to")
+    parser.add_argument(
+        "--source_dir", help="your copy of the data set, a folder or zip (default: download it)"
+    )
+    parser.add_argument(
+        "--sample_rate", type=int, default=44100, help="sample rate in Hz (default: %(default)s)"
+    )
+    parser.add_argument(
+        "-j", "--jobs", type=int, help="songs to process at a time (default: up to 4)"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress bar")
     parser.set_defaults(run=_data_prepare)
 
 
@@ -54,16 +60,22 @@ def _data_prepare(arguments: argparse.Namespace) -> int:
 def _add_data_verify(actions) -> None:
     parser = actions.add_parser(
         "verify",
-        help="say what is wrong with a folder of songs",
-        description="Read every file of a folder in the layout of MUSDB18-HQ and name what is "
-        "wrong, with the remedy. Ends with status 1 if there is anything.",
+        help="check a folder of songs and report what is wrong",
+        description="Read every file of a folder in the layout of MUSDB18-HQ and report what is "
+        "wrong and how to fix it. The exit status is 1 if there are problems.",
     )
-    parser.add_argument("root", help="the folder")
-    parser.add_argument("--sources", nargs="+", default=[], help="sources that tracks should have")
-    parser.add_argument("--sample_rate", type=int, default=44100, help="Hz (default: %(default)s)")
-    parser.add_argument("--seq_dur", type=float, default=0.0, help="seconds of a training segment")
-    parser.add_argument("-j", "--jobs", type=int, default=2, help="tracks read at a time")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("root", help="folder to check")
+    parser.add_argument(
+        "--sources", nargs="+", default=[], help="sources that each track should have"
+    )
+    parser.add_argument(
+        "--sample_rate", type=int, default=44100, help="sample rate in Hz (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seq_dur", type=float, default=0.0, help="length of a training segment in seconds"
+    )
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="tracks to read at a time")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress bar")
     parser.set_defaults(run=_data_verify)
 
 
@@ -78,7 +90,8 @@ def _data_verify(arguments: argparse.Namespace) -> int:
     )
     for problem in problems:
         print(problem)
-    print(f"{arguments.root}: {f'{len(problems)} problems' if problems else 'no problems'}")
+    found = f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}"
+    print(f"{arguments.root}: {found}")
     return 1 if problems else 0
 
 
@@ -90,7 +103,7 @@ def prepare_data(
     jobs: Optional[int] = None,
     progress: bool = True,
 ) -> str:
-    """Prepare a data set and say what is there; the arguments are those of `data.prepare`."""
+    """Prepare a data set and describe the result; arguments as for `data.prepare`."""
     from asteroid_xscheme.recipes.config import DataConfig
     from asteroid_xscheme.recipes.data import prepare
 
@@ -107,7 +120,8 @@ def verify_data(
     jobs: int = 2,
     progress: bool = True,
 ) -> List[str]:
-    """Problems of a prepared folder; without `sources` those of MUSDB18 or of one's own tracks."""
+    """Problems of a prepared folder; `sources` defaults to MUSDB18's, or those of your own
+    songs."""
     from asteroid_xscheme.recipes.data import verify
 
     _check_jobs(jobs)
@@ -116,7 +130,7 @@ def verify_data(
 
 
 def summarize(root: Path) -> str:
-    """Numbers of tracks and names of sources of a prepared folder, in a line each."""
+    """The number of tracks and the sources in each subset of a prepared folder, one per line."""
     from asteroid_xscheme.recipes.data.musdb import SUBSETS
     from asteroid_xscheme.recipes.data.tracks import track_folders
 

@@ -1,4 +1,4 @@
-"""`xscheme evaluate`: scores of models and of folders of estimates, side by side in one report."""
+"""`xscheme evaluate`: score models and folders of estimates, side by side in one report."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ _SUBSETS = ("test", "real")  # of a prepared folder; "real" is the demo's
 
 
 def add_arguments(commands) -> None:
-    """Add the command to those of the program."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "evaluate",
-        help="score models, or estimates of any program, on songs with known sources",
-        description="Score models and folders of estimates on DATA/test, as stage 2 of a recipe "
-        "does. OUT receives results.md, all_metrics.csv, report/, and in scores/SYSTEM/test the "
-        "JSON files that museval reads. Started again, it does only what is missing or changed.",
+        help="score models, or estimates from any program, on songs with known sources",
+        description="Score models and folders of estimates on DATA/test, like stage 2 of a recipe. "
+        "Writes results.md, all_metrics.csv and report/ to OUT, and JSON files for museval to "
+        "OUT/scores/SYSTEM/test. Run it again to do only what is missing or has changed.",
     )
     group = parser.add_argument_group("what to score")
     group.add_argument(
-        "-n", "--name", nargs="+", default=[], help="models: names, files, URLs or ids"
+        "-n", "--name", nargs="+", default=[], help="models: names, files, URLs or Hugging Face ids"
     )
     group.add_argument(
         "--estimates",
         nargs="+",
         default=[],
         metavar="DIR",
-        help="folders of estimates, TRACK/SOURCE.wav or test/TRACK/SOURCE.wav",
+        help="folders of estimates: TRACK/SOURCE.wav or test/TRACK/SOURCE.wav",
     )
     group.add_argument("--data", required=True, help="folder with test/TRACK/SOURCE.wav")
     group.add_argument("-o", "--out", required=True, help="folder for the results")
-    group.add_argument("--offline", action="store_true", help="only use weights already here")
+    group.add_argument(
+        "--offline", action="store_true", help="use only weights that are already on this machine"
+    )
     _add_scoring(parser.add_argument_group("scores"))
     _add_separation(parser.add_argument_group("separation"))
     parser.set_defaults(run=evaluate)
@@ -47,38 +49,61 @@ def _add_scoring(group) -> None:
         nargs="+",
         choices=["bsseval", "usdr", "si_sdr"],
         default=["bsseval"],
-        help="bsseval: median over frames, then songs; usdr, si_sdr: of whole songs, mean over "
+        help="bsseval: median over frames, then over songs; usdr, si_sdr: whole songs, mean over "
         "songs (default: bsseval)",
     )
     group.add_argument(
         "--bss-eval",
         choices=["museval", "fast"],
         default="museval",
-        help="fast: the same figures sooner (default: %(default)s)",
+        help="fast: the same scores in less time (default: %(default)s)",
     )
     group.add_argument(
         "--targets",
         nargs="+",
         default=[],
         metavar="SOURCE",
-        help="only score these; accompaniment is the sum of all but vocals",
+        help="score only these; accompaniment is the sum of all but the vocals",
     )
-    group.add_argument("--no-baselines", action="store_true", help="only score what is named")
-    group.add_argument("-j", "--jobs", type=int, default=2, help="scoring processes (default: 2)")
+    group.add_argument(
+        "--no-baselines",
+        action="store_true",
+        help="do not score the mixture, static filter and oracle",
+    )
+    group.add_argument(
+        "-j", "--jobs", type=int, default=2, help="processes that score tracks (default: 2)"
+    )
 
 
 def _add_separation(group) -> None:
-    group.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    group.add_argument("--segment", type=float, help="seconds of a chunk (default: the model's)")
-    group.add_argument("--overlap", type=float, help="share of a chunk that overlaps the next")
-    group.add_argument("--flip-channels", action="store_true", help="average over both orders")
-    group.add_argument("--wiener", choices=["em", "one_pass"], default="em", help="Wiener filter")
+    group.add_argument(
+        "-d", "--device", default="auto", help="device: auto, cpu, cuda, cuda:1, mps"
+    )
+    group.add_argument(
+        "--segment", type=float, help="length of a chunk in seconds (default: the model's)"
+    )
+    group.add_argument("--overlap", type=float, help="fraction of a chunk that overlaps the next")
+    group.add_argument(
+        "--flip-channels",
+        action="store_true",
+        help="average over both channel orders; doubles the time",
+    )
+    group.add_argument(
+        "--wiener", choices=["em", "one_pass"], default="em", help="one_pass: as in D3Net's code"
+    )
     group.add_argument("--niter", type=int, help="Wiener iterations (default: the model's)")
     group.add_argument(
-        "--wiener-win-len", type=int, default=300, help="frames of a Wiener window; 0: whole song"
+        "--wiener-win-len",
+        type=int,
+        default=300,
+        help="frames per Wiener window; 0: the whole song",
     )
-    group.add_argument("--softmask", action="store_true", help="start from a ratio mask")
-    group.add_argument("--no-estimates", action="store_true", help="do not keep the songs")
+    group.add_argument(
+        "--softmask", action="store_true", help="start the Wiener filter from a ratio mask"
+    )
+    group.add_argument(
+        "--no-estimates", action="store_true", help="do not save the separated songs"
+    )
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
@@ -90,10 +115,12 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
     names = system_names(arguments.name, arguments.estimates)
     if not names:
-        raise ScoringError("Name what to score: models by -n, folders of estimates by --estimates.")
+        raise ScoringError(
+            "Name what to score: models with -n, folders of estimates with --estimates."
+        )
     if arguments.jobs < 1:
         raise ScoringError(f"--jobs: expected 1 or more, got {arguments.jobs}.")
-    find_device(arguments.device)  # before anything is read
+    find_device(arguments.device)  # fails before anything is read
     out = Path(arguments.out)
     data, sources = _test_data(arguments, out)
     scoring = Scoring(
@@ -107,7 +134,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def system_names(models: Sequence[str], folders: Sequence[str]) -> Dict[Tuple[str, str], str]:
-    """What to call models and folders of estimates: the last part of their name, or all of it."""
+    """Names for models and folders of estimates: the last part of the name, or all of it."""
     from .batch import model_folder
 
     keys = [*(("model", name) for name in models), *(("estimates", each) for each in folders)]
@@ -138,7 +165,7 @@ def _test_data(arguments: argparse.Namespace, out: Path) -> Tuple[TestData, List
     baselines = None if arguments.no_baselines else out / "scores"
     train = tracks("train") if baselines else []
     if baselines and not train:
-        print(f"{root} has no train/: the static filter, which is learnt there, is left out.")
+        print(f"{root} has no train/, so the static filter, which is fitted there, is left out.")
     name = prepared_dataset(root) or root.resolve().name
     there = {subset: found for subset, found in subsets.items() if found}
     return TestData(name, there, train, baselines), sources
@@ -150,7 +177,7 @@ def _systems(
     scoring: Scoring,
     out: Path,
 ) -> Iterator[System]:
-    """Models, each loaded when it is its turn, and folders of estimates."""
+    """Models, each loaded when its turn comes, and folders of estimates."""
     from asteroid_xscheme.recipes.evaluation import estimates_system
 
     for (kind, given), name in names.items():
@@ -188,7 +215,7 @@ def _model(
         targets = [source for source in separator.sources if source in scoring.sources]
         if not targets:
             raise ScoringError(
-                f"{given} separates {', '.join(separator.sources)}; the songs have "
+                f"{given} separates {', '.join(separator.sources)}, but the songs have "
                 f"{', '.join(scoring.sources)}."
             )
         scoring = replace(scoring, targets=targets)

@@ -1,4 +1,4 @@
-"""`xscheme export`: the networks of any weights as an ONNX file."""
+"""`xscheme export`: save the networks of a model as an ONNX file."""
 
 from argparse import Namespace
 
@@ -6,19 +6,19 @@ from .convert import add_weights_arguments, check_target
 
 
 def add_arguments(commands) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "export",
-        help="write the networks of weights as ONNX",
-        description="Write the networks of a model of spectrograms as an ONNX file, magnitudes in "
-        "and magnitudes out, for programs that have their own STFT.",
+        help="save the networks of a model as ONNX",
+        description="Save the networks of a spectrogram model as an ONNX file that maps magnitudes "
+        "to magnitudes, for programs that have their own STFT.",
     )
     add_weights_arguments(parser, ".onnx")
     parser.set_defaults(run=export)
 
 
 def export(arguments: Namespace) -> int:
-    """Run the command: write the file, and say how to feed it."""
+    """Run the command: write the file and describe its input and output."""
     from asteroid_xscheme.export import export_onnx
     from asteroid_xscheme.models import BridgedModel
 

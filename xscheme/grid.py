@@ -1,4 +1,4 @@
-"""A grid of trainings, from a command line to a table: the work of `xscheme ablate`."""
+"""The work of `xscheme ablate`: a grid of trainings, from a command line to a table."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from asteroid_xscheme.recipes.ablation import Row, ablate, distinct, paper_rows,
 from asteroid_xscheme.recipes.config import Config, ConfigError
 from asteroid_xscheme.recipes.data import prepare
 
-#: what a grid has less use for than a single run; options that are given override it
+#: defaults that suit a grid better than those of a single run
 _OF_GRIDS = ["--save_estimates", "no", "--save_top_k", "1"]
 
 
@@ -21,20 +21,20 @@ def run_ablation(
     jobs: Optional[int],
     options: Sequence[str],
 ) -> str:
-    """Run a grid, or what is missing of it.
+    """Run a grid, or the missing part of it.
 
     Args:
         conf: A conf.yml.
         exp_dir: Folder of the grid.
         seeds: Seeds of every row.
-        rows: Names of rows of the paper's grid; without any, all of them or, where points are
-            compared, none.
-        points: Compare these bridging points; none named for the default points.
-        jobs: Cells at a time.
-        options: Options of the conf.yml, as a command line has them.
+        rows: Names of rows of the paper's grid; if empty, all of them, or none if points are
+            compared.
+        points: Bridging points to compare; an empty list means the default points.
+        jobs: Trainings at a time.
+        options: Options of the conf.yml, as on a command line.
 
     Returns:
-        The table and where the files are, in words.
+        The table, and a line that says where the files are.
     """
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs: expected 1 or more, got {jobs}.")
@@ -56,9 +56,9 @@ def choose_rows(config: Config, rows: Sequence[str], points: Optional[Sequence[s
 
 
 def read_config(conf: str, options: Sequence[str]) -> Config:
-    """Options of a conf.yml and a command line, which may not choose a seed: the grid does."""
+    """Options from a conf.yml and a command line; --seed is refused, since the grid sets it."""
     if any(option.split("=")[0] == "--seed" for option in options):
-        raise ConfigError("A grid has several seeds: give them as --seeds 1 2 3, not by --seed.")
+        raise ConfigError("A grid has several seeds: use --seeds 1 2 3 instead of --seed.")
     parser = argparse.ArgumentParser("xscheme ablate", allow_abbrev=False)
     config, _ = Config.parse(Path(conf), parser, [*_OF_GRIDS, *options])
     return config

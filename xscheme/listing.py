@@ -1,4 +1,4 @@
-"""The published weights as text: a table of all, or all that is known of some."""
+"""The published weights as text: a table of all, or the details of some."""
 
 import json
 from typing import List, Sequence
@@ -10,11 +10,11 @@ _COLUMNS = ("name", "sources", "rate", "size", "SDR", "cached", "licence", "trai
 
 
 def list_models(names: Sequence[str] = (), as_json: bool = False) -> str:
-    """A table of all published weights, or all that is known of the named ones.
+    """A table of all published weights, or the details of the named ones.
 
     Args:
-        names: Names or ids; none lists all in a table.
-        as_json: Whether to return JSON for programs.
+        names: Names or ids; if empty, a table of all.
+        as_json: Return JSON instead.
     """
     models = [_find(name) for name in names] or list(PUBLISHED.values())
     if as_json:
@@ -23,16 +23,18 @@ def list_models(names: Sequence[str] = (), as_json: bool = False) -> str:
         return "\n\n".join(_as_paragraph(model) for model in models)
     table = _as_table([_COLUMNS, *map(_as_row, models)])
     return (
-        f"{table}\n\nSDR: published, mean of the sources, median over frames and tracks of MUSDB18 "
-        "(dB).\n`xscheme models NAME` tells more, with the page that states the licence. Any id of "
-        "Hugging Face and any URL or file of weights may stand for a name."
+        f"{table}\n\nSDR: published, in dB; mean over sources, median over frames and tracks of "
+        "MUSDB18.\n`xscheme models NAME` shows more, including the page with the licence. Wherever "
+        "a name works, so does a Hugging Face id, a URL or a file of weights."
     )
 
 
 def _find(name: str) -> PublishedModel:
     model = find_published(name)
     if model is None:
-        raise CheckpointError(f"No published weights {name!r}. Known: {', '.join(PUBLISHED)}.")
+        raise CheckpointError(
+            f"There are no published weights {name!r}. Known: {', '.join(PUBLISHED)}."
+        )
     return model
 
 
@@ -51,7 +53,7 @@ def _as_row(model: PublishedModel) -> List[str]:
 
 
 def _sizes(model: PublishedModel) -> List[str]:
-    """Size in words and whether the file is in the cache."""
+    """The size as text, and whether the file is in the cache."""
     cached = model.bytes_cached
     size = cached or model.size
     about = "" if cached else "~"
@@ -59,7 +61,7 @@ def _sizes(model: PublishedModel) -> List[str]:
 
 
 def _as_table(rows: List[Sequence[str]]) -> str:
-    """Columns as wide as their widest entry; the last one is left as it is."""
+    """Align columns to their widest entry, except the last."""
     widths = [max(map(len, column)) for column in zip(*rows)][:-1]
     lines = []
     for row in rows:
@@ -69,7 +71,7 @@ def _as_table(rows: List[Sequence[str]]) -> str:
 
 
 def _describe(model: PublishedModel) -> dict:
-    """All that is known of a model, as JSON can hold it."""
+    """All details of a model, ready for JSON."""
     cached = model.bytes_cached
     return {
         "name": model.name,

@@ -1,10 +1,10 @@
-"""What is said on the error stream: one line each, whatever names and errors hold."""
+"""Messages for the error stream: one line each, whatever characters they contain."""
 
 import unicodedata
 
 
 def printable(text: str) -> str:
-    """Text of one line: line breaks, control characters and bytes that are no UTF-8 escaped.
+    """One line of text, with line breaks, control characters and invalid UTF-8 escaped.
 
     >>> printable("a\\nb")
     'a\\\\nb'
@@ -17,10 +17,10 @@ def printable(text: str) -> str:
 
 
 def message_of(error: Exception) -> str:
-    """What an error says, beginning with its file if it is one of the system."""
+    """The message of an error; system errors start with their file."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
 
 
-_BREAKING = {"Cc", "Zl", "Zp"}  # Unicode's controls and separators of lines
+_BREAKING = {"Cc", "Zl", "Zp"}  # Unicode categories: controls, line and paragraph separators

@@ -1,16 +1,19 @@
-"""`xscheme models`: which weights are published, and what is known of them."""
+"""`xscheme models`: list the published weights and their details."""
 
 from argparse import Namespace
 
 
 def add_arguments(commands) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "models",
         help="list the published weights",
-        description="List the published weights: sources, size, scores, licence, whether cached.",
+        description="List the published weights with their sources, size, scores and licence, and "
+        "whether they are in the cache.",
     )
-    parser.add_argument("name", nargs="*", help="show all about these (default: a table of all)")
+    parser.add_argument(
+        "name", nargs="*", help="show the details of these (default: a table of all)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=models)
 

@@ -1,18 +1,18 @@
-"""`xscheme points`: the submodules of a network, what passes them, and where J copies may meet."""
+"""`xscheme points`: the submodules of a network, their shapes, and where to bridge copies."""
 
 import argparse
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 
 class Submodule(NamedTuple):
-    """What passes a submodule in one call of its network.
+    """What passes through a submodule in one call of its network.
 
     Attributes:
         name: Its name in the network.
         kind: Its class.
-        visits: How often it was called.
-        inputs: Shape of the first tensor that went in, or None.
-        outputs: Shape of the first tensor that came out, or None.
+        visits: How many times it was called.
+        inputs: Shape of the first input tensor, or None.
+        outputs: Shape of the first output tensor, or None.
         can_bridge: Whether copies of the network can be bridged at its input.
     """
 
@@ -25,17 +25,20 @@ class Submodule(NamedTuple):
 
 
 def add_arguments(commands) -> None:
-    """Add the command and its arguments."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "points",
-        help="list where copies of a network can be bridged",
-        description="Call a network with noise and list its submodules in the order in which they "
-        "are reached, with the shapes of what goes in and comes out. A * marks those at whose "
-        "input copies of the network were bridged; the same names with :output take the output.",
+        help="list the submodules of a network that can be bridged",
+        description="Run a network on noise and list its submodules in the order in which they are "
+        "called, with the shapes of their input and output. A * marks those whose input can be "
+        "bridged between copies of the network; add :output to a name to bridge its output.",
     )
-    parser.add_argument("network", help="its class, module:Class, which is imported")
+    parser.add_argument("network", help="class of the network, module:Class, which is imported")
     parser.add_argument(
-        "--args", default="{}", metavar="YAML", help="its arguments, such as '{channels: 8}'"
+        "--args",
+        default="{}",
+        metavar="YAML",
+        help="arguments of the class, such as '{channels: 8}'",
     )
     parser.add_argument(
         "--shape",
@@ -58,7 +61,7 @@ def _points(arguments: argparse.Namespace) -> int:
     except yaml.YAMLError as error:
         raise XSchemeError(f"--args is not YAML: {error}") from None
     if not isinstance(args, dict):
-        raise XSchemeError(f"--args should be a mapping, as '{{channels: 8}}', got {args!r}.")
+        raise XSchemeError(f"--args must be a mapping such as '{{channels: 8}}', got {args!r}.")
     try:
         network = import_network(arguments.network)(**args)
     except TypeError as error:
@@ -68,11 +71,11 @@ def _points(arguments: argparse.Namespace) -> int:
 
 
 def list_points(network: Any, shape: Sequence[int]) -> List[Submodule]:
-    """The submodules that a network calls, in the order in which it first does.
+    """The submodules that a network calls, in the order of their first call.
 
     Args:
-        network: A module that takes one tensor; it is left as it is.
-        shape: Shape of the noise that it is called with, in eval mode and without gradients.
+        network: A module that takes one tensor; it is not changed.
+        shape: Shape of the noise it is called with, in eval mode and without gradients.
 
     Returns:
         One entry per submodule that was called as a module.
@@ -89,7 +92,7 @@ def list_points(network: Any, shape: Sequence[int]) -> List[Submodule]:
 
 
 def _watch(network: Any, mixture: Any) -> Dict[str, dict]:
-    """By name, class, visits and shapes of each submodule that a call of the network reaches."""
+    """Class, number of calls and shapes of each submodule that the network calls, by name."""
     from asteroid_xscheme.errors import XSchemeError
 
     seen: Dict[str, dict] = {}
@@ -117,7 +120,9 @@ def _watch(network: Any, mixture: Any) -> Dict[str, dict]:
         network(mixture)
     except (RuntimeError, ValueError, TypeError) as error:
         shape = tuple(mixture.shape)
-        raise XSchemeError(f"The network does not take an input of {shape}: {error}") from error
+        raise XSchemeError(
+            f"The network does not accept an input of shape {shape}: {error}"
+        ) from error
     for hook in hooks:
         hook.remove()
     return seen
@@ -131,7 +136,7 @@ def _shape(values: Any) -> Optional[tuple]:
 
 
 def _find_bridgeable(networks: Sequence[Any], mixture: Any, names: List[str]) -> List[str]:
-    """Of some submodules those where copies can be bridged: tried all at once, then in halves."""
+    """The submodules where copies can be bridged, found by trying all at once, then halves."""
     from asteroid_xscheme.bridged_networks import BridgedNetworks, BridgingError
 
     if not names:
@@ -148,7 +153,7 @@ def _find_bridgeable(networks: Sequence[Any], mixture: Any, names: List[str]) ->
 
 
 def as_table(submodules: Sequence[Submodule]) -> str:
-    """One line per submodule, those that can be bridged marked with a star."""
+    """One line per submodule; a star marks those that can be bridged."""
     rows = [("", "submodule", "class", "calls", "input", "output")]
     for each in submodules:
         shapes = [" x ".join(map(str, shape or ())) or "-" for shape in (each.inputs, each.outputs)]

@@ -1,28 +1,30 @@
-"""`xscheme report`: one page to look at and listen to, of one evaluated run or of several."""
+"""`xscheme report`: a page to look at and listen to, for one or more evaluated runs."""
 
 from argparse import Namespace
 from pathlib import Path
 
 
 def add_arguments(commands) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "report",
-        help="write a page to look at and listen to, of one evaluated run or several",
+        help="write a page with the scores and sounds of evaluated runs",
         description="Write report.html with scores, box plots, losses, sounds and spectrograms, "
-        "and its table as scores.md and scores.csv. It needs no network.",
+        "and its table as scores.md and scores.csv. The page works offline.",
     )
     parser.add_argument(
         "folder", nargs="+", help="folders of evaluated runs, such as exp/train_..."
     )
     parser.add_argument(
-        "-o", "--out", help="folder (default: RUN/report of one run, ./report of several)"
+        "-o",
+        "--out",
+        help="folder for the page (default: RUN/report for one run, ./report for several)",
     )
     parser.set_defaults(run=report)
 
 
 def report(arguments: Namespace) -> int:
-    """Run the command: write the page, print its table and where it is."""
+    """Run the command: write the page, then print its table and its path."""
     from asteroid_xscheme.recipes.report import write_report
 
     runs = [Path(run) for run in arguments.folder]

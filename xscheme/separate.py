@@ -1,6 +1,6 @@
-"""`xscheme separate`: songs in, files of their sources out; one model for all songs.
+"""`xscheme separate`: songs in, files of their sources out; the model is loaded once.
 
-A song that fails is reported in one line on the error stream and the others are done.
+A song that fails is reported in one line on the error stream, and the others are separated.
 """
 
 import os
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Optional
 
-#: options that are numbers, by their names in Python
+#: numeric options: name in Python -> name on the command line
 _CHECKED = {
     "start": "start",
     "duration": "duration",
@@ -26,7 +26,7 @@ _CHECKED = {
 
 
 def add_arguments(commands) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "separate",
         help="separate songs into their sources",
@@ -47,58 +47,93 @@ def _add_paths(parser: ArgumentParser) -> None:
         "-n",
         "--name",
         default="xumxl",
-        help="model: a name, path, URL or id (default: %(default)s)",
+        help="model: a name, path, URL or Hugging Face id (default: %(default)s)",
     )
-    group.add_argument("-o", "--out", default="separated", help="folder (default: %(default)s)")
+    group.add_argument(
+        "-o", "--out", default="separated", help="output folder (default: %(default)s)"
+    )
     group.add_argument(
         "--filename",
         default="{track}/{stem}.{ext}",
-        help="files below OUT/MODEL, of track, trackext, stem, ext (default: %(default)s)",
+        help="names of the files in OUT/MODEL, made from track, trackext, stem and ext (default: "
+        "%(default)s)",
     )
-    group.add_argument("--offline", action="store_true", help="only use weights already here")
-    group.add_argument("--start", type=float, default=0.0, help="second to begin at")
+    group.add_argument(
+        "--offline", action="store_true", help="use only weights that are already on this machine"
+    )
+    group.add_argument("--start", type=float, default=0.0, help="start at this second")
     group.add_argument("--duration", type=float, help="seconds to separate (default: all)")
     existing = group.add_mutually_exclusive_group()
-    existing.add_argument("--overwrite", action="store_true", help="replace files that exist")
-    existing.add_argument("--skip-existing", action="store_true", help="leave finished songs out")
+    existing.add_argument("--overwrite", action="store_true", help="replace existing files")
+    existing.add_argument(
+        "--skip-existing", action="store_true", help="skip songs that are finished"
+    )
 
 
 def _add_sources(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("sources")
-    group.add_argument("--targets", nargs="+", metavar="SOURCE", help="only write these")
-    group.add_argument("--two-stems", metavar="SOURCE", help="write SOURCE and no_SOURCE, the rest")
-    group.add_argument("--residual", metavar="NAME", help="also write the mixture minus all others")
+    group.add_argument("--targets", nargs="+", metavar="SOURCE", help="write only these")
+    group.add_argument(
+        "--two-stems", metavar="SOURCE", help="write SOURCE, and the rest as no_SOURCE"
+    )
+    group.add_argument(
+        "--residual", metavar="NAME", help="also write the mixture minus all other stems"
+    )
 
 
 def _add_method(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("method")
-    group.add_argument("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     group.add_argument(
-        "--precision", choices=["float32", "bf16", "fp16"], default="float32", help="of networks"
-    )
-    group.add_argument("--segment", type=float, help="seconds of a chunk (default: the model's)")
-    group.add_argument("--overlap", type=float, help="share of a chunk that overlaps the next")
-    group.add_argument("--shifts", type=int, default=1, help="average over shifted songs")
-    group.add_argument("--flip-channels", action="store_true", help="average over both orders")
-    group.add_argument("--batch-size", type=int, help="chunks at once (default: what fits)")
-    group.add_argument(
-        "--wiener", choices=["em", "one_pass"], default="em", help="one_pass: that of D3Net's code"
+        "-d", "--device", default="auto", help="device: auto, cpu, cuda, cuda:1, mps"
     )
     group.add_argument(
-        "--niter", type=int, help="Wiener iterations (default: 1, of models of waveforms 0)"
+        "--precision",
+        choices=["float32", "bf16", "fp16"],
+        default="float32",
+        help="precision of the networks (default: %(default)s)",
     )
     group.add_argument(
-        "--wiener-win-len", type=int, default=300, help="frames of a Wiener window; 0: whole song"
+        "--segment", type=float, help="length of a chunk in seconds (default: the model's)"
     )
-    group.add_argument("--softmask", action="store_true", help="start from a ratio mask")
-    group.add_argument("--normalize", action="store_true", help="bring each song to a common level")
+    group.add_argument("--overlap", type=float, help="fraction of a chunk that overlaps the next")
+    group.add_argument(
+        "--shifts", type=int, default=1, help="average over this many shifts of the song"
+    )
+    group.add_argument(
+        "--flip-channels",
+        action="store_true",
+        help="average over both channel orders; doubles the time",
+    )
+    group.add_argument(
+        "--batch-size", type=int, help="chunks to process at once (default: what fits in memory)"
+    )
+    group.add_argument(
+        "--wiener", choices=["em", "one_pass"], default="em", help="one_pass: as in D3Net's code"
+    )
+    group.add_argument(
+        "--niter", type=int, help="Wiener iterations (default: 1; 0 for waveform models)"
+    )
+    group.add_argument(
+        "--wiener-win-len",
+        type=int,
+        default=300,
+        help="frames per Wiener window; 0: the whole song",
+    )
+    group.add_argument(
+        "--softmask", action="store_true", help="start the Wiener filter from a ratio mask"
+    )
+    group.add_argument(
+        "--normalize",
+        action="store_true",
+        help="normalize the level of each song before separation",
+    )
 
 
 def _add_format(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("format of the stems (default: 16-bit WAV)")
     kind = group.add_mutually_exclusive_group()
     kind.add_argument("--int24", action="store_true", help="24-bit WAV")
-    kind.add_argument("--float32", action="store_true", help="float WAV, never clips")
+    kind.add_argument("--float32", action="store_true", help="float WAV, which never clips")
     kind.add_argument("--mp3", action="store_true", help="MP3")
     kind.add_argument("--flac", action="store_true", help="16-bit FLAC")
     group.add_argument("--mp3-bitrate", type=int, help="kbit/s (default: the highest, 320)")
@@ -106,22 +141,23 @@ def _add_format(parser: ArgumentParser) -> None:
         "--clip-mode",
         choices=["rescale", "clamp", "none"],
         default="rescale",
-        help="where stems exceed full scale: one gain for all of a song's stems, clip, or nothing",
+        help="if a stem exceeds full scale: lower all stems of the song, clip, or do nothing "
+        "(default: %(default)s)",
     )
 
 
 def _add_run(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("run")
     group.add_argument(
-        "-j", "--jobs", type=int, help="processor threads, at most the cores (default: all)"
+        "-j", "--jobs", type=int, help="CPU threads, at most one per core (default: all cores)"
     )
-    group.add_argument("--shard", metavar="I/N", help="only take the I-th of N parts of the songs")
-    group.add_argument("--json", metavar="FILE", help="write a summary; - is standard output")
-    group.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    group.add_argument("--shard", metavar="I/N", help="process only part I of N of the songs")
+    group.add_argument("--json", metavar="FILE", help="write a JSON summary; - for standard output")
+    group.add_argument("-q", "--quiet", action="store_true", help="show no progress bar")
 
 
 def separate(arguments: Namespace) -> int:
-    """Run the command; 0 if every song was separated, else 1."""
+    """Run the command; return 0 if every song was separated, otherwise 1."""
     from .batch import Batch
     from .songs import find_songs, plan_jobs, take_shard
     from .summary import Summary
@@ -141,7 +177,7 @@ def separate(arguments: Namespace) -> int:
 
 
 def _check(arguments: Namespace) -> None:
-    """Raise before weights are fetched if an option cannot be; see to the number of threads."""
+    """Check the options before weights are downloaded, and set the number of threads."""
     from asteroid_xscheme.audio import MP3_BITRATES
     from asteroid_xscheme.separation import SeparationError, check_option, find_device
     from asteroid_xscheme.separation.stems import check_pattern
@@ -167,16 +203,18 @@ def _use_threads(jobs: Optional[int]) -> None:
     if jobs is None:
         return
     if jobs < 1:
-        raise SeparationError(f"--jobs: expected 1 job or more, got {jobs}.")
+        raise SeparationError(f"--jobs: expected 1 or more, got {jobs}.")
     n_cores = os.cpu_count() or 1
     if jobs > n_cores:
-        print(f"xscheme: --jobs {jobs}: here are {n_cores} cores, all are used", file=sys.stderr)
+        print(
+            f"xscheme: --jobs {jobs}: using all {n_cores} cores, there are no more", file=sys.stderr
+        )
     torch.set_num_threads(min(jobs, n_cores))
 
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Within, the polite kill signal stops the program as Ctrl-C does, so that it tidies up."""
+    """Inside, SIGTERM stops the program like Ctrl-C, so that it cleans up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What the user names on the command line -> songs to separate and the files they will make."""
+"""Names on the command line -> songs to separate and the files to write for them."""
 
 import glob
 import os
@@ -16,7 +16,7 @@ SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class FoundSong:
-    """A file and the name of its track: its own, below the folder that was named."""
+    """A file and the name of its track: its path relative to the given folder, without suffix."""
 
     path: Path
     track: str
@@ -25,7 +25,7 @@ class FoundSong:
 
 @dataclass(frozen=True)
 class Job:
-    """A song, the file of each of its stems, and why it cannot be done, if so."""
+    """A song, the file of each stem, and the reason if it cannot be separated."""
 
     path: Path
     stems: Dict[str, Path] = field(default_factory=dict)
@@ -33,14 +33,14 @@ class Job:
 
 
 def find_songs(names: Sequence[str], out: Path) -> Tuple[List[FoundSong], List[Tuple[str, str]]]:
-    """The songs that files, folders and patterns stand for, and (name, problem) of the rest.
+    """The songs that files, folders and patterns refer to, and (name, problem) for the rest.
 
-    A folder stands for all files below it that have a suffix of audio, but for what lies in `out`.
+    A folder refers to all files below it with an audio suffix, except those in `out`.
     """
     songs, problems = [], []
     for name in names:
         if not name:
-            problems.append(("''", "an empty name, expected a file, a folder or a pattern"))
+            problems.append(("''", "empty name: expected a file, a folder or a pattern"))
             continue
         path = Path(os.path.expanduser(name))
         if os.path.isdir(path):
@@ -54,7 +54,7 @@ def find_songs(names: Sequence[str], out: Path) -> Tuple[List[FoundSong], List[T
             found, unread = [(Path(match), Path(match).parent) for match in matches], []
         if not found and not unread:
             is_folder = os.path.isdir(path)
-            problems.append((name, "no audio files here" if is_folder else "nothing matches"))
+            problems.append((name, "contains no audio files" if is_folder else "matches no file"))
         songs += [_found_song(file, root) for file, root in found]
     unique = {os.path.realpath(song.path): song for song in reversed(songs)}
     return list(unique.values())[::-1], problems
@@ -65,12 +65,12 @@ def plan_jobs(
     stem_files: Callable[[str, str], Dict[str, Path]],
     kept: Sequence[Path],
 ) -> List[Job]:
-    """The jobs of songs; one that would write a kept file, or one of an earlier song, is refused.
+    """A job for each song; refused if it would overwrite a kept file or an earlier song's.
 
     Args:
         songs: The songs in their order.
         stem_files: Function (track, suffix) -> file of each stem.
-        kept: Files that are not to be written: what the run reads, and its summary.
+        kept: Files that must not be overwritten: what the run reads, and its summary.
     """
     jobs, owners = [], {}
     inputs = identities(kept)
@@ -88,35 +88,37 @@ def plan_jobs(
 
 
 def _problem_of(job: Job, owners: Dict[Path, Path], inputs: Set[Tuple[int, int]]) -> Optional[str]:
-    """Why the stems of a job cannot have their files, if so."""
+    """The reason why the stems of a job cannot be written, or None."""
     for file in job.stems.values():
         if file in owners:
-            return f"would write the files of {owners[file]}; tell them apart by --filename"
+            return f"would overwrite the files of {owners[file]}; set --filename to avoid this"
         if identities([file]) & inputs:
-            return f"would write over {file}, which this run reads; choose another -o or --filename"
+            return f"would overwrite {file}, which this run reads; choose another -o or --filename"
         if os.path.isdir(file):
-            return f"{file} is a folder, where a stem should be written"
+            return f"cannot write a stem to {file}: it is a folder"
     return None
 
 
 def identities(paths: Sequence[Path]) -> Set[Tuple[int, int]]:
-    """What a file system knows files by that exist, under whatever names and links."""
+    """Device and inode of the files that exist, which identify them under any name or link."""
     found = (os.stat(path) for path in paths if os.path.exists(path))
     return {(status.st_dev, status.st_ino) for status in found}
 
 
 def take_shard(jobs: Sequence[Job], shard: Optional[str]) -> List[Job]:
-    """The jobs of "i/n": every n-th from the i-th on, 1 <= i <= n."""
+    """The jobs of shard "i/n": every n-th, starting with the i-th, 1 <= i <= n."""
     if shard is None:
         return list(jobs)
     index, _, count = shard.partition("/")
     if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise SeparationError(f"Expected a shard I/N with 1 <= I <= N, such as 1/4, got {shard!r}.")
+        raise SeparationError(
+            f"--shard: expected I/N with 1 <= I <= N, such as 1/4, got {shard!r}."
+        )
     return list(jobs)[int(index) - 1 :: int(count)]
 
 
 def _audio_files(folder: Path, out: Path) -> Tuple[List[Path], List[Tuple[str, str]]]:
-    """The audio files below a folder but not in `out`, and (folder, problem) of the unreadable."""
+    """The audio files below a folder but not in `out`, and (folder, problem) if unreadable."""
     out, files, unread = out.resolve(), [], []
 
     def note(error: OSError) -> None:
@@ -130,7 +132,7 @@ def _audio_files(folder: Path, out: Path) -> Tuple[List[Path], List[Tuple[str, s
 
 
 def _found_song(path: Path, root: Path) -> FoundSong:
-    """`a/b/song.stem.mp4` below `a` is the track `b/song`."""
+    """For example, `a/b/song.stem.mp4` below `a` is the track `b/song`."""
     relative = path.relative_to(root)
     name = relative.name.removesuffix(relative.suffix)
     return FoundSong(path, str(relative.with_name(name.removesuffix(".stem"))), relative.suffix)

@@ -1,4 +1,4 @@
-"""What became of each song: lines for people, JSON for programs."""
+"""The result of each song: lines for people, JSON for programs."""
 
 import json
 import sys
@@ -14,13 +14,13 @@ _KINDS = ("error", "warning", "note")
 
 
 class Summary:
-    """Results of a run; a context manager that has them in a file from the start to the end.
+    """Results of a run; a context manager that keeps its JSON file up to date throughout.
 
     Args:
-        target: JSON file, "-" for standard output at the end, or None. A run that ends by an error
-            leaves it there, under "error".
+        target: JSON file, "-" for standard output at the end, or None. If the run fails, the error
+            is saved there under "error".
         model: Name of the model.
-        kept: Files that it may not write over.
+        kept: Files that must not be overwritten.
 
     Attributes:
         path: The JSON file, if there is one.
@@ -31,9 +31,9 @@ class Summary:
         self._prints = target == "-"
         self._content = {"model": model, "songs": []}
         if self.path is not None and self.path.exists() and not self.path.is_file():
-            raise SeparationError(f"--json {target}: is no file; - is standard output.")
+            raise SeparationError(f"--json {target}: not a file; use - for standard output.")
         if self.path is not None and identities([self.path]) & identities(kept):
-            raise SeparationError(f"--json {target}: is a file that this run reads.")
+            raise SeparationError(f"--json {target}: this run reads that file.")
 
     @property
     def has_errors(self) -> bool:
@@ -44,7 +44,7 @@ class Summary:
         return self._content["songs"]
 
     def add(self, result: dict) -> None:
-        """Say what is to be said of a song and keep it."""
+        """Print the messages about a song and record its result."""
         for kind in _KINDS:
             if kind in result:
                 print(printable(f"{result['input']}: {result[kind]}"), file=sys.stderr)

@@ -64,7 +64,7 @@ def _ablate(
     run: Optional[Run],
     report: Callable[[str], None],
 ) -> Study:
-    """The part of `ablate` that holds the lock on the folder; each training locks its cell's folder."""
+    """The part of `ablate` that locks the folder; each training locks the folder of its cell."""
     claim(exp_dir / BASELINES, config, grid_record(config))
     for cell in cells:
         claim(cell.folder, cell.config, grid_record(cell.config))

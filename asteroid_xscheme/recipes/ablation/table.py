@@ -42,7 +42,7 @@ def to_markdown(study: Study, picture: str) -> str:
 
 
 def summary(study: Study) -> str:
-    """One sentence for each verdict: which rows are better, worse or not significantly different."""
+    """A sentence for each verdict: which rows are better, worse or not significantly different."""
     by_verdict: dict = {}
     for name, row in study.rows.items():
         if row.comparison is not None:

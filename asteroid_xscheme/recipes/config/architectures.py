@@ -1,7 +1,7 @@
 """The options of each model, and how they become the arguments of its class.
 
-Names are those of asteroid's X-UMX recipe where it has one, else those of asteroid's layers. The
-options of a model of your own are the arguments of its class.
+Option names follow asteroid's X-UMX recipe where it has the option, otherwise asteroid's layers.
+The options of your own model are the arguments of its class.
 """
 
 import dataclasses
@@ -19,14 +19,14 @@ _FROM_DATA = ("sources", "sample_rate")  # arguments that are options of the dat
 
 
 class ModelOptions:
-    """What the options of every model answer."""
+    """What the options of every model provide."""
 
     def model_class(self, architecture: str) -> Type[BridgedModel]:
-        """The class that they describe."""
+        """The class that these options configure."""
         return find_model(architecture)
 
     def title(self, architecture: str) -> str:
-        """What people call the model."""
+        """The name of the model for people."""
         model_class = self.model_class(architecture)
         return model_class.title or model_class.__name__
 
@@ -35,19 +35,19 @@ class ModelOptions:
 class XUMXConfig(ModelOptions):
     """X-UMX: one Open-Unmix per source, bridged."""
 
-    bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
+    bridge: bool | List[str] = option(True, "yes, no, or a list of bridging points")
     window_length: int = option(4096, "window of the STFT in samples", least=1)
     in_chan: int = option(4096, "size of the STFT in samples", least=1)
     nhop: int = option(1024, "hop of the STFT in samples", least=1)
-    hidden_size: int = option(512, "features of the encoders and the BLSTMs", least=1)
-    nb_layers: int = option(3, "layers of each BLSTM", least=1)
-    bidirectional: bool = option(True, "BLSTM, or LSTM")
-    bandwidth: int = option(16000, "highest frequency in Hz that the networks read", above=0)
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more", least=1)
+    hidden_size: int = option(512, "width of the encoders and the BLSTMs", least=1)
+    nb_layers: int = option(3, "number of layers of each BLSTM", least=1)
+    bidirectional: bool = option(True, "yes: BLSTM; no: LSTM")
+    bandwidth: int = option(16000, "highest frequency that the networks read, in Hz", above=0)
+    nb_channels: int = option(2, "channels: 1 for mono, 2 for stereo, or more", least=1)
     spec_power: float = option(1.0, "exponent of the spectrograms", above=0)
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
-        """Arguments of `XUMX` but for its sources and input statistics."""
+        """Arguments of `XUMX`, except sources and input statistics."""
         args = dataclasses.asdict(self)
         args["n_hop"] = args.pop("nhop")
         args["max_bin"] = max_bin(args.pop("bandwidth"), self.in_chan, sample_rate)
@@ -58,19 +58,20 @@ class XUMXConfig(ModelOptions):
 class XD3NetConfig(ModelOptions):
     """X-D3Net: one D3Net per source, bridged."""
 
-    bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
+    bridge: bool | List[str] = option(True, "yes, no, or a list of bridging points")
     network: str | List[str] | Dict[str, Any] = option(
-        "vocals", "vocals, bass, drums, other or small, one name per source, or a mapping"
+        "vocals",
+        "configuration: vocals, bass, drums, other or small, one name per source, or a mapping",
     )
     window_length: int = option(4096, "window of the STFT in samples", least=1)
     in_chan: int = option(4096, "size of the STFT in samples", least=1)
     nhop: int = option(1024, "hop of the STFT in samples", least=1)
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more", least=1)
+    nb_channels: int = option(2, "channels: 1 for mono, 2 for stereo, or more", least=1)
     above_valid: str = option(
-        "share", "bins above the networks' band: share of the mixture, or the whole mixture"
+        "share", "above the networks' band each source gets: share or mixture (all of it)"
     )
     recompute: bool = option(
-        False, "compute blocks twice in training, to save memory", affects_result=False
+        False, "recompute blocks in the backward pass, which saves memory", affects_result=False
     )
 
     @property
@@ -79,7 +80,7 @@ class XD3NetConfig(ModelOptions):
         return 1
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
-        """Arguments of `XD3Net` but for its sources and input statistics."""
+        """Arguments of `XD3Net`, except sources and input statistics."""
         args = dataclasses.asdict(self)
         args["n_hop"] = args.pop("nhop")
         return args
@@ -87,10 +88,10 @@ class XD3NetConfig(ModelOptions):
 
 @dataclass(frozen=True)
 class _Networks(ModelOptions):
-    """How the networks of an X-Conv-TasNet are joined: the first of its options."""
+    """How the networks of an X-Conv-TasNet are joined; these options come first."""
 
-    bridge: bool | List[str] = option(True, "yes, no, or names of bridging points")
-    joint: bool = option(False, "one network of J masks, the original of the papers")
+    bridge: bool | List[str] = option(True, "yes, no, or a list of bridging points")
+    joint: bool = option(False, "one network with a mask per source, as in the original papers")
 
 
 @dataclass(frozen=True)
@@ -98,16 +99,16 @@ class XConvTasNetConfig(ConvTasNetConfig, _Networks):
     """X-Conv-TasNet: one Conv-TasNet per source, bridged."""
 
     checkpointing: bool = option(
-        False, "compute repeats twice in training, to save memory", affects_result=False
+        False, "recompute repeats in the backward pass, which saves memory", affects_result=False
     )
     window_length: int = option(4096, "window of the loss's STFT in samples", least=1)
     in_chan: int = option(4096, "size of the loss's STFT in samples", least=1)
     nhop: int = option(1024, "hop of the loss's STFT in samples", least=1)
     spec_power: float = option(1.0, "exponent of the loss's spectrograms", above=0)
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more", least=1)
+    nb_channels: int = option(2, "channels: 1 for mono, 2 for stereo, or more", least=1)
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
-        """Arguments of `XConvTasNet` but for its sources."""
+        """Arguments of `XConvTasNet`, except sources."""
         args = dataclasses.asdict(self)
         args["n_hop"] = args.pop("nhop")
         return args
@@ -115,46 +116,52 @@ class XConvTasNetConfig(ConvTasNetConfig, _Networks):
 
 @dataclass
 class XSchemeConfig(ModelOptions):
-    """The X-scheme around any network: one of them per source, bridged at named submodules."""
+    """Any network: one per source, bridged at named submodules."""
 
-    network: Optional[str] = option(None, "class of the networks, module:Class; it is imported")
-    network_args: Dict[str, Any] = option({}, "arguments of that class for one source")
-    points: List[str] = option([], "bridging points, submodule or submodule:output")
-    domain: str = option("waveform", "what the networks map to their like: waveform or magnitude")
-    adapter: Optional[str] = option(
-        None, "function of (networks, mixture) -> estimates, module:function; none calls them"
+    network: Optional[str] = option(None, "class of the networks, module:Class, which is imported")
+    network_args: Dict[str, Any] = option(
+        {}, "arguments of that class, for one source (only in conf.yml)"
     )
-    bridge: bool | List[str] = option(True, "yes, no, or some of the points")
+    points: List[str] = option(
+        [], "bridging points: submodule for its input, submodule:output for its output"
+    )
+    domain: str = option("waveform", "what the networks read and return: waveform or magnitude")
+    adapter: Optional[str] = option(
+        None, "module:function of (networks, mixture) -> estimates (none: call each network)"
+    )
+    bridge: bool | List[str] = option(True, "yes, no, or a list of some of the points")
     window_length: int = option(4096, "window of the STFT in samples")
     in_chan: int = option(4096, "size of the STFT in samples")
     nhop: int = option(1024, "hop of the STFT in samples")
     spec_power: float = option(1.0, "exponent of the spectrograms")
-    nb_channels: int = option(2, "1 for mono, 2 for stereo, or more")
+    nb_channels: int = option(2, "channels: 1 for mono, 2 for stereo, or more")
 
     def __post_init__(self):
         check_one_of("domain", self.domain, _DOMAINS)
-        try:  # so that the files of a run, which hold the names, can be read
+        try:  # register them, so that the files of a run, which name them, can be read
             for name in filter(None, (self.network, self.adapter)):
                 import_network(name)
         except XSchemeError as error:
             raise ConfigError(str(error)) from error
 
     def model_class(self, architecture: str) -> Type[BridgedModel]:
-        """One for waveforms, one for magnitudes."""
+        """The class for waveforms or the class for magnitudes."""
         return find_model(_DOMAINS[self.domain])
 
     def title(self, architecture: str) -> str:
-        """X- and the name of the network."""
+        """X- followed by the name of the network."""
         return f"X-{(self.network or '').rpartition(':')[2]}"
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
-        """Arguments of `XScheme` or `XSchemeOfMagnitudes` but for the sources.
+        """Arguments of `XScheme` or `XSchemeOfMagnitudes`, except sources.
 
         Raises:
             ConfigError: If there is no network.
         """
         if self.network is None:
-            raise ConfigError("Expected a network, as `network: demucs.hdemucs:HDemucs`, got none.")
+            raise ConfigError(
+                "Expected a network such as `network: demucs.hdemucs:HDemucs`, got none."
+            )
         args = dataclasses.asdict(self)
         args["n_hop"] = args.pop("nhop")
         args["networks"] = args.pop("network")
@@ -166,7 +173,7 @@ _DOMAINS = {"waveform": "XScheme", "magnitude": "XSchemeOfMagnitudes"}
 
 
 def max_bin(bandwidth: float, n_fft: int, sample_rate: float) -> int:
-    """Number of STFT bins from 0 Hz up to `bandwidth`; all where it exceeds sample_rate / 2.
+    """Number of STFT bins from 0 Hz up to `bandwidth`; all bins if it exceeds sample_rate / 2.
 
     >>> max_bin(16000, 4096, 44100)
     1487
@@ -186,10 +193,10 @@ def options_of(architecture: str) -> type:
     """The dataclass of a model's options.
 
     Args:
-        architecture: One of `ARCHITECTURES`, or "module:Class" of a bridged model of your own.
+        architecture: One of `ARCHITECTURES`, or "module:Class" of your own bridged model.
 
     Raises:
-        ConfigError: If there is no such model, or its arguments cannot be options.
+        ConfigError: If there is no such model, or its arguments cannot become options.
     """
     if architecture in ARCHITECTURES:
         return ARCHITECTURES[architecture]
@@ -200,10 +207,10 @@ def options_of(architecture: str) -> type:
 
 
 class _Arguments(ModelOptions):
-    """Options that are arguments of a class by the same names."""
+    """Options that are passed to a class as arguments of the same names."""
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
-        """Arguments of the class but for its sources and sample rate."""
+        """Arguments of the class, except sources and sample rate."""
         return dataclasses.asdict(self)
 
 
@@ -218,9 +225,9 @@ def _options_of_class(model_class: Type[BridgedModel]) -> type:
     ]
     if missing or without_default:
         raise ValueError(
-            f"{model_class.__name__} should take the arguments sources, sample_rate, nb_channels "
-            "and bridge, and have defaults for all others; "
-            f"see {sorted(missing) + without_default}."
+            f"{model_class.__name__} must take the arguments sources, sample_rate, nb_channels and "
+            "bridge, and have defaults for all others; "
+            f"check {sorted(missing) + without_default}."
         )
     types["bridge"] = bool | List[str]
     options = [

@@ -1,8 +1,9 @@
 """Dataclasses whose fields are options: typed, explained, read from YAML and the command line.
 
-A field made by :func:`option` carries its one-line explanation. :func:`from_dict` turns the values
-of a YAML file or of a command line (strings) into the field's declared type, or says which option
-got what and wanted what; :func:`add_arguments` makes every field an argument of `argparse`.
+A field made by :func:`option` carries its one-line explanation. :func:`from_dict` converts values
+from a YAML file or a command line (strings) to the field's declared type, or raises an error that
+names the option, the expected type and the value. :func:`add_arguments` adds every field to
+`argparse`.
 """
 
 import argparse
@@ -21,7 +22,7 @@ _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 class ConfigError(XSchemeError):
-    """An option that does not exist, or a value that it cannot take."""
+    """An option does not exist, or cannot take the given value."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Bounds:
     """Limits of a number; each may be None.
 
     Attributes:
-        above, below: What it has to be greater or less than.
-        least, most: What it may be, at the least and at the most.
+        above, below: The number must be greater or less than these.
+        least, most: The smallest and the largest allowed number.
     """
 
     above: Optional[float] = None
@@ -71,7 +72,7 @@ def option(
     Args:
         default: Its default; lists and dicts are copied.
         help: Its explanation, in one line.
-        affects_result: Whether figures depend on it. Paths do not: what lies there has a content.
+        affects_result: Whether results depend on it. Paths do not count; their contents do.
         above, below, least, most: Limits of a number, or of each number of a list.
     """
     bounds = Bounds(above, below, least, most)
@@ -90,7 +91,7 @@ def from_dict(group: Type[Group], values: Mapping[str, Any], where: str) -> Grou
         where: What to call the group in an error message.
 
     Raises:
-        ConfigError: For an unknown name or a value of the wrong type.
+        ConfigError: If a name is unknown or a value has the wrong type.
     """
     hints = typing.get_type_hints(group)
     for name in values:
@@ -108,7 +109,7 @@ def from_dict(group: Type[Group], values: Mapping[str, Any], where: str) -> Grou
 
 
 def result_options(group: Any) -> Dict[str, Any]:
-    """By name, the values of a group's options that results depend on."""
+    """The options of a group that results depend on, by name."""
     return {
         field.name: getattr(group, field.name)
         for field in dataclasses.fields(group)
@@ -117,10 +118,10 @@ def result_options(group: Any) -> Dict[str, Any]:
 
 
 def convert(name: str, value: Any, kind: Any) -> Any:
-    """`value`, from YAML or the command line, as the type `kind` that option `name` declares."""
+    """Convert `value`, from YAML or the command line, to the type `kind` of option `name`."""
     members = _members(kind)
     if str in members and isinstance(value, list) and len(value) == 1:
-        value = value[0]  # a command line has a list of one where it means a name
+        value = value[0]  # on a command line, a single name arrives as a list of one
     for member in sorted(members, key=lambda member: member is not type(None)):
         try:
             return _convert_to(value, member)
@@ -131,14 +132,14 @@ def convert(name: str, value: Any, kind: Any) -> Any:
 
 
 def add_arguments(parser: argparse.ArgumentParser, group: type, title: str) -> None:
-    """Make every option of a group an argument `--name`, absent from the result unless given."""
+    """Add `--name` for every option of a group; it is absent from the result unless given."""
     arguments = parser.add_argument_group(title)
     hints = typing.get_type_hints(group)
     defaults = group()
     for field in dataclasses.fields(group):
         members = _members(hints[field.name])
         if all(typing.get_origin(member) is dict for member in members):
-            continue  # mappings are written in conf.yml only
+            continue  # mappings can only be given in conf.yml
         several = any(typing.get_origin(member) is list for member in members)
         default = getattr(defaults, field.name)
         arguments.add_argument(
@@ -222,13 +223,13 @@ def _unknown(name: str, known: Mapping[str, Any], where: str) -> str:
 
 
 def check_one_of(name: str, value: str, known: Sequence[str]) -> None:
-    """Raise ConfigError unless option `name` has one of the known values."""
+    """Raise ConfigError unless the value of option `name` is known."""
     if value not in known:
-        raise ConfigError(f"{name} is one of {', '.join(known)}, not {value!r}.")
+        raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
 
 
 def check_bounds(group: Any) -> None:
-    """Raise ConfigError unless each number of a group is finite and within its limits."""
+    """Raise ConfigError unless every number in a group is finite and within its limits."""
     for field in dataclasses.fields(group):
         value, bounds = getattr(group, field.name), field.metadata.get("bounds", Bounds())
         for number in value if isinstance(value, list) else [value]:

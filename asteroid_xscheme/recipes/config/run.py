@@ -1,4 +1,4 @@
-"""All options of a run, and their ways in and out: conf.yml and the command line."""
+"""All options of a run, read from conf.yml and the command line and written to conf.yml."""
 
 import argparse
 import dataclasses
@@ -44,7 +44,8 @@ class Config:
 
     @classmethod
     def from_dict(cls, groups: Mapping[str, Mapping[str, Any]]) -> "Config":
-        """Options from the two-level dictionary of a conf.yml; what is absent is the default."""
+        """Options from the two-level dictionary of a conf.yml; missing options keep their
+        default."""
         unknown = set(groups) - {"model", *GROUPS}
         if unknown:
             raise ConfigError(
@@ -63,7 +64,7 @@ class Config:
         """Options from a conf.yml.
 
         Raises:
-            ConfigError: If the file is missing or says what no option can mean.
+            ConfigError: If the file is missing, or has an unknown option or a wrong value.
         """
         if not Path(path).is_file():
             raise ConfigError(f"There is no configuration file {path}.")
@@ -73,12 +74,12 @@ class Config:
     def parse(
         cls, conf_path: Path, parser: argparse.ArgumentParser, argv: Optional[Sequence[str]] = None
     ) -> Tuple["Config", argparse.Namespace]:
-        """Options of a conf.yml, overridden by a command line.
+        """Options from a conf.yml, overridden by the command line.
 
         Args:
             conf_path: The conf.yml with the defaults.
             parser: Parser of a script's own arguments; every option is added to it.
-            argv: The command line, by default the process's.
+            argv: The command line (default: that of the process).
 
         Returns:
             The options, and the values of the script's own arguments.
@@ -107,7 +108,7 @@ class Config:
             lines += [f"# {_first_line(group)}", f"{title}:"]
             if title == "model":
                 lines += _explained(
-                    "architecture", options.pop("architecture"), "the model's class"
+                    "architecture", options.pop("architecture"), "class of the model"
                 )
             for each in dataclasses.fields(group):
                 lines += _explained(each.name, options[each.name], each.metadata["help"])
@@ -115,7 +116,7 @@ class Config:
 
 
 def _model_options(architecture: str, options: Mapping[str, Any]) -> Any:
-    """A model's own description; what it refuses is the fault of an option."""
+    """Options of a model; a value that the model refuses is an error about an option."""
     try:
         return from_dict(options_of(architecture), options, f"model ({architecture})")
     except ConfigError:
@@ -142,12 +143,12 @@ def _load_yaml(path: Path) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(groups, Mapping) or not all(
         isinstance(group, Mapping) or group is None for group in groups.values()
     ):
-        raise ConfigError(f"{path} should hold groups of options, as `optim:` with `lr: 0.001`.")
+        raise ConfigError(f"{path} must have groups of options, such as `optim:` with `lr: 0.001`.")
     return groups
 
 
 def _override(groups: Dict[str, Dict[str, Any]], given: Mapping[str, Any]) -> Dict[str, Any]:
-    """Groups of options in which each value that a command line gave replaces the file's."""
+    """Groups of options in which values from the command line replace those from the file."""
     return {
         title: {name: given.get(name, value) for name, value in group.items()}
         for title, group in groups.items()

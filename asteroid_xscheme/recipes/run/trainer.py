@@ -94,11 +94,13 @@ def _check_machine(options: TrainingConfig) -> None:
     accelerators = ["auto", "gpu", *AcceleratorRegistry.available_accelerators()]
     if options.accelerator not in accelerators:
         raise ConfigError(
-            f"accelerator is one of {', '.join(accelerators)}, not {options.accelerator!r}."
+            f"accelerator must be one of {', '.join(accelerators)}, got {options.accelerator!r}."
         )
     strategies = ["auto", *StrategyRegistry.available_strategies()]
     if options.strategy not in strategies:
-        raise ConfigError(f"strategy is one of {', '.join(strategies)}, not {options.strategy!r}.")
+        raise ConfigError(
+            f"strategy must be one of {', '.join(strategies)}, got {options.strategy!r}."
+        )
     is_cpu = options.accelerator == "cpu" or (
         options.accelerator == "auto" and not torch.accelerator.is_available()
     )

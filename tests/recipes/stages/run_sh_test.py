@@ -118,8 +118,8 @@ def test_demo_takes_its_own_small_configuration(x_umx):
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--stage", "4"], "--stage is 0"),
-        (["--stop_stage", "x"], "--stop_stage is 0"),
+        (["--stage", "4"], "--stage must be 0"),
+        (["--stop_stage", "x"], "--stop_stage must be 0"),
         (["--tag"], "--tag needs a value"),
         (["--stage", "--tag"], "--stage needs a value"),
     ],

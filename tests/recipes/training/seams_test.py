@@ -111,9 +111,9 @@ def test_loss_that_is_not_finite_ends_the_command_and_keeps_the_last_good_epoch(
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"optim": {"optimizer": "nosuch"}}, "optimizer is one of accsgd"),
-        ({"training": {"strategy": "nosuch"}}, "strategy is one of auto"),
-        ({"training": {"accelerator": "nosuch"}}, "accelerator is one of auto"),
+        ({"optim": {"optimizer": "nosuch"}}, "optimizer must be one of accsgd"),
+        ({"training": {"strategy": "nosuch"}}, "strategy must be one of auto"),
+        ({"training": {"accelerator": "nosuch"}}, "accelerator must be one of auto"),
         ({"training": {"precision": "16-mixed"}}, "precision 16-mixed needs a GPU"),
         ({"training": {"devices": "0,1"}}, "devices 0,1.*do not fit this machine"),
         ({"model": {"bridge": ["nosuch"]}}, "Unknown bridging point"),
