@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := asteroid_xscheme demo_songs xscheme egs tests benchmarks tools docs
+TYPED := asteroid_xscheme demo_songs xscheme
+SOURCES := $(TYPED) egs tests benchmarks tools docs
 
 OLDEST := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Nehalem MKL_CBWR=COMPATIBLE
 THREADED := tests/dsp tests/losses tests/models tests/recipes/baselines_test.py
@@ -42,9 +43,10 @@ test-gpu: $(READY)  ## compare the GPU with the CPU (5 minutes)
 fuzz: $(READY)  ## check laws on random inputs, the same at every run (10 minutes at most)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m fuzz --hypothesis-seed=0
 
-lint: $(READY)  ## check format and style
+lint: $(READY)  ## check format, style and types
 	$(BIN)/black -q --check $(wildcard $(SOURCES))
 	$(BIN)/flake8 $(wildcard $(SOURCES))
+	$(BIN)/mypy $(TYPED)
 
 format: $(READY)  ## format the code
 	$(BIN)/black -q $(wildcard $(SOURCES))
@@ -67,4 +69,4 @@ wheel-check: $(READY)  ## build the wheel and import it in an empty environment
 	bash tools/check_wheel.sh "$(BIN)/python"
 
 clean:  ## remove what was built here; data and experiments stay
-	rm -rf $(VENV) build dist site *.egg-info .pytest_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache

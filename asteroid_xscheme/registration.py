@@ -125,7 +125,7 @@ def _make_get_loss(target: ModuleType) -> Callable[[Union[None, str, Callable]],
     return get
 
 
-def _patch_loading(base_model: type) -> None:
+def _patch_loading(base_model: Any) -> None:
     """Let `BaseModel.from_pretrained` give our files to our loader, and leave it all others."""
     original = inspect.unwrap(vars(base_model)["from_pretrained"].__func__)
 
@@ -155,7 +155,7 @@ def _package_of_ours(name: str) -> Optional[Dict[str, Any]]:
     return package if _is_ours(vars(asteroid.models).get(package["model_name"])) else None
 
 
-def _patch_separation(target: ModuleType) -> None:
+def _patch_separation(target: Any) -> None:
     """Let asteroid's functions leave our models to us; they call one another by these names."""
     original_torch = inspect.unwrap(target.torch_separate)
     original_file = inspect.unwrap(target.file_separate)
@@ -224,7 +224,7 @@ def separate_file(
         )
     device = next(model.parameters()).device
     with ExitStack() as stack:
-        writers = []
+        writers: List[AudioWriter] = []
         for sources in Separator(model, device=str(device)).stream(song):
             if not writers:
                 writers = _open_writers(stack, targets, song)

@@ -3,6 +3,8 @@
 Signals are (T,) where mono and (2, T) where stereo, at 44.1 kHz; none is changed in place.
 """
 
+from typing import Union
+
 import numpy as np
 from scipy.signal import oaconvolve
 
@@ -11,7 +13,7 @@ from .synthesis import SAMPLE_RATE, filtered
 _BLOCK = 32  # samples in which the compressor's gain is one line
 
 
-def panned(signal: np.ndarray, position: float) -> np.ndarray:
+def panned(signal: Union[float, np.ndarray], position: float) -> np.ndarray:
     """Mono to stereo at constant power; position from -1 (left) to 1 (right).
 
     >>> panned(np.ones(1), -1.0).round(3).tolist()

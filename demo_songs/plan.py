@@ -56,7 +56,7 @@ class Plan:
         """Seconds of a sixteenth note."""
         return self.beat / 4
 
-    def time_of(self, bar: int, step: int) -> float:
+    def time_of(self, bar: int, step: float) -> float:
         """Seconds from the start of the song to a step of a bar."""
         swing = self.swing * self.step if step % 2 else 0.0
         return self.upbeat + 4 * bar * self.beat + step * self.step + swing

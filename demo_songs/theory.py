@@ -4,9 +4,12 @@ A pitch is a MIDI number (69 is A4, 440 Hz), a degree counts the steps of a scal
 is named by the degree of its root.
 """
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Tuple, TypeVar
+
+import numpy as np
 
 Scale = Tuple[int, ...]
+Pitch = TypeVar("Pitch", float, np.ndarray)
 
 MAJOR: Scale = (0, 2, 4, 5, 7, 9, 11)
 MINOR: Scale = (0, 2, 3, 5, 7, 8, 10)
@@ -37,7 +40,7 @@ PROGRESSIONS: Dict[Scale, Tuple[Tuple[int, int, int, int], ...]] = {
 }
 
 
-def frequency_of(pitch: float) -> float:
+def frequency_of(pitch: Pitch) -> Pitch:
     """Frequency in Hz of a MIDI pitch, in equal temperament.
 
     >>> frequency_of(81)

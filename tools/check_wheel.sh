@@ -15,7 +15,8 @@ pip "$scratch"/dist/*.whl
 pip --no-deps asteroid
 cd "$scratch"
 venv/bin/python -c "
-import asteroid, asteroid_xscheme
+import asteroid, asteroid_xscheme, pathlib
+assert (pathlib.Path(asteroid_xscheme.__file__).parent / 'py.typed').is_file()
 model = asteroid.models.get('XUMX')(['vocals', 'other'], window_length=64, in_chan=64, n_hop=16)
 assert type(model).__module__.startswith('asteroid_xscheme'), type(model)
 "

@@ -5,7 +5,7 @@ import time
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import torch
 from tqdm import tqdm
@@ -81,7 +81,7 @@ class Batch:
         song = song_of_file(job.path, self.arguments.start, self.arguments.duration)
         with StemFiles(list(job.stems.values()), song, self.form) as files:
             n_samples = self._write(song, files)
-        result = {
+        result: Dict[str, Any] = {
             "seconds": n_samples / song.sample_rate,
             "elapsed": time.perf_counter() - begin,
             "gain": files.gain,

@@ -1,7 +1,7 @@
 """`xscheme points`: the submodules of a network, their shapes, and where to bridge copies."""
 
 import argparse
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 
 class Submodule(NamedTuple):
@@ -88,7 +88,7 @@ def list_points(network: Any, shape: Sequence[int]) -> List[Submodule]:
     with torch.no_grad():
         seen = _watch(network, mixture)
         possible = _find_bridgeable([network, copy.deepcopy(network)], mixture, list(seen))
-    return [Submodule(name, *entry.values(), name in possible) for name, entry in seen.items()]
+    return [Submodule(name, **entry, can_bridge=name in possible) for name, entry in seen.items()]
 
 
 def _watch(network: Any, mixture: Any) -> Dict[str, dict]:
@@ -154,7 +154,7 @@ def _find_bridgeable(networks: Sequence[Any], mixture: Any, names: List[str]) ->
 
 def as_table(submodules: Sequence[Submodule]) -> str:
     """One line per submodule; a star marks those that can be bridged."""
-    rows = [("", "submodule", "class", "calls", "input", "output")]
+    rows: List[Tuple[str, ...]] = [("", "submodule", "class", "calls", "input", "output")]
     for each in submodules:
         shapes = [" x ".join(map(str, shape or ())) or "-" for shape in (each.inputs, each.outputs)]
         mark = "*" if each.can_bridge else ""

@@ -44,8 +44,8 @@ def find_songs(names: Sequence[str], out: Path) -> Tuple[List[FoundSong], List[T
             continue
         path = Path(os.path.expanduser(name))
         if os.path.isdir(path):
-            found, unread = _audio_files(path, out)
-            found = [(file, path) for file in found]
+            files, unread = _audio_files(path, out)
+            found = [(file, path) for file in files]
             problems += unread
         elif os.path.exists(path) or not glob.has_magic(name):
             found, unread = [(path, path.parent)], []
@@ -72,7 +72,8 @@ def plan_jobs(
         stem_files: Function (track, suffix) -> file of each stem.
         kept: Files that must not be overwritten: what the run reads, and its summary.
     """
-    jobs, owners = [], {}
+    jobs: List[Job] = []
+    owners: Dict[Path, Path] = {}
     inputs = identities(kept)
     for song in songs:
         try:

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from asteroid_xscheme.atomic import write_json
 from asteroid_xscheme.separation import SeparationError
@@ -29,7 +29,7 @@ class Summary:
     def __init__(self, target: Optional[str], model: str, kept: Sequence[Path]):
         self.path = None if target in (None, "-") else Path(target).expanduser()
         self._prints = target == "-"
-        self._content = {"model": model, "songs": []}
+        self._content: Dict[str, Any] = {"model": model, "songs": []}
         if self.path is not None and self.path.exists() and not self.path.is_file():
             raise SeparationError(f"--json {target}: not a file; use - for standard output.")
         if self.path is not None and identities([self.path]) & identities(kept):

@@ -1,7 +1,7 @@
 """Files that the ffmpeg libraries decode: MP3, AAC, M4A, MP4 of several streams and others."""
 
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List, cast
 
 import av
 import numpy as np
@@ -25,7 +25,7 @@ class FfmpegSource(Source):
     def __init__(self, file: Encoded, name: str, stream: int):
         self.name = name
         # "file:", lest a name such as "12:30.mp3" be taken for an address
-        self.container = av.open(f"file:{file}" if isinstance(file, Path) else opened(file))
+        self.container = av.open(f"file:{file}" if isinstance(file, Path) else opened(file), "r")
         try:
             self.info = self._info_of(stream)
         except BaseException:
@@ -45,7 +45,7 @@ class FfmpegSource(Source):
             raise AudioError(f"{self.name}: its codec is unknown to libsndfile and to ffmpeg.")
         seconds = 0.0
         if self.container.format.name not in _ESTIMATED:
-            seconds = float((audio.duration or 0) * audio.time_base) or (
+            seconds = float((audio.duration or 0) * (audio.time_base or 0)) or (
                 (self.container.duration or 0) / av.time_base
             )
         return AudioInfo(audio.rate, audio.channels, round(seconds * audio.rate))
@@ -72,7 +72,7 @@ class FfmpegSource(Source):
         broken, n_samples = None, 0
         for packet in self._packets(audio):
             try:
-                frames = packet.decode()
+                frames = cast("List[av.AudioFrame]", packet.decode())
             except av.error.FFmpegError as error:
                 broken = error
                 continue

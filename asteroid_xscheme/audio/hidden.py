@@ -8,8 +8,10 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from types import ModuleType
+from typing import BinaryIO, Optional
 
+fcntl: Optional[ModuleType]
 try:
     import fcntl
 except ImportError:  # Windows, where a file that is open cannot be removed: that is the lock

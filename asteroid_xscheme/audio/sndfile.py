@@ -4,7 +4,7 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import Union
+from typing import BinaryIO, Union
 
 import numpy as np
 import soundfile
@@ -27,13 +27,16 @@ class SndfileSource(Source):
 
     def __init__(self, file: Encoded, name: str):
         self.name = name
-        by_path = isinstance(file, Path)
-        self.file = soundfile.SoundFile(path_for_libsndfile(file) if by_path else opened(file))
+        source: Union[str, bytes, BinaryIO]
+        if isinstance(file, Path):
+            source, self._n_bytes = path_for_libsndfile(file), file.stat().st_size
+        else:
+            source, self._n_bytes = opened(file), len(file)
+        self.file = soundfile.SoundFile(source)
         n_promised = _n_promised(self.file)
         self.length_is_exact = n_promised == self.file.frames
         is_cut = not self.length_is_exact or (self.file.format == "OGG" and not _ends(file))
         self.info = AudioInfo(self.file.samplerate, self.file.channels, n_promised, is_cut)
-        self._n_bytes = file.stat().st_size if by_path else len(file)
         self._seek_is_exact = self.file.subtype != "OPUS"
 
     def is_whole(self) -> bool:

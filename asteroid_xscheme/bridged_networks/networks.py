@@ -10,6 +10,7 @@ on Audio, Speech, and Music Processing 2024:39, https://arxiv.org/abs/2305.07855
 
 import difflib
 from collections import Counter
+from functools import partial
 from typing import Any, List, Sequence, Union
 
 import torch
@@ -50,10 +51,10 @@ class BridgedNetworks(nn.Module):
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.points = (points,) if isinstance(points, str) else tuple(points)
-        _check_networks(self.networks)
+        _check_networks(networks)
         _check_points(self.points)
         submodules = [
-            {id(module): module for module in _find_all(self.networks, name)}.values()
+            {id(module): module for module in _find_all(networks, name)}.values()
             for name, _ in map(split_point, self.points)
         ]
         _forget_points(self.networks)
@@ -68,7 +69,7 @@ class BridgedNetworks(nn.Module):
             _refuse_graph()
         modes = ThreadModes.current()
         runs = [
-            Run(self._meetings, index, lambda network=network: network(*args, **kwargs))
+            Run(self._meetings, index, partial(network, *args, **kwargs))
             for index, network in enumerate(self.networks)
         ]
         try:
@@ -154,7 +155,7 @@ def _common_point(runs: Sequence[Run], arrived: Sequence[Any], visits: Counter) 
         BridgingError: If they wait at different points, or some are done.
     """
     places = [None if run.dead else arrival.point for run, arrival in zip(runs, arrived)]
-    if len(set(places)) == 1:
+    if len(set(places)) == 1 and places[0] is not None:
         return places[0]
     said = [
         f"network {index} "

@@ -6,6 +6,7 @@ each network's own: one that opens `no_grad` or `autocast` around a point neithe
 it. Other states that it would hold open while its siblings run are refused by name.
 """
 
+from abc import ABC, abstractmethod
 from contextvars import copy_context
 from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
@@ -68,11 +69,15 @@ class Run(greenlet.greenlet):
             self.throw(greenlet.GreenletExit)
 
 
-class Meeting:
+class Meeting(ABC):
     """The hook of a point, on that submodule of every network."""
 
     def __init__(self, point: str):
         self.point = point
+
+    @abstractmethod
+    def attach(self, module: nn.Module) -> None:
+        """Become a hook of a submodule."""
 
     def exchange(self, values: Any) -> Any:
         """Nested values with the mean over the networks in place of their first tensor."""

@@ -86,7 +86,8 @@ def combination_wsdr(
     if references.ndim == 3:
         estimates, references = estimates.unsqueeze(2), references.unsqueeze(2)
         mixture = None if mixture is None else mixture.unsqueeze(1)
-    return subset_weighted_sdr(estimates, references, mixture, sizes)[0].mean()
+    chosen = None if sizes is None else tuple(sizes)
+    return subset_weighted_sdr(estimates, references, mixture, chosen)[0].mean()
 
 
 class CombinationLoss(nn.Module):
@@ -148,7 +149,8 @@ class CombinationLoss(nn.Module):
 def _sum_of(signals: torch.Tensor, subset: Sequence[int]) -> torch.Tensor:
     """Sum (B, ...) of some of the sources of (B, J, ...), in half precision only if they are."""
     with full_precision(signals.device):
-        return sum(signals[:, source] for source in subset)
+        first, *others = subset
+        return sum((signals[:, source] for source in others), start=signals[:, first])
 
 
 def _is_mean_squared_error(loss_func: LossFunction) -> bool:

@@ -126,7 +126,7 @@ class MultiDomainLoss(nn.Module):
             )
         magnitudes = partial(
             magnitude_spectrogram,
-            window=self.window,
+            window=self.get_buffer("window"),
             n_fft=self.in_chan,
             hop=self.n_hop,
             power=self.spec_power,

@@ -30,6 +30,7 @@ from .inference import Inference, Map
 from .synthesis import synthesize
 
 Statistics = Tuple[np.ndarray, np.ndarray]  # mean and standard deviation of each bin
+Outputs = Tuple[Optional[torch.Tensor], Optional[torch.Tensor]]  # spectrograms, time signals
 
 
 class BridgedModel(BaseModel):
@@ -53,8 +54,8 @@ class BridgedModel(BaseModel):
 
     title: ClassVar[str] = ""
     domain: ClassVar[str] = "waveform"
-    bridge_points: ClassVar[Tuple[str, ...]] = ()
-    default_bridge_points: ClassVar[Tuple[str, ...]] = ()
+    bridge_points: Tuple[str, ...] = ()
+    default_bridge_points: Tuple[str, ...] = ()
     window: torch.Tensor
     n_fft: int
     hop: int
@@ -72,8 +73,11 @@ class BridgedModel(BaseModel):
         self.bridges = Bridges(bridge, self.bridge_points, self.default_bridge_points)
 
     @abstractmethod
-    def forward(self, wav: torch.Tensor) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
-        """Spectrograms (J, N, B, C, F) and time signals (J, B, C, T') or None of (B, C, T)."""
+    def forward(self, wav: torch.Tensor) -> Outputs:
+        """Spectrograms (J, N, B, C, F) and time signals (J, B, C, T') of a mixture (B, C, T).
+
+        Either is None where a model was told that nobody looks at it.
+        """
 
     @abstractmethod
     def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:

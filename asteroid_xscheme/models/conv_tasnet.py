@@ -10,7 +10,7 @@ the channels. Options choose between two published variants:
 * asteroid's `TDConvNet`: `ASTEROID_VARIANT`.
 """
 
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -56,10 +56,11 @@ class ConvTasNet(nn.Module):
         self.encoder_activation = activations.get(config.encoder_activation)()
         self.bottleneck_norm = norms.get(config.bottleneck_norm)(n_filters)
         self.bottleneck_conv = nn.Conv1d(n_filters, bn_chan, 1, bias=bias)
-        self.repeats = nn.ModuleList(
+        repeats = nn.ModuleList(
             nn.ModuleList(_block(config, dilation=2**x) for x in range(config.n_blocks))
             for _ in range(config.n_repeats)
         )
+        self.repeats = cast(Sequence[Sequence[Conv1DBlock]], repeats)
         if self._unused_conv is not None:
             self._unused_conv.requires_grad_(False)
         self.mask_prelu = nn.PReLU() if config.mask_prelu else nn.Identity()
@@ -129,7 +130,7 @@ class ConvTasNet(nn.Module):
         stream, skips = self.bottleneck(encoding), None
         for index in range(len(self.repeats)):
             stream, skips = self.run_repeat(index, stream, skips)
-        masks = self.masks(skips if self.skip_chan else stream)
+        masks = self.masks(stream if skips is None else skips)
         return self.decode(masks, encoding, wav.shape[-1])
 
     @property

@@ -10,7 +10,7 @@ Reference:
         authors published.
 """
 
-from typing import List, Sequence, Tuple
+from typing import List, Sequence, Tuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -44,9 +44,8 @@ class D3Net(nn.Module):
         self.in_scale = nn.Parameter(torch.ones(n_bins))
         self.out_scale = nn.Parameter(torch.ones(config.valid_bins))
         self.out_offset = nn.Parameter(torch.ones(config.valid_bins))
-        self.bands = nn.ModuleList(
-            MultiScalePath(n_channels, band, config.band_channels) for band in config.bands
-        )
+        bands = [MultiScalePath(n_channels, band, config.band_channels) for band in config.bands]
+        self.bands = cast(Sequence[MultiScalePath], nn.ModuleList(bands))
         self.full = MultiScalePath(n_channels, config.full, config.full.growth[-1])
         joined = config.band_channels + config.full.growth[-1]
         self.final_block = D2Block(joined, config.final_growth, config.final_layers)
@@ -124,7 +123,7 @@ def _initialize(module: nn.Module) -> None:
     """Weights as the published training starts from."""
     if isinstance(module, nn.Conv2d):
         nn.init.xavier_normal_(module.weight)
-        nn.init.zeros_(module.bias)
+        nn.init.zeros_(module.get_parameter("bias"))
     elif isinstance(module, nn.ConvTranspose2d):
         nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
+        nn.init.zeros_(module.get_parameter("bias"))

@@ -14,7 +14,7 @@ Reference:
 """
 
 from contextlib import contextmanager, nullcontext
-from typing import Iterator, Sequence
+from typing import Iterator, Sequence, Union, cast
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,8 @@ class DilatedUnit(nn.Module):
         in_channels, out_channels: Channels of the maps.
         dilation: Distance of the kernel's taps in frames and bins.
     """
+
+    norm: nn.Module  # the identity in a folded unit
 
     def __init__(self, in_channels: int, out_channels: int, dilation: int):
         super().__init__()
@@ -51,10 +53,10 @@ class DenseSum(nn.Module):
     readers, which is a dense block on concatenated groups, written by source.
     """
 
-    def __init__(self, growth: int, links: Sequence[nn.Module]):
+    def __init__(self, growth: int, links: Sequence["Link"]):
         super().__init__()
         self.growth = growth
-        self.links = nn.ModuleList(links)
+        self.links = cast(Sequence["Link"], nn.ModuleList(links))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, in_channels, N, F) -> (B, channels of the last group or groups, N, F)."""
@@ -63,6 +65,9 @@ class DenseSum(nn.Module):
             group, pending = pending[:, : self.growth], pending[:, self.growth :]
             pending = link(group).add_(pending)  # no gradient needs the link's own output
         return pending
+
+
+Link = Union[DilatedUnit, DenseSum]
 
 
 class D2Block(DenseSum):
@@ -115,6 +120,8 @@ class D3Block(DenseSum):
 class Upsampling(nn.Module):
     """BatchNorm and a transposed convolution that doubles both axes of the map."""
 
+    norm: nn.Module  # the identity in a folded path
+
     def __init__(self, channels: int):
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
@@ -144,11 +151,11 @@ class MultiScalePath(nn.Module):
         inputs = (config.init_channels, *growth[:depth], *map(sum, zip(before, skips)))
         self.depth = depth
         self.init = nn.Conv2d(in_channels, config.init_channels, 3, padding=1)
-        self.blocks = nn.ModuleList(
-            map(D3Block, inputs, growth, config.layers, config.blocks),
-        )
-        self.upsamplings = nn.ModuleList(map(Upsampling, before))
-        self.match = nn.Identity()
+        blocks = map(D3Block, inputs, growth, config.layers, config.blocks)
+        self.blocks = cast(Sequence[D3Block], nn.ModuleList(blocks))
+        upsamplings = map(Upsampling, before)
+        self.upsamplings = cast(Sequence[Upsampling], nn.ModuleList(upsamplings))
+        self.match: nn.Module = nn.Identity()
         if out_channels != growth[-1]:
             self.match = nn.Sequential(
                 nn.BatchNorm2d(growth[-1]), nn.Conv2d(growth[-1], out_channels, 1)
@@ -205,7 +212,7 @@ def _unmoved_statistics(module: nn.Module) -> Iterator[None]:
     A recomputed forward pass must see the batch's statistics again but not count it twice.
     """
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
-    saved = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
+    saved = [(norm.momentum, norm.get_buffer("num_batches_tracked").clone()) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
     try:
@@ -213,4 +220,4 @@ def _unmoved_statistics(module: nn.Module) -> Iterator[None]:
     finally:
         for norm, (momentum, n_batches) in zip(norms, saved):
             norm.momentum = momentum
-            norm.num_batches_tracked.copy_(n_batches)
+            norm.get_buffer("num_batches_tracked").copy_(n_batches)

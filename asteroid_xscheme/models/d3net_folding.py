@@ -8,14 +8,13 @@ kept for the way up or pooled.
 """
 
 from copy import deepcopy
-from typing import List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple, cast
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from .d3net import D3Net
-from .d3net_blocks import D2Block, DenseSum, DilatedUnit, MultiScalePath
+from .d3net_blocks import DenseSum, Link, MultiScalePath
 from .d3net_tiles import TiledD2Block, Workspace
 
 ScaleShift = Tuple[torch.Tensor, torch.Tensor]  # of each channel
@@ -43,34 +42,26 @@ def _fold_network(network: D3Net, workspace: Workspace) -> D3Net:
     if folded.in_scale.device.type == "cpu":
         for path in folded.paths:
             for block in path.blocks:
-                block.links = nn.ModuleList(_tile(link, workspace) for link in block.links)
-        folded.final_block = _tile(folded.final_block, workspace)
-        folded.to(memory_format=torch.channels_last)
+                tiled = nn.ModuleList(_tile(link, workspace) for link in block.links)
+                block.links = cast(Any, tiled)
+        folded.final_block = cast(Any, _tile(folded.final_block, workspace))
+        # torch's types leave this documented argument out
+        folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return folded.eval()
 
 
-def _tile(block: D2Block, workspace: Workspace) -> TiledD2Block:
-    norm = block.links[0].norm if isinstance(block.links[0], DilatedUnit) else nn.Identity()
-    convs = [link.conv for link in block.links]
-    return TiledD2Block(norm, convs, block.growth, workspace)
-
-
-class _FoldedUnit(nn.Module):
-    """ReLU and convolution of a group that comes normalised."""
-
-    def __init__(self, conv: nn.Conv2d):
-        super().__init__()
-        self.conv = conv
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return self.conv(F.relu(features))
+def _tile(block: Any, workspace: Workspace) -> TiledD2Block:
+    """A folded D2 block in tiles."""
+    convs = [unit.conv for unit in block.links]
+    return TiledD2Block(block.links[0].norm, convs, block.growth, workspace)
 
 
 def _fold_path(path: MultiScalePath) -> None:
     for block in path.blocks:
         _fold_dense(block)
     for block, upsampling in zip(path.blocks[path.depth :], path.upsamplings):
-        _map_outputs(block, 0, upsampling.norm.num_features, _affine(upsampling.norm))
+        affine = _affine(upsampling.norm)
+        _map_outputs(block, 0, len(affine[0]), affine)
         upsampling.norm = nn.Identity()
 
 
@@ -80,7 +71,7 @@ def _fold_dense(dense: DenseSum) -> None:
         if isinstance(link, DenseSum):
             _fold_dense(link)
     for i in range(1, len(dense.links)):
-        affine = _take_norm(dense.links, i)
+        affine = _take_norm(dense.links[i])
         for j in range(i):
             start = (i - j - 1) * dense.growth
             _map_outputs(
@@ -88,16 +79,16 @@ def _fold_dense(dense: DenseSum) -> None:
             )
 
 
-def _take_norm(links: nn.ModuleList, index: int) -> ScaleShift:
-    """Remove the normalisation of a link's input and return it."""
-    link = links[index]
+def _take_norm(link: Link) -> ScaleShift:
+    """Remove the normalisation of a link's input, which is a group, and return it."""
     if isinstance(link, DenseSum):
-        return _take_norm(link.links, 0)
-    links[index] = _FoldedUnit(link.conv)
-    return _affine(link.norm)
+        return _take_norm(link.links[0])
+    affine = _affine(link.norm)
+    link.norm = nn.Identity()
+    return affine
 
 
-def _map_outputs(link: nn.Module, start: int, count: int, affine: ScaleShift) -> None:
+def _map_outputs(link: Link, start: int, count: int, affine: ScaleShift) -> None:
     """Make `link` return its output channels [start, start + count) mapped by `affine`.
 
     The output of a dense sum is the end of what each of its links returns, added up.
@@ -105,8 +96,9 @@ def _map_outputs(link: nn.Module, start: int, count: int, affine: ScaleShift) ->
     if not isinstance(link, DenseSum):
         scale, shift = affine
         rows = slice(start, start + count)
+        bias = link.conv.get_parameter("bias")
         link.conv.weight[rows] *= scale[:, None, None, None]
-        link.conv.bias[rows] = link.conv.bias[rows] * scale + shift
+        bias[rows] = bias[rows] * scale + shift
         return
     n_outputs = _n_outputs(link.links[-1])
     for j, part in enumerate(link.links):
@@ -114,13 +106,15 @@ def _map_outputs(link: nn.Module, start: int, count: int, affine: ScaleShift) ->
         _map_outputs(part, offset + start, count, affine if j == 0 else _no_shift(affine))
 
 
-def _n_outputs(link: nn.Module) -> int:
+def _n_outputs(link: Link) -> int:
     return _n_outputs(link.links[-1]) if isinstance(link, DenseSum) else link.conv.out_channels
 
 
-def _affine(norm: nn.BatchNorm2d) -> ScaleShift:
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return scale, norm.bias - norm.running_mean * scale
+def _affine(norm: nn.Module) -> ScaleShift:
+    """What a BatchNorm does to each channel in inference."""
+    norm = cast(nn.BatchNorm2d, norm)
+    scale = norm.weight / (norm.get_buffer("running_var") + norm.eps).sqrt()
+    return scale, norm.bias - norm.get_buffer("running_mean") * scale
 
 
 def _no_shift(affine: ScaleShift) -> ScaleShift:

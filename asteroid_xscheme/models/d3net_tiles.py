@@ -6,7 +6,7 @@ between reading and adding stays in the processor's cache.
 """
 
 import threading
-from typing import Callable, Sequence
+from typing import Callable, Sequence, cast
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +60,7 @@ class TiledD2Block(nn.Module):
     ):
         super().__init__()
         self.norm = norm
-        self.convs = nn.ModuleList(convs)
+        self.convs = cast(Sequence[nn.Conv2d], nn.ModuleList(convs))
         self.growth = growth
         self.workspace = workspace
         self.tile_bytes = tile_bytes

@@ -66,7 +66,7 @@ def import_network(name: str) -> Callable:
     return register_network(found)
 
 
-def resolve(thing: Any, given: Optional[Callable], argument: str) -> Optional[Callable]:
+def resolve(thing: Any, given: Optional[Callable], argument: str) -> Any:
     """A class or function that an argument holds, or names; `given` stands for what it names."""
     if isinstance(thing, str):
         return given or known_network(thing, argument)

@@ -9,7 +9,7 @@ Reference: F.-R. Stoeter, S. Uhlich, A. Liutkus and Y. Mitsufuji, "Open-Unmix - 
 implementation for music source separation", Journal of Open Source Software, 2019.
 """
 
-from typing import Iterable, List, Sequence, Tuple
+from typing import Iterable, List, Mapping, Sequence, Tuple, Union, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,8 @@ from .inference import Map
 
 MeanScale = Tuple[torch.Tensor, torch.Tensor]  # of each input or output
 WeightBias = Tuple[torch.Tensor, torch.Tensor]  # of a linear layer
+_Encoder = Tuple[nn.Linear, nn.BatchNorm1d]
+_Decoder = Tuple[nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear, nn.BatchNorm1d]
 
 
 class EncoderLayers(nn.Module):
@@ -27,9 +29,10 @@ class EncoderLayers(nn.Module):
 
     def __init__(self, n_inputs: int, hidden_size: int):
         super().__init__()
-        self.enc = nn.Sequential(
+        layers = nn.Sequential(
             nn.Linear(n_inputs, hidden_size, bias=False), nn.BatchNorm1d(hidden_size)
         )
+        self.enc = cast(_Encoder, layers)
 
     def forward(self, mixture: torch.Tensor, affine: MeanScale) -> torch.Tensor:
         """Features (N, B, H) in [-1, 1] of magnitudes x (N, B, C * bins).
@@ -47,13 +50,14 @@ class DecoderLayers(nn.Module):
 
     def __init__(self, hidden_size: int, n_outputs: int):
         super().__init__()
-        self.dec = nn.Sequential(
+        layers = nn.Sequential(
             nn.Linear(2 * hidden_size, hidden_size, bias=False),
             nn.BatchNorm1d(hidden_size),
             nn.ReLU(),
             nn.Linear(hidden_size, n_outputs, bias=False),
             nn.BatchNorm1d(n_outputs),
         )
+        self.dec = cast(_Decoder, layers)
 
     def forward(self, features: torch.Tensor, affine: MeanScale) -> torch.Tensor:
         """Mask (N, B, C * F), not yet rectified, of features (N, B, 2H).
@@ -77,7 +81,7 @@ class Encoders(nn.ModuleDict):
     def fold(self, affines: Sequence[MeanScale]) -> "FoldedEncoders":
         """The same in eval mode, but for rounding, as one linear layer."""
         layers = []
-        for encoder, affine in zip(self.values(), affines):
+        for encoder, affine in zip(cast(Iterable[EncoderLayers], self.values()), affines):
             linear, norm = encoder.enc
             layers.append(_before_norm(*_after_affine(linear.weight.double(), affine), norm))
         return FoldedEncoders(layers)
@@ -96,7 +100,8 @@ class Decoders(nn.ModuleDict):
     def fold(self, affines: Sequence[MeanScale]) -> "FoldedDecoders":
         """The same in eval mode, but for rounding, without normalisations."""
         first, last = [], []
-        for decoder, (mean, scale) in zip(self.values(), affines):
+        decoders = cast(Iterable[DecoderLayers], self.values())
+        for decoder, (mean, scale) in zip(decoders, affines):
             linear, norm, _, last_linear, last_norm = decoder.dec
             first.append(_before_norm(linear.weight.double(), 0.0, norm))
             weight, bias = _before_norm(last_linear.weight.double(), 0.0, last_norm)
@@ -113,7 +118,7 @@ class RecurrentLayers(nn.ModuleDict):
 
     def fold(self, run_each: Map = map) -> "FoldedRecurrentLayers":
         """The same, called by `run_each`."""
-        return FoldedRecurrentLayers(self.items(), run_each)
+        return FoldedRecurrentLayers(dict(self.items()), run_each)
 
 
 class FoldedEncoders(nn.Module):
@@ -136,7 +141,7 @@ class FoldedRecurrentLayers(RecurrentLayers):
     Threads that share one layer meet at every frame, for a product too small to share.
     """
 
-    def __init__(self, layers: Iterable[Tuple[str, nn.LSTM]], run_each: Map):
+    def __init__(self, layers: Mapping[str, nn.Module], run_each: Map):
         super().__init__(layers)
         self.run_each = run_each
 
@@ -147,6 +152,9 @@ class FoldedRecurrentLayers(RecurrentLayers):
 
 class FoldedDecoders(nn.Module):
     """What `Decoders.fold` returns; the last layers of all sources are one batched product."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
 
     def __init__(self, first: Sequence[WeightBias], last: Sequence[WeightBias]):
         super().__init__()
@@ -169,10 +177,12 @@ def _after_affine(weight: torch.Tensor, affine: MeanScale) -> WeightBias:
     return weight, weight @ mean.to(weight)
 
 
-def _before_norm(weight, bias, norm: nn.BatchNorm1d) -> WeightBias:
+def _before_norm(
+    weight: torch.Tensor, bias: Union[float, torch.Tensor], norm: nn.BatchNorm1d
+) -> WeightBias:
     """Weight and bias of a linear layer that a normalisation in eval mode follows."""
-    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    return scale[:, None] * weight, scale * (bias - norm.running_mean) + norm.bias
+    scale = norm.weight.double() / torch.sqrt(norm.get_buffer("running_var").double() + norm.eps)
+    return scale[:, None] * weight, scale * (bias - norm.get_buffer("running_mean")) + norm.bias
 
 
 def _make_linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:

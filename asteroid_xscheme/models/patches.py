@@ -6,7 +6,7 @@ a stream, of which only a few patches are held.
 """
 
 from itertools import islice
-from typing import Iterable, Iterator, Tuple
+from typing import Iterable, Iterator, List, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -73,7 +73,7 @@ def _cut_patches(
         A patch, and how many frames of its first piece are the song's: none of the silence before
         it, few of its last piece.
     """
-    held = []
+    held: List[_Patch] = []
     for piece, n_frames in _cut_pieces(blocks, shift):
         if not held:
             held = [(torch.zeros_like(piece), 0)] * (n_overlapping - 1)

@@ -1,12 +1,12 @@
 """Bridged models of waveforms; what losses read beside the waveforms are spectrograms of them."""
 
-from typing import Optional, Sequence, Tuple
+from typing import Sequence
 
 import torch
 
 from ..bridge import BridgeChoice
 from ..dsp.stft import magnitude, stft
-from .base import BridgedModel
+from .base import BridgedModel, Outputs
 from .checks import check_power, check_sizes
 
 _FLOOR = 1e-6  # below it |S|^p has no usable gradient
@@ -56,7 +56,7 @@ class WaveformModel(BridgedModel):
         """Leave out the STFT for a loss of waveforms alone."""
         self.return_spectrograms = spectrograms
 
-    def forward(self, wav: torch.Tensor) -> Tuple[Optional[torch.Tensor], Optional[torch.Tensor]]:
+    def forward(self, wav: torch.Tensor) -> Outputs:
         """Estimate waveforms and their spectrograms, each where the model is to return them.
 
         Args:

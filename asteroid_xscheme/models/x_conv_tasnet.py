@@ -9,7 +9,7 @@ Reference: R. Sawata et al., "The whole is greater than the sum of its parts: im
 separation by bridging networks", 2024, https://arxiv.org/abs/2305.07855.
 """
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple, cast
 
 import torch
 from torch import nn
@@ -65,7 +65,7 @@ class XConvTasNet(WaveformModel):
 
     title = "X-Conv-TasNet"
     bridge_points = _points(4)
-    default_bridge_points = ("bottleneck", "separator")
+    default_bridge_points: Tuple[str, ...] = ("bottleneck", "separator")
 
     def __init__(
         self,
@@ -94,9 +94,8 @@ class XConvTasNet(WaveformModel):
         self.joint = joint
         self.checkpointing = checkpointing
         n_networks, n_masks = (1, len(self.sources)) if joint else (len(self.sources), 1)
-        self.networks = nn.ModuleList(
-            ConvTasNet(nb_channels, n_masks, self.config) for _ in range(n_networks)
-        )
+        networks = [ConvTasNet(nb_channels, n_masks, self.config) for _ in range(n_networks)]
+        self.networks = cast(Sequence[ConvTasNet], nn.ModuleList(networks))
 
     def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:
         """Waveforms (B, J, C, T) of the sources; see :meth:`BridgedModel.forward_wav`."""
@@ -116,7 +115,7 @@ class XConvTasNet(WaveformModel):
 
     def _separate(self, streams: List[torch.Tensor]) -> List[torch.Tensor]:
         """What the masks are made of, one tensor per network, from the bottlenecks' outputs."""
-        skips: List[Optional[torch.Tensor]] = [None] * len(streams)
+        skips: List[Any] = [None] * len(streams)  # tensors, if there are skips, after one repeat
         for index in range(self.config.n_repeats):
             states = [
                 self._run_repeat(network, index, stream, skip)

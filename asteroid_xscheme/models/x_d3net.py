@@ -22,7 +22,7 @@ References:
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Union, cast
 
 import numpy as np
 import torch
@@ -110,9 +110,10 @@ class XD3Net(SpectrogramModel):
         _check_bridges(configs, self.bridges.open)
         self.register_buffer("window", torch.hann_window(window_length), persistent=False)
         n_bins = in_chan // 2 + 1
-        self.networks = nn.ModuleList(D3Net(c, n_bins, nb_channels) for c in configs)
+        networks = [D3Net(config, n_bins, nb_channels) for config in configs]
+        self.networks = cast(Sequence[D3Net], nn.ModuleList(networks))
         self._start(input_mean, input_scale)
-        for module in self.networks.modules():
+        for module in self.modules():
             if isinstance(module, D3Block):
                 module.recompute = recompute
 
@@ -134,7 +135,7 @@ class XD3Net(SpectrogramModel):
         """
         return self._estimate(self.networks, magnitudes)
 
-    def _estimate(self, networks: Sequence[nn.Module], magnitudes: torch.Tensor) -> torch.Tensor:
+    def _estimate(self, networks: Sequence[D3Net], magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes of the sources that `networks` are for."""
         mixture = magnitudes.permute(1, 2, 0, 3)
         valid = estimate_together(networks, mixture, self.bridges)

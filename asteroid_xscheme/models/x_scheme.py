@@ -158,8 +158,9 @@ class _Wrapped(BridgedNetworks):
     """The networks of a model, called so that each gives an estimate of the mixture's shape."""
 
     def __init__(self, model, networks: Networks, network_args, network, adapter):
-        built = networks
-        if not isinstance(networks, (list, tuple, nn.ModuleList)):
+        if isinstance(networks, (list, tuple, nn.ModuleList)):
+            built = list(networks)
+        else:
             make = resolve(networks, network, "network")
             built = [make(**dict(network_args or {})) for _ in model.sources]
             network_args = network_args or {}

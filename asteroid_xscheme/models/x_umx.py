@@ -104,9 +104,9 @@ class XUMX(SpectrogramModel):
         self._keys = [_module_name(source) for source in self.sources]
         networks = [self._make_network() for _ in self.sources]
         encoders, recurrent, decoders = zip(*networks)
-        self.layer_enc = Encoders(zip(self._keys, encoders))
-        self.layer_lstm = RecurrentLayers(zip(self._keys, recurrent))
-        self.layer_dec = Decoders(zip(self._keys, decoders))
+        self.layer_enc = Encoders(dict(zip(self._keys, encoders)))
+        self.layer_lstm = RecurrentLayers(dict(zip(self._keys, recurrent)))
+        self.layer_dec = Decoders(dict(zip(self._keys, decoders)))
         self.mean_scale = self._make_mean_scale(input_mean, input_scale)
         self.decoder = _Window(window)
 
@@ -150,7 +150,7 @@ class XUMX(SpectrogramModel):
         return encoder, recurrent, decoder
 
     @property
-    def window(self) -> torch.Tensor:
+    def window(self) -> torch.Tensor:  # type: ignore[override]  # a parameter of a submodule
         """The analysis and synthesis window."""
         return self.decoder.window
 

@@ -83,7 +83,7 @@ class StaticFilter:
         Raises:
             ValueError: If there is no track.
         """
-        shared, power = 0.0, 0.0
+        shared, power = torch.tensor(0.0), torch.tensor(0.0)
         for mixture, sources in tracks:
             mixture_spectrogram = self._stft(mixture)
             source_spectrograms = self._stft(sources)

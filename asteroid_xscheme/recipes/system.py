@@ -7,12 +7,13 @@ computes what it would have computed without the stop.
 """
 
 import time
-from typing import Dict, Iterable, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Mapping, Optional, Tuple, Union, cast
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from asteroid.engine import optimizers
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, ReduceLROnPlateau
 
@@ -67,7 +68,7 @@ class SeparationSystem(pl.LightningModule):
         terms = self.loss.terms(self(mixture), sources, mixture)
         value = self.loss.combine(terms)
         self._examples += len(mixture)
-        shared = {"on_epoch": True, "sync_dist": True, "batch_size": len(mixture)}
+        shared: Any = {"on_epoch": True, "sync_dist": True, "batch_size": len(mixture)}
         self.log("loss", value, prog_bar=True, on_step=True, **shared)
         self.log_dict(self._named("train", terms), on_step=False, **shared)
         return value
@@ -89,7 +90,8 @@ class SeparationSystem(pl.LightningModule):
         """Log the loss over all chunks of all processes and let the learning rate follow it."""
         means = self._validation.reduce()
         self.log_dict(means, sync_dist=True)  # equal already: this only tells Lightning so
-        self.log("lr", self.optimizers().param_groups[0]["lr"], sync_dist=True)
+        optimizer = cast(LightningOptimizer, self.optimizers())
+        self.log("lr", optimizer.param_groups[0]["lr"], sync_dist=True)
         self.log("examples_per_second", self._speed, sync_dist=True)
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(means["val_loss"])
@@ -147,10 +149,11 @@ class WeightedMean:
 
     def reduce(self) -> Dict[str, float]:
         """The means over all processes, the same on each, even where one had no step."""
-        parts = [(self.sums, self.weight)]
+        own = (self.sums, self.weight)
+        parts = [own]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            parts = [None] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(parts, (self.sums, self.weight))
+            parts = [own] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(parts, own)
         total = sum(weight for _, weight in parts)
         names = sorted({name for sums, _ in parts for name in sums})
         return {name: sum(sums.get(name, 0.0) for sums, _ in parts) / total for name in names}

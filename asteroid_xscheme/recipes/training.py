@@ -71,7 +71,8 @@ def _train(config: Config, run: RunFolder, trainer: pl.Trainer) -> None:
         run.remove_orphans()
     model = build_model(config, data)
     system = SeparationSystem(model, build_loss(config, model), config.optim, config.data.seed)
-    trainer.log_every_n_steps = _log_interval(config, data, trainer.world_size)
+    interval = _log_interval(config, data, trainer.world_size)
+    trainer.log_every_n_steps = interval  # type: ignore[attr-defined]  # Lightning gives no type
     trainer.fit(system, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.is_global_zero:
         _export_best(trainer, system, config, run)

@@ -28,10 +28,10 @@ def analyze_stream(
         (N, C, F) blocks, together the 1 + T // hop frames of all T samples.
     """
     half = n_fft // 2
-    held, n_samples, n_frames, has_border = None, 0, 0, False
+    held, n_samples, n_frames, has_border = torch.empty(0), 0, 0, False
     for block in blocks:
+        held = torch.cat([held, block], -1) if n_samples else block
         n_samples += block.shape[-1]
-        held = block if held is None else torch.cat([held, block], -1)
         if not has_border and held.shape[-1] > half:
             held = torch.cat([held[:, 1 : half + 1].flip(-1), held], -1)
             has_border = True

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Callable, Dict, Iterator, Optional, Union
+from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Union
 
 import numpy as np
 import torch
@@ -178,7 +178,7 @@ class Separator:
         return trimmed(sources, offset, counter)
 
     def _pipeline(self) -> Callable[[Stream], Stream]:
-        settings = dict(
+        settings: Dict[str, Any] = dict(
             model=self.model,
             batch=self.batch_size,
             estimation=self.estimation,

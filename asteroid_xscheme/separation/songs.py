@@ -56,7 +56,8 @@ def song_of_waveform(waveform: Union[torch.Tensor, np.ndarray], sample_rate: int
     if isinstance(waveform, np.ndarray):
         waveform = torch.from_numpy(np.array(waveform, np.float32))
     blocks = waveform.detach().cpu().float().split(_BLOCK_SECONDS * int(sample_rate), -1)
-    return Song("the waveform", int(sample_rate), *waveform.shape, lambda: iter(blocks))
+    n_channels, n_samples = waveform.shape
+    return Song("the waveform", int(sample_rate), n_channels, n_samples, lambda: iter(blocks))
 
 
 def _check_waveform(waveform: Union[torch.Tensor, np.ndarray]) -> None:
@@ -90,11 +91,12 @@ def song_of_file(
         AudioError: If it is no audio file.
         SeparationError: If nothing is left of it.
     """
+    encoded: Union[Path, bytes]
     if isinstance(file, (str, os.PathLike)):
-        name, file = str(file), Path(file)
+        name, encoded = str(file), Path(file)
     else:
-        name, file = "the file object", _content(file)
-    with AudioReader(file) as reader:
+        name, encoded = "the file object", _content(file)
+    with AudioReader(encoded) as reader:
         info = reader.info
     first, length = _part(name, start, duration, info.sample_rate)
     promised = max(0, info.n_samples - first)
@@ -107,7 +109,7 @@ def song_of_file(
         info.sample_rate,
         info.n_channels,
         promised if length is None else min(promised, length),
-        lambda: _read_blocks(file, first, length),
+        lambda: _read_blocks(encoded, first, length),
         is_cut=info.is_cut and (length is None or promised <= length),
     )
 

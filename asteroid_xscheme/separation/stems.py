@@ -87,7 +87,8 @@ class _Reader:
     """Any number of samples at a time of a stream of blocks."""
 
     def __init__(self, blocks: Iterator[torch.Tensor]):
-        self.blocks, self.held = blocks, None
+        self.blocks = blocks
+        self.held: Optional[torch.Tensor] = None
 
     def read(self, n_samples: int) -> torch.Tensor:
         while self.held is None or self.held.shape[-1] < n_samples:

@@ -1,13 +1,16 @@
 """Small steps between a song and a pipeline: check, resample, spread over channels, trim."""
 
 from itertools import tee
-from typing import Callable, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
 
 import torch
 
 from ..audio import Resampler
 from .errors import SeparationError
 from .songs import Song
+
+_END: Any = None  # what stands for a block after the last
+
 
 Stream = Iterator[torch.Tensor]
 
@@ -55,7 +58,7 @@ def finite(blocks: Stream, song: Song, sources: Sequence[str]) -> Stream:
 
 def resampled(blocks: Iterable[torch.Tensor], from_rate: int, to_rate: int) -> Stream:
     """Blocks (..., T) at another rate."""
-    resampler, shape = None, ()
+    resampler, shape = None, torch.Size()
     for block in blocks:
         if resampler is None:
             shape = block.shape[:-1]
@@ -162,12 +165,12 @@ def in_step(streams: Sequence[Iterable[torch.Tensor]]) -> Iterator[Tuple[torch.T
         A block of each stream, all of as many frames.
     """
     iterators = [iter(stream) for stream in streams]
-    held = [next(iterator, None) for iterator in iterators]
-    while held[0] is not None:
+    held = [next(iterator, _END) for iterator in iterators]
+    while held[0] is not _END:
         n_frames = min(len(block) for block in held)
         yield tuple(block[:n_frames] for block in held)
         held = [
-            block[n_frames:] if len(block) > n_frames else next(iterator, None)
+            block[n_frames:] if len(block) > n_frames else next(iterator, _END)
             for block, iterator in zip(held, iterators)
         ]
 

@@ -1,9 +1,10 @@
 """Zip archives of weights: opened, bounded by their own size and read with their checksums."""
 
 import contextlib
+import io
 import zipfile
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, cast
 
 import torch
 
@@ -36,6 +37,6 @@ def read_record(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> torch.Unty
     """The bytes of a member in memory of their own, after a look at their checksum."""
     data = torch.empty(member.file_size, dtype=torch.uint8)
     with archive.open(member) as file:
-        if file.readinto(data.numpy()) != member.file_size:
+        if cast(io.BufferedIOBase, file).readinto(data.numpy().data) != member.file_size:
             raise EOFError(f"{member.filename} is cut short")
     return data.untyped_storage()

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from enum import Enum
 from pathlib import Path
-from typing import Iterator, Optional, Sequence, Type, Union
+from typing import Iterator, Optional, Sequence, Tuple, Type, Union
 
 from ..errors import XSchemeError
 
@@ -74,11 +74,12 @@ def told_as_damage(path: Union[str, Path], *others: Type[Exception]) -> Iterator
     Raises:
         DamagedFileError: With the first line of the error.
     """
+    damage: Tuple[Type[Exception], ...] = (*_DAMAGE, *others)
     try:
         yield
     except CheckpointError:
         raise
-    except (*_DAMAGE, *others) as error:
+    except damage as error:
         reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
         raise DamagedFileError(
             f"{path} is damaged or cut short ({reason}). Delete it and get it again."

@@ -48,8 +48,8 @@ def load_package(
         return load_url(published.url, checksum=published.checksum, offline=offline)
     if os.path.isdir(path):
         return read_package(path)
-    if asteroid_url(name) is not None:
-        return _with_sample_rate(load_url(asteroid_url(name), offline=offline), name)
+    if (url := asteroid_url(name)) is not None:
+        return _with_sample_rate(load_url(url, offline=offline), name)
     return _load_remote(name, offline)
 
 

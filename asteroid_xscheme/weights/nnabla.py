@@ -39,7 +39,7 @@ def read_parameters(file: Union[Path, BinaryIO], name: str = "") -> Parameters:
         datasets = {path: node for path, node in found.items() if isinstance(node, h5py.Dataset)}
         _check_datasets(datasets, origin, root.id.get_filesize())
         order = {path: _index(node, i) for i, (path, node) in enumerate(datasets.items())}
-        return {path: np.asarray(datasets[path]) for path in sorted(datasets, key=order.get)}
+        return {path: np.asarray(datasets[path]) for path in sorted(order, key=order.__getitem__)}
 
 
 def _check_datasets(datasets: Mapping[str, Any], origin: str, n_bytes: int) -> None:

@@ -5,7 +5,7 @@ instructions that make plain values, and calls no function but those that it is 
 """
 
 import pickletools
-from typing import Any, BinaryIO, Callable, Dict, List, Mapping
+from typing import Any, BinaryIO, Callable, Dict, IO, List, Mapping, cast
 
 LONGEST_PROGRAM = 1 << 24  # bytes; that of a large model has a few hundred thousand
 _LARGEST_NUMBER = 128  # bits; the largest in a file of torch.save has 80
@@ -70,10 +70,10 @@ def run_pickle(
             another type than expected, or is not there.
     """
     machine, begin = _Machine(known, load_storage), file.tell()
-    for opcode, argument, position in pickletools.genops(_Reader(file, end)):
+    for opcode, argument, position in pickletools.genops(cast(IO[bytes], _Reader(file, end))):
         if opcode.name == "STOP":
             return machine.stack.pop()
-        if position - begin > LONGEST_PROGRAM:
+        if cast(int, position) - begin > LONGEST_PROGRAM:
             raise ValueError(f"its pickle is longer than {LONGEST_PROGRAM >> 20} MiB")
         machine.step(opcode.name, argument)
     raise EOFError("its pickle has no end")

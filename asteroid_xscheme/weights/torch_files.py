@@ -11,7 +11,7 @@ import os
 import re
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import Any, BinaryIO, Dict, Mapping, NamedTuple, Sequence, Tuple, Union, cast
 
 import numpy as np
 import torch
@@ -134,7 +134,7 @@ def _fill(storage: Storage, file: BinaryIO) -> None:
     if len(storage.data) == 0:
         return
     values = torch.empty(0, dtype=torch.uint8).set_(storage.data)
-    if file.readinto(values.numpy()) != len(values):
+    if cast(io.BufferedIOBase, file).readinto(values.numpy().data) != len(values):
         raise EOFError("the numbers of a tensor are missing")
 
 

@@ -92,7 +92,7 @@ def run_cell(folder: Path) -> None:
     """
     config = Config.from_yaml(folder / OPTIONS)
     train(config, folder)
-    if rank_zero_only.rank:
+    if rank_zero_only.rank:  # type: ignore[attr-defined]  # Lightning keeps it on the function
         return
     evaluate_run(config, folder)
     seconds = read_json(folder / "seconds.json")

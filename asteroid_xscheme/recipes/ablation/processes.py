@@ -10,7 +10,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, IO, List, Optional, Sequence, Set, Tuple, cast
 
 import torch
 
@@ -156,7 +156,7 @@ class ChildProcesses:
                 )
                 self._children.add(child)
             status = child.wait()
-            child.stdin.close()
+            cast(IO[bytes], child.stdin).close()
             self._children.discard(child)
         if status:
             raise AblationError(

@@ -8,7 +8,7 @@ import dataclasses
 import inspect
 import typing
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Type
+from typing import Any, Dict, List, Mapping, Optional, Type, cast
 
 from ...errors import XSchemeError
 from ...models import BridgedModel, find_model, import_network
@@ -211,7 +211,7 @@ class _Arguments(ModelOptions):
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of the class, except sources and sample rate."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(cast(Any, self))  # subclasses are dataclasses
 
 
 def _options_of_class(model_class: Type[BridgedModel]) -> type:

@@ -12,7 +12,7 @@ import difflib
 import math
 import types
 import typing
-from typing import Any, Dict, Mapping, Optional, Sequence, Type, TypeVar
+from typing import Any, Collection, Dict, Mapping, Optional, Sequence, Type, TypeVar
 
 from ...errors import XSchemeError
 
@@ -222,7 +222,7 @@ def _unknown(name: str, known: Mapping[str, Any], where: str) -> str:
     return f"{where} has no option {name!r}.{hint}"
 
 
-def check_one_of(name: str, value: str, known: Sequence[str]) -> None:
+def check_one_of(name: str, value: str, known: Collection[str]) -> None:
     """Raise ConfigError unless the value of option `name` is known."""
     if value not in known:
         raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}.")

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, cast
 
 import yaml
 
@@ -126,7 +126,7 @@ def _model_options(architecture: str, options: Mapping[str, Any]) -> Any:
 
 
 def _first_line(group: type) -> str:
-    return group.__doc__.strip().splitlines()[0]
+    return cast(str, group.__doc__).strip().splitlines()[0]
 
 
 def _explained(name: str, value: Any, explanation: str) -> List[str]:

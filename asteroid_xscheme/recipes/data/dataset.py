@@ -67,7 +67,7 @@ class SegmentDataset(Dataset):
             )
             for source in self.sources
         }
-        self.reader = FileReader()
+        self.reader: Union[FileReader, MemoryReader] = FileReader()
         if cache == "memory":
             self.reader = MemoryReader()
             self.reader.load(self.tracks)
@@ -134,7 +134,7 @@ class _Pool:
         self.cumulative = np.cumsum(weights) / weights.sum()
 
     def draw(self, generator: np.random.Generator) -> Track:
-        k = np.searchsorted(self.cumulative, generator.random(), side="right")
+        k = int(np.searchsorted(self.cumulative, generator.random(), side="right"))
         return self.tracks[min(k, len(self.tracks) - 1)]
 
 

@@ -35,8 +35,15 @@ class SongOrder(ABC):
         name: Name of its folder.
     """
 
-    subset: str
-    name: str
+    @property
+    @abstractmethod
+    def subset(self) -> str:
+        """ "train", "test" or "real"."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name of its folder."""
 
     @property
     def title(self) -> str:

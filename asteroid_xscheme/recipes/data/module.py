@@ -6,12 +6,12 @@ batch k of N processes with batch size B holds the examples of batch k of one pr
 
 import warnings
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple, cast
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
 from ..config import DataConfig
@@ -82,7 +82,7 @@ class MusicDataModule(pl.LightningDataModule):
         rank, world_size = _rank_and_world_size()
         sampler = ExampleSampler(len(dataset), self.batch_size, self.config.seed, rank, world_size)
         if self.trainer is not None:  # of a resumed run: workers begin before Lightning tells
-            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+            sampler.set_epoch(self.trainer.current_epoch)
         workers = _worker_options(self.config.num_workers)
         return DataLoader(dataset, batch_size=None, sampler=sampler, **workers)
 
@@ -94,7 +94,7 @@ class MusicDataModule(pl.LightningDataModule):
         rank, world_size = _rank_and_world_size()
         chunks = cut_tracks(self.valid_tracks, self.longest_chunk, world_size)
         dataset = ChunkDataset(chunks, self.config.sources, self.nb_channels)
-        sampler = DistributedSampler(dataset, world_size, rank, shuffle=False)
+        sampler: DistributedSampler = DistributedSampler(dataset, world_size, rank, shuffle=False)
         workers = _worker_options(min(self.config.num_workers, 1))
         return DataLoader(dataset, 1, sampler=sampler, **workers)
 
@@ -113,7 +113,9 @@ class ExampleSampler(DistributedSampler):
     """
 
     def __init__(self, n_examples: int, batch_size: int, seed: int, rank: int, world_size: int):
-        super().__init__(range(n_examples), world_size, rank, seed=seed, drop_last=True)
+        examples = cast(Dataset, range(n_examples))
+        super().__init__(examples, world_size, rank, seed=seed, drop_last=True)
+        self.n_examples = n_examples
         self.batch_size = batch_size
         self.n_batches = n_examples // (batch_size * world_size)
         if not self.n_batches:
@@ -126,7 +128,7 @@ class ExampleSampler(DistributedSampler):
         return self.n_batches
 
     def __iter__(self) -> Iterator[List[Key]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.dataset))
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.n_examples)
         used = order[: self.n_batches * self.num_replicas * self.batch_size]
         batches = used.reshape(self.n_batches, self.num_replicas, self.batch_size)
         for batch in batches[:, self.rank]:
@@ -177,7 +179,7 @@ def _rank_and_world_size() -> Tuple[int, int]:
     return 0, 1
 
 
-def _worker_options(num_workers: int) -> Dict[str, object]:
+def _worker_options(num_workers: int) -> Dict[str, Any]:
     return {
         "num_workers": num_workers,
         "persistent_workers": num_workers > 0,

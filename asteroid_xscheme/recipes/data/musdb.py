@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple, cast
 
 import yaml
 
@@ -115,7 +115,7 @@ def _official() -> Dict[str, Any]:
             "The validation tracks of MUSDB18 and the order of its streams are those of the musdb "
             "package, which is not installed: `pip install musdb`."
         )
-    path = Path(package.submodule_search_locations[0]) / "configs" / "mus.yaml"
+    path = Path(cast(List[str], package.submodule_search_locations)[0]) / "configs" / "mus.yaml"
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 

@@ -133,7 +133,9 @@ def _orders_of_originals(
         log.warning("Left out of %s:\n%s", originals.path, listing)
     source_map = config.source_map.get(root.name, {})
     unused = tuple(name for name, ours in source_map.items() if ours is None)
-    orders = [OriginalSong(song, originals, config, unused) for song in listing.songs]
+    orders: List[SongOrder] = [
+        OriginalSong(song, originals, config, unused) for song in listing.songs
+    ]
     _say_what_is_no_original(root, orders, originals)
     return orders
 

@@ -6,7 +6,7 @@ it is read where pip installed it and not passed on. stempeg is not imported, as
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Sequence
+from typing import List, Sequence, cast
 
 from ...audio import read_audio, write_audio
 from ..identity import Record, file_hash
@@ -28,7 +28,7 @@ def find_real_track() -> Path:
         raise FileNotFoundError(
             "The real track of the demo comes with the stempeg package: `pip install stempeg`."
         )
-    path = Path(package.submodule_search_locations[0]) / STEM_FILE
+    path = Path(cast(List[str], package.submodule_search_locations)[0]) / STEM_FILE
     if not path.is_file():
         raise FileNotFoundError(
             f"Expected a stem file at {path}; `pip install --force-reinstall stempeg` restores it."

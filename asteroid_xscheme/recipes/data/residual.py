@@ -55,7 +55,7 @@ def check_sum(mixture: Path, sources: Sequence[Path]) -> List[str]:
 
 
 def _read_blocks(mixture: Path, sources: Sequence[Path]) -> List[_Block]:
-    blocks = []
+    blocks: List[_Block] = []
     with ExitStack() as stack:
         readers = [stack.enter_context(AudioReader(path)) for path in (mixture, *sources)]
         n_samples = max(1, int(_BLOCK_SECONDS * readers[0].info.sample_rate))

@@ -7,7 +7,7 @@ puts the channels in order; libsndfile's own conversion takes three times as lon
 import os
 from collections import OrderedDict
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import soundfile
@@ -32,11 +32,8 @@ class FileReader:
         self._files: "OrderedDict[Path, soundfile.SoundFile]" = OrderedDict()
         self._process = os.getpid()
 
-    def __getstate__(self) -> dict:
-        return {"most_open": self.most_open}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return FileReader, (self.most_open,)
 
     def read(self, path: Path, start: int, n_samples: int) -> np.ndarray:
         """Frames (n_samples, C) from `start`: int16 of 16-bit files, float32 of others."""

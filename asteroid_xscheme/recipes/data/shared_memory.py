@@ -22,4 +22,4 @@ def shared_empty(*shape: int) -> torch.Tensor:
             f"torch {torch.__version__} has no UntypedStorage._new_shared, which batches are made "
             "in: use --num_workers 0, or another version, and report it."
         ) from None
-    return torch.empty(0).set_(allocate(4 * math.prod(shape)), 0, shape)
+    return torch.empty(0).set_(allocate(4 * math.prod(shape))).view(shape)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple, cast
 
 from .errors import DataError
 from .musdb import STEM_SUFFIX, SUBSETS
@@ -88,7 +88,7 @@ def list_songs(originals: Originals, dataset: str) -> Listing:
         if reason := _why_left_out(member, dataset):
             left_out.setdefault(reason, []).append(member)
             continue
-        parts = re.fullmatch(_PATTERNS[dataset], member).groupdict()
+        parts = cast(re.Match, re.fullmatch(_PATTERNS[dataset], member)).groupdict()
         of_song = files.setdefault((parts["subset"] or "train", parts["track"]), {})
         name = _source_name(parts.get("name", ""), dataset)
         of_song[name] = (*of_song.get(name, ()), member)

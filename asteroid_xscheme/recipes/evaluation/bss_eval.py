@@ -55,7 +55,7 @@ def fast_bss_eval(references: Waveforms, estimates: Waveforms, window: int) -> n
 
 def _read_frames(
     references: Waveforms, estimates: Waveforms, window: int
-) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+) -> Iterator[Tuple[np.ndarray, ...]]:
     """Groups of frames: references and estimates (J, C, some frames, T')."""
     n_frames = references.n_samples // window
     for first in range(0, n_frames, _FRAMES_AT_ONCE):

@@ -101,8 +101,7 @@ def find_estimates(folder: Path, track: Track, sources: Sequence[str]) -> Track:
             f"{folder} has no estimates of {track.name}: expected "
             f"{' or '.join(str(place / 'SOURCE.wav') for place in places)}."
         )
-    named = {source: (files[source],) for source in files if source != "mixture"}
-    named = with_accompaniment(named)
+    named = with_accompaniment({s: (files[s],) for s in files if s != "mixture"})
     missing = [s for s in sources if s not in named]
     if missing:
         raise ScoringError(

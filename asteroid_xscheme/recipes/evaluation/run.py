@@ -10,7 +10,19 @@ scored once and shared by the runs beside them.
 import shutil
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    cast,
+)
 
 import torch
 from tqdm import tqdm
@@ -136,7 +148,7 @@ def evaluate_baselines(
         learnt = {"learnt on": learnt_on} if name == STATIC_FILTER else {}
         common = {"sources": sorted(scoring.sources), "scoring": scoring.record(), **learnt}
         for track in tracks:
-            made = {**common, "track": contents[_key(track)]}
+            made: Record = {**common, "track": contents[_key(track)]}
             if not work[name].find(track, made):
                 missing.append((name, track, made))
     needs_filter = any(name == STATIC_FILTER for name, _, _ in missing)
@@ -159,7 +171,7 @@ class _Work:
     def __init__(self, folder: Path, tracks: Sequence[Track]):
         self.folder, self.tracks = folder, tracks
         self.found: Dict[str, TrackScores] = {}
-        self.told = set()
+        self.told: Set[str] = set()
         wanted = {self.file(track) for track in tracks}
         for subset in {track.subset for track in tracks}:
             for path in (folder / subset).glob("*.json"):
@@ -203,8 +215,10 @@ def _mixture(
     return mixture_as_estimate(mixture, len(sources))
 
 
-def _static(mixture: torch.Tensor, sources: torch.Tensor, static: StaticFilter) -> torch.Tensor:
-    return static.apply(mixture)
+def _static(
+    mixture: torch.Tensor, sources: torch.Tensor, static: Optional[StaticFilter]
+) -> torch.Tensor:
+    return cast(StaticFilter, static).apply(mixture)
 
 
 def _oracle(

@@ -55,7 +55,11 @@ class TrackScores:
     def save(self, path: Path) -> None:
         """Write museval's JSON, whole or not at all; infinite scores become NaN, as there."""
         targets = [_target(s, frames, self.songs.get(s, {})) for s, frames in self.frames.items()]
-        content = {"track": self.track, "targets": targets, "checksum": digest(targets)}
+        content: Dict[str, Any] = {
+            "track": self.track,
+            "targets": targets,
+            "checksum": digest(targets),
+        }
         if self.made_of is not None:
             content["made_of"] = as_plain(self.made_of)
         path.parent.mkdir(parents=True, exist_ok=True)

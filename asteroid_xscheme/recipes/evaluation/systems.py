@@ -134,10 +134,9 @@ def evaluate(systems: Iterable[System], data: TestData, scoring: Scoring, out: P
         out: Receives results.md and all_metrics.csv (of the subset "test", or else the first).
     """
     scores: Dict[str, Dict[str, List[TrackScores]]] = {subset: {} for subset in data.subsets}
-    for subset, tracks in data.subsets.items() if data.baselines else ():
-        scores[subset].update(
-            evaluate_baselines(tracks, data.train_tracks, data.baselines, scoring)
-        )
+    if data.baselines is not None:
+        for subset, tracks in data.subsets.items():
+            scores[subset] = evaluate_baselines(tracks, data.train_tracks, data.baselines, scoring)
     baselines = {subset: dict(of) for subset, of in scores.items()}
     names = []
     for system in systems:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .published import Published
 from .scores import METRICS, TrackScores
@@ -66,10 +67,10 @@ def average(figures: Figures, metric: str = "SDR") -> float:
     return over_defined(np.mean, [of_source[metric] for of_source in figures.values()])
 
 
-def over_defined(statistic: Callable, values: Sequence[float]) -> float:
+def over_defined(statistic: Callable, values: ArrayLike) -> float:
     """A statistic of the values that are defined, NaN if none is."""
-    values = np.asarray(values, dtype=float)
-    defined = values[~np.isnan(values)]
+    every = np.asarray(values, dtype=float)
+    defined = every[~np.isnan(every)]
     return float(statistic(defined)) if len(defined) else float("nan")
 
 

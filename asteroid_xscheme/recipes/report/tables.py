@@ -31,14 +31,16 @@ class Row:
 
     def average(self, metric: str = "SDR") -> Optional[float]:
         """Mean over sources; None if any is undefined."""
-        values = list(self.values[metric].values())
-        return None if not values or None in values else mean(values)
+        values = self.values[metric].values()
+        defined = [value for value in values if value is not None]
+        return mean(defined) if defined and len(defined) == len(values) else None
 
 
 def score_rows(records: Sequence[Record], subset: str) -> List[Row]:
     """Rows of a subset: baselines once, then every run's model, then what was published."""
     names = run_names(records)
-    baselines, ours = {}, []
+    baselines: Dict[str, Row] = {}
+    ours: List[Row] = []
     for record in records:
         if subset not in record.subsets:
             continue

@@ -39,9 +39,8 @@ def write_report(run_folders: Sequence[Path], folder: Path) -> Path:
     every = [row for of_subset in rows.values() for row in of_subset]
     (folder / "scores.md").write_text(markdown([*every, *published]) + "\n", encoding="utf-8")
     write_csv([*every, *published], folder / "scores.csv")
-    environment = Environment(
-        loader=PackageLoader(__name__.rpartition(".")[0], "."), autoescape=True, trim_blocks=True
-    )
+    loader = PackageLoader(__name__.rpartition(".")[0], ".")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True)
     environment.filters["decibels"] = decibels
     songs = list(song_views(records, folder))
     page = environment.get_template("report.html").render(
@@ -53,8 +52,8 @@ def write_report(run_folders: Sequence[Path], folder: Path) -> Path:
         curves=_curves(records),
         songs=songs,
         worst=sorted((w for song in songs for w in song.worst), key=lambda w: w.sdr)[:_MOST_WORST],
-        style=environment.loader.get_source(environment, "report.css")[0],
-        script=environment.loader.get_source(environment, "report.js")[0],
+        style=loader.get_source(environment, "report.css")[0],
+        script=loader.get_source(environment, "report.js")[0],
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")

@@ -4,7 +4,7 @@ import csv
 import json
 import time
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping
@@ -84,7 +84,7 @@ class EpochTable(Callback):
             writer.writeheader()
             writer.writerows(rows)
 
-    def _rows(self) -> List[Dict[str, object]]:
+    def _rows(self) -> List[Dict[str, Any]]:
         if not self.path.is_file():
             return []
         with open(self.path, newline="", encoding="utf-8") as file:

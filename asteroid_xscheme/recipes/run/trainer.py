@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import List, Sequence
+from typing import Any, List, Sequence, cast
 
 import pytorch_lightning as pl
 import torch.utils._pytree
@@ -50,7 +50,7 @@ def build_trainer(config: Config, run: RunFolder, callbacks: Sequence[Callback] 
             devices=options.devices,
             num_nodes=options.num_nodes,
             strategy=options.strategy,
-            precision=options.precision,
+            precision=cast(Any, options.precision),
             gradient_clip_val=options.gradient_clipping,
             accumulate_grad_batches=options.accumulate_grad_batches,
             sync_batchnorm=options.sync_batchnorm,
@@ -114,4 +114,4 @@ def _make_leaves_as_torch_does() -> None:
     Without it each run begins with a warning of torch's about a line of Lightning 2.6.
     """
     if callable(getattr(torch.utils._pytree, "treespec_leaf", None)):
-        _pytree.LeafSpec = torch.utils._pytree.treespec_leaf
+        setattr(_pytree, "LeafSpec", torch.utils._pytree.treespec_leaf)
