@@ -30,13 +30,19 @@ def average(features: Sequence[torch.Tensor]) -> torch.Tensor:
         ValueError: If two feature maps differ in shape; averaging never broadcasts.
     """
     first = features[0]
+    if not torch.jit.is_tracing():  # sizes have no values there
+        _check_shapes(features)
+    return sum(features[1:], start=first) / len(features)
+
+
+def _check_shapes(features: Sequence[torch.Tensor]) -> None:
+    first = features[0]
     for other in features[1:]:
         if other.shape != first.shape:
             raise ValueError(
                 "Networks can only be bridged where their features have one shape, "
                 f"but got {tuple(first.shape)} and {tuple(other.shape)}."
             )
-    return sum(features[1:], start=first) / len(features)
 
 
 def select_bridge_points(

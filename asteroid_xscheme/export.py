@@ -4,7 +4,6 @@ The file is the core alone, from magnitudes to magnitudes. The STFT, the phase a
 filter stay with the program that runs it, as they are a few lines in any language.
 """
 
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Union
@@ -38,7 +37,9 @@ def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
         The path.
 
     Raises:
-        ExportError: If the model works on waveforms, or the package onnx is missing.
+        ExportError: If the model works on waveforms, the package onnx is missing, or torch cannot
+            write the networks as ONNX.
+        OSError: If the file cannot be written.
     """
     if find_spec("onnx") is None:
         raise ExportError("Writing ONNX files needs the package onnx: pip install onnx")
@@ -51,7 +52,14 @@ def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
     magnitudes = torch.rand(_EXAMPLE_FRAMES, 1, model.nb_channels, model.n_fft // 2 + 1)
     path = Path(path)
     with replacing(path) as part:
-        _write_graph(core, magnitudes, part)
+        try:
+            _write_graph(core, magnitudes, part)
+        except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise ExportError(
+                f"{type(model).__name__} cannot be written as ONNX: {reason} Leave out what torch "
+                "names there, or export the trained networks by a program of your own."
+            ) from error
     return path
 
 
@@ -66,24 +74,23 @@ class _Core(nn.Module):
         return self.model.estimate_magnitudes(magnitudes)
 
 
+@torch.no_grad()
 def _write_graph(core: nn.Module, magnitudes: torch.Tensor, path: Path) -> None:
     """Trace and write. torch's newer exporter (dynamo) unrolls an LSTM into fixed frames.
 
-    What torch warns of is known: that exporter, and checks of shapes, which are constant here.
+    Of an LSTM torch warns that its sizes are constants, which they are, and of batches, which its
+    graph takes all the same.
     """
-    with warnings.catch_warnings(), torch.no_grad():
-        for category in (DeprecationWarning, UserWarning, torch.jit.TracerWarning):
-            warnings.simplefilter("ignore", category)
-        torch.onnx.export(
-            core,
-            (magnitudes,),
-            str(path),
-            dynamo=False,
-            opset_version=_OPSET,
-            input_names=["magnitudes"],
-            output_names=["estimates"],
-            dynamic_axes={
-                "magnitudes": {0: "frames", 1: "chunks"},
-                "estimates": {1: "frames", 2: "chunks"},
-            },
-        )
+    torch.onnx.export(
+        core,
+        (magnitudes,),
+        str(path),
+        dynamo=False,
+        opset_version=_OPSET,
+        input_names=["magnitudes"],
+        output_names=["estimates"],
+        dynamic_axes={
+            "magnitudes": {0: "frames", 1: "chunks"},
+            "estimates": {1: "frames", 2: "chunks"},
+        },
+    )

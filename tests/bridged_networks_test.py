@@ -520,3 +520,10 @@ def test_bridged_networks_inside_a_network_bridge_among_themselves():
 def test_compilers_are_told_in_a_sentence(try_it):
     with pytest.raises(Exception, match="coroutines, which torch.jit, torch.export and torch.comp"):
         try_it(BridgedNetworks(seeded(Plain), ["act"]), noise(3, 4))
+
+
+def test_a_torch_without_a_state_that_it_does_not_document_is_told(monkeypatch):
+    monkeypatch.delattr(torch._C, "_len_torch_dispatch_stack")
+    networks = BridgedNetworks([nn.Linear(2, 2)], [])
+    with pytest.raises(RuntimeError, match="has no torch._C._len_torch_dispatch_stack, .*earlier"):
+        networks(torch.zeros(2))

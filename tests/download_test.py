@@ -7,8 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from asteroid_xscheme import download as download_room
-from asteroid_xscheme.download import DownloadError, check_file, download
+from asteroid_xscheme.download import DownloadError, attempt, check_file, download
 
 BODY = bytes(range(256)) * 4000  # 1 MB
 MD5 = "md5:" + hashlib.md5(BODY).hexdigest()
@@ -255,7 +254,7 @@ def test_scheme_may_be_in_capitals(server, target):
 def test_body_without_end_is_stopped_and_deleted(
     server, target, monkeypatch, behaviour, free, bound
 ):
-    monkeypatch.setattr(download_room.shutil, "disk_usage", lambda path: _Usage(free=int(free)))
+    monkeypatch.setattr(attempt.shutil, "disk_usage", lambda path: _Usage(free=int(free)))
     server.script = [behaviour]
     with pytest.raises(DownloadError, match=f"was stopped: more than {bound} MB came.*deleted"):
         fetch(server, target)
@@ -264,7 +263,7 @@ def test_body_without_end_is_stopped_and_deleted(
 
 
 def test_file_without_a_length_arrives_if_it_ends(server, target, monkeypatch):
-    monkeypatch.setattr(download_room.shutil, "disk_usage", lambda path: _Usage(free=10**9))
+    monkeypatch.setattr(attempt.shutil, "disk_usage", lambda path: _Usage(free=10**9))
     server.script = ["endless"]
     fetch(server, target)
     assert target.read_bytes() == 50 * BODY
@@ -279,7 +278,7 @@ def test_offline_uses_what_is_there_and_says_how_to_get_what_is_not(server, targ
 
 
 def test_full_disk_is_told_before_the_transfer(server, target, monkeypatch):
-    monkeypatch.setattr(download_room.shutil, "disk_usage", lambda path: _Usage(free=10))
+    monkeypatch.setattr(attempt.shutil, "disk_usage", lambda path: _Usage(free=10))
     with pytest.raises(DownloadError, match="needs 1 MB in.*0 MB are free"):
         fetch(server, target)
 
@@ -297,7 +296,7 @@ def test_disk_that_fills_up_is_not_taken_for_a_broken_network(server, target, mo
         file = open(path, mode)
         return _Wrapped(file, write)
 
-    monkeypatch.setattr(download_room, "open", open_full_disk, raising=False)
+    monkeypatch.setattr(attempt, "open", open_full_disk, raising=False)
     with pytest.raises(DownloadError, match="is full. Make room and try again"):
         fetch(server, target)
     assert len(server.requests) == 1

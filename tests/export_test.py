@@ -8,7 +8,14 @@ import torch
 import xscheme
 
 from asteroid_xscheme.export import ExportError, export_onnx
-from asteroid_xscheme.models import XUMX, XConvTasNet
+from asteroid_xscheme.models import XD3Net, XUMX, XConvTasNet
+
+pytestmark = pytest.mark.filterwarnings(  # torch's, of its exporter and of its LSTM
+    "ignore:You are using the legacy TorchScript-based ONNX export:DeprecationWarning",
+    "ignore:The feature will be removed:DeprecationWarning",
+    "ignore:Converting a tensor:torch.jit.TracerWarning:torch.nn.modules.rnn",
+    "ignore:Exporting a model to ONNX with a batch_size other than 1:UserWarning",
+)
 
 SIZES = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, max_bin=25)
 
@@ -27,6 +34,35 @@ def test_exported_core_estimates_the_same_for_any_number_of_frames(tmp_path, opt
         (estimates,) = session.run(None, {"magnitudes": magnitudes.numpy()})
         expected = model.eval().estimate_magnitudes(magnitudes).detach().numpy()
         np.testing.assert_allclose(estimates, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("bridge", (True, False))
+def test_exported_d3net_has_no_tiles_and_takes_any_number_of_frames(tmp_path, bridge):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    sizes = dict(window_length=64, in_chan=64, n_hop=16)
+    model = XD3Net(["a", "b"], network="small", bridge=bridge, **sizes)
+    path = export_onnx(model, tmp_path / "model.onnx")
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for n_frames, n_chunks in ((1, 1), (90, 3)):
+        magnitudes = torch.rand(n_frames, n_chunks, 2, 33)
+        (estimates,) = session.run(None, {"magnitudes": magnitudes.numpy()})
+        expected = model.eval().estimate_magnitudes(magnitudes).detach().numpy()
+        np.testing.assert_allclose(estimates, expected, rtol=1e-4, atol=1e-5)
+
+
+class Unwritable(XUMX):
+    """A model with an operation that ONNX does not have."""
+
+    def estimate_magnitudes(self, magnitudes):
+        return torch.special.bessel_j0(magnitudes)[None]
+
+
+def test_what_onnx_does_not_have_is_told_in_one_line(tmp_path):
+    pytest.importorskip("onnx")
+    with pytest.raises(ExportError, match="^Unwritable cannot be .*bessel_j0.*$") as caught:
+        export_onnx(Unwritable(["a"], nb_layers=1, **SIZES), tmp_path / "model.onnx")
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
 
 
 def test_missing_package_is_an_error_with_its_remedy(tmp_path, monkeypatch):

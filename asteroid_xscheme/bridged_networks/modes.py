@@ -6,7 +6,8 @@ only be opened and closed in order; :func:`foreign_state` finds that one is open
 """
 
 import warnings
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from operator import attrgetter
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import torch
 
@@ -47,10 +48,12 @@ def surroundings() -> Dict[str, Any]:
     return {
         "torch.inference_mode": torch.is_inference_mode_enabled(),
         "activation checkpointing or other hooks on saved tensors": (
-            torch._C._autograd._top_saved_tensors_default_hooks(True)
+            _undocumented("_autograd._top_saved_tensors_default_hooks")(True)
         ),
-        "a torch function mode (such as `with torch.device`)": torch._C._len_torch_function_stack(),
-        "a torch dispatch mode": torch._C._len_torch_dispatch_stack(),
+        "a torch function mode (such as `with torch.device`)": (
+            _undocumented("_len_torch_function_stack")()
+        ),
+        "a torch dispatch mode": _undocumented("_len_torch_dispatch_stack")(),
         "another default dtype": torch.get_default_dtype(),
         "another choice of attention kernels": (
             torch.backends.cuda.flash_sdp_enabled(),
@@ -61,6 +64,17 @@ def surroundings() -> Dict[str, Any]:
         "another CUDA stream": torch.cuda.current_stream() if has_cuda else None,
         "another CUDA device": torch.cuda.current_device() if has_cuda else None,
     }
+
+
+def _undocumented(name: str) -> Callable:
+    """A function that tells a state which no documented function tells."""
+    try:
+        return attrgetter(name)(torch._C)
+    except AttributeError:
+        raise RuntimeError(
+            f"torch {torch.__version__} has no torch._C.{name}, by which bridged networks see "
+            "states that they would share. Install an earlier torch, and please report it."
+        ) from None
 
 
 def foreign_state(before: Dict[str, Any], now: Dict[str, Any]) -> Optional[str]:

@@ -1,9 +1,10 @@
 """The models: per-source networks joined by bridges."""
 
 from .architectures import ARCHITECTURES, find_model
-from .base import BridgedModel, SpectrogramModel
+from .base import BridgedModel
 from .inference import Inference, PatchGroup
 from .networks import import_network, register_network
+from .spectrogram import SpectrogramModel
 from .waveform import WaveformModel
 from .x_conv_tasnet import XConvTasNet
 from .x_d3net import XD3Net

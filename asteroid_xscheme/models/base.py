@@ -1,11 +1,9 @@
 """What the bridged models share: sources, bridges, waveforms in and out, asteroid's interface.
 
-`BridgedModel` is any set of per-source networks; `SpectrogramModel` is one whose networks map the
-magnitudes of the mixture to the magnitudes of the sources and leave the phase to the mixture.
-
-A model answers for its own use: `inference` says how songs are separated with it, `domain` what
-its networks estimate, and training tells it what it needs to know by `compute_for_loss`,
-`fit_segments` and `start_normalisation`, which a model that does not care need not define.
+`BridgedModel` is any set of per-source networks. A model answers for its own use: `inference` says
+how songs are separated with it, `domain` what its networks estimate, and training tells it what it
+needs to know by `compute_for_loss`, `fit_segments` and `start_normalisation`, which a model that
+does not care need not define.
 """
 
 from abc import abstractmethod
@@ -17,17 +15,14 @@ from typing import Any, Callable, ClassVar, List, Optional, Sequence, Tuple, Typ
 import asteroid.models
 import numpy as np
 import torch
-import torch.nn.functional as F
 from asteroid.models import BaseModel
 from asteroid.utils.torch_utils import get_device
 
 from ..bridge import BridgeChoice, Bridges
 from ..weights import CheckpointError, load_package
-from ..dsp.stft import magnitude, stft
 from .building import build_model
 from .checks import check_sizes
 from .inference import Inference, Map
-from .synthesis import synthesize
 
 Statistics = Tuple[np.ndarray, np.ndarray]  # mean and standard deviation of each bin
 Outputs = Tuple[Optional[torch.Tensor], Optional[torch.Tensor]]  # spectrograms, time signals
@@ -230,111 +225,8 @@ class BridgedModel(BaseModel):
         return self.file_separate(str(wav), **file_options)
 
 
-class SpectrogramModel(BridgedModel):
-    """Abstract bridged model of magnitudes: estimates take the phase of the mixture.
-
-    Subclasses provide `window`, `n_fft`, `hop`, `spec_power` and implement `estimate_magnitudes`.
-    """
-
-    domain = "spectrogram"
-    return_time_signals: bool = True
-
-    @property
-    def inference(self) -> Inference:
-        """How songs are separated: here in chunks of 15 s, then by one step of a Wiener filter.
-
-        Chunks overlap by a tenth, of which the middle half is mixed.
-        """
-        n_values = len(self.sources) * self.nb_channels * (self.n_fft // 2 + 1)
-        return Inference(
-            steps_per_second=self.sample_rate / self.hop,
-            bytes_per_step=n_values * _BYTES_PER_VALUE,
-            chunk_seconds=15.0,
-            overlap=0.1,
-            fade=0.5,
-            steps_on_cpu=2600,
-            wiener_iterations=1,
-        )
-
-    def compute_for_loss(self, spectrograms: bool, waveforms: bool) -> None:
-        """Leave out the inverse STFT for a loss of spectrograms alone."""
-        self.return_time_signals = waveforms
-
-    @abstractmethod
-    def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
-        """The networks alone: magnitudes (N, B, C, F) -> magnitudes of the sources (J, N, B, C, F).
-
-        With `spec_power` p both are |X|^p.
-        """
-
-    @property
-    def tail(self) -> int:
-        """Samples of silence to put behind a waveform, so that its last samples are determined.
-
-        They may lie almost a hop behind the centre of the last frame. Where frames overlap by less
-        than 3/4 the window is close to 0 there, and what divides by it multiplies the errors of
-        estimates; one frame more is the remedy.
-        """
-        return self.hop if self.window.numel() < 4 * self.hop else 0
-
-    def analyze(self, wav: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Complex spectrogram (B, C, F, N) and magnitudes |X|^p (N, B, C, F) of a mixture.
-
-        A mono model reads the mean over the channels: of the spectrograms, and of the magnitudes.
-        """
-        spectrogram = stft(wav, self.window, self.n_fft, self.hop)
-        magnitudes = magnitude(spectrogram)
-        if self.spec_power != 1:
-            magnitudes = magnitudes**self.spec_power
-        if self.nb_channels == 1:
-            spectrogram, magnitudes = (x.mean(1, keepdim=True) for x in (spectrogram, magnitudes))
-        return spectrogram, magnitudes.permute(3, 0, 1, 2)
-
-    def synthesize(
-        self, estimates: torch.Tensor, mixture: torch.Tensor, length: Optional[int]
-    ) -> torch.Tensor:
-        """Waveforms (J, B, C, length) of estimates (J, N, B, C, F) with the phase of the mixture.
-
-        Args:
-            estimates: Magnitudes |S|^p of the sources.
-            mixture: Complex spectrogram (B, C, F, N).
-            length: Samples to return, or None for the hop * (N - 1) that N frames determine.
-        """
-        if self.spec_power != 1:
-            estimates = estimates.clamp_min(_POWER_FLOOR).pow(1 / self.spec_power)
-        return synthesize(estimates, mixture, self.window, self.n_fft, self.hop, length)
-
-    def forward(self, wav: torch.Tensor) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
-        """Estimate spectrograms and, if `return_time_signals`, waveforms.
-
-        Args:
-            wav: The mixture, (B, C, T), (B, T) or (T,).
-
-        Returns:
-            spectrograms (J, N, B, C, F) and time signals (J, B, C, T') or None, where T' is the
-            hop * (N - 1) samples that N frames determine (T if shorter than half a window).
-        """
-        wav = as_batch(wav, self.nb_channels)
-        mixture, magnitudes = self.analyze(wav)
-        estimates = self.estimate_magnitudes(magnitudes)
-        if not self.return_time_signals:
-            return estimates, None
-        n_samples = wav.shape[-1]
-        length = n_samples if n_samples <= self.n_fft // 2 else None
-        return estimates, self.synthesize(estimates, mixture, length)
-
-    def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:
-        """Waveforms (B, J, C, T) of the sources; see :meth:`BridgedModel.forward_wav`."""
-        wav = as_batch(wav, self.nb_channels)
-        mixture, magnitudes = self.analyze(F.pad(wav, (0, self.tail)))
-        estimates = self.estimate_magnitudes(magnitudes)
-        return self.synthesize(estimates, mixture, wav.shape[-1]).transpose(0, 1)
-
-
-_BYTES_PER_VALUE = 40  # of an estimated magnitude: itself and what the decoder holds beside it
 _BYTES_PER_SAMPLE = 800  # of an estimated waveform: the features of its encoder
 _LARGEST_RATE = 1_000_000  # Hz; the fastest audio converters take 768 kHz
-_POWER_FLOOR = 1e-12  # below it |S|^p has no usable gradient of its p-th root
 
 
 def as_batch(wav: torch.Tensor, n_channels: int) -> torch.Tensor:

@@ -67,6 +67,8 @@ class TiledD2Block(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, in_channels, N, F) -> (B, channels of the last convolution, N, F)."""
+        if torch.jit.is_tracing():  # a graph would keep the tiles of the frames that it is made of
+            return self._at_once(features)
         n_batch, _, n_frames, n_bins = features.shape
         shape = (n_batch, self.convs[0].out_channels, n_frames, n_bins)
         pending = self.workspace.take(shape, features)
@@ -75,6 +77,13 @@ class TiledD2Block(nn.Module):
             group, pending = pending[:, : self.growth], pending[:, self.growth :]
             self._convolve(conv, _AS_IT_IS, group, pending, torch.Tensor.add_)
         return pending.clone(memory_format=torch.channels_last)
+
+    def _at_once(self, features: torch.Tensor) -> torch.Tensor:
+        pending = self.convs[0](F.relu(self.norm(features)))
+        for conv in self.convs[1:]:
+            group, pending = pending[:, : self.growth], pending[:, self.growth :]
+            pending = conv(F.relu(group)) + pending
+        return pending
 
     def _convolve(
         self,

@@ -29,7 +29,7 @@ import torch
 from torch import nn
 
 from ..bridge import BridgeChoice
-from .base import SpectrogramModel, Statistics
+from .base import Statistics
 from .checks import check_sizes
 from .d3net import POINTS, D3Net, estimate_together
 from .d3net_blocks import D3Block
@@ -37,6 +37,7 @@ from .d3net_config import D3NetConfig, configuration
 from .d3net_folding import fold_networks
 from .inference import Inference, Map, PatchGroup
 from .patches import averaged_over_flip, overlap_add_patches
+from .spectrogram import SpectrogramModel
 
 NetworkChoice = Union[str, Mapping[str, Any]]
 Statistic = Optional[Union[np.ndarray, torch.Tensor]]

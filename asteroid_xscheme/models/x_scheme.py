@@ -12,8 +12,9 @@ from torch import nn
 from ..bridge import BridgeChoice
 from ..bridged_networks import BridgedNetworks
 from ..errors import XSchemeError
-from .base import SpectrogramModel, as_batch
+from .base import as_batch
 from .networks import name_of, resolve
+from .spectrogram import SpectrogramModel
 from .waveform import WaveformModel
 
 Networks = Union[str, Callable[..., nn.Module], Sequence[nn.Module]]

@@ -21,7 +21,8 @@ import torch
 from torch import nn
 
 from ..bridge import BridgeChoice
-from .base import SpectrogramModel, Statistics
+from .base import Statistics
+from .checks import check_power, check_sizes
 from .inference import Map
 from .open_unmix import (
     DecoderLayers,
@@ -31,7 +32,7 @@ from .open_unmix import (
     MeanScale,
     RecurrentLayers,
 )
-from .checks import check_power, check_sizes
+from .spectrogram import SpectrogramModel
 
 _DROPOUT = 0.4  # between the layers of a recurrent network, as in [2]
 

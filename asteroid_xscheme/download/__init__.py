@@ -1,0 +1,7 @@
+"""One URL -> one complete, checked file."""
+
+from .checksum import check_file, compute_checksum
+from .fetching import download
+from .part import DownloadError, RefusedError
+
+__all__ = ["DownloadError", "RefusedError", "check_file", "compute_checksum", "download"]

@@ -1,0 +1,168 @@
+"""One request for what a part is missing: its answer checked, its body appended."""
+
+import contextlib
+import errno
+import shutil
+from typing import Iterator, Optional
+
+import requests
+from tqdm import tqdm
+
+from ..errors import XSchemeError
+from .part import DownloadError, Part, RefusedError
+
+_BLOCK = 1 << 16  # bytes read at a time; as many are lost when the connection breaks
+_CONNECT_SECONDS = 10.0
+
+
+class Interrupted(Exception):
+    """The transfer failed in a way that another attempt may mend."""
+
+    def __init__(self, reason: str, pause: Optional[float] = None):
+        super().__init__(reason)
+        self.pause = pause
+
+
+def attempt(part: Part, progress: bool, timeout: float) -> None:
+    """One request for all that is missing."""
+    headers = {"Accept-Encoding": "identity"}
+    if part.size:
+        headers["Range"] = f"bytes={part.size}-"
+        if part.tag:
+            headers["If-Range"] = part.tag
+    try:
+        limits = (_CONNECT_SECONDS, timeout)
+        with requests.get(part.url, headers=headers, stream=True, timeout=limits) as response:
+            if response.status_code == 416 and part.size:
+                return _settle_unsatisfiable_range(part, response)
+            _check_response(part, response)
+            if not _continues(part, response):
+                part.start(response.headers.get("ETag", ""))
+            _write_body(part, response, progress)
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise Interrupted(f"no connection ({type(error).__name__})") from error
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise Interrupted("the connection broke") from error
+    except (requests.RequestException, ValueError) as error:  # ValueError: of a host in the URL
+        if isinstance(error, XSchemeError):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise DownloadError(f"{part.url} cannot be requested: {reason}") from error
+
+
+def _settle_unsatisfiable_range(part: Part, response: requests.Response) -> None:
+    """The server has no byte after ours: the part is complete, or of another file."""
+    if response.headers.get("Content-Range") == f"bytes */{part.size}":
+        return
+    part.discard()
+    raise Interrupted("what was there belongs to another version of the file")
+
+
+def _continues(part: Part, response: requests.Response) -> bool:
+    """Whether the body begins where the part ends, and not at the first byte."""
+    if response.status_code != 206:
+        return False
+    start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    if start == str(part.size):
+        return True
+    part.discard()
+    raise Interrupted("the server sent another range than it was asked for")
+
+
+def _check_response(part: Part, response: requests.Response) -> None:
+    status = response.status_code
+    by_hand = f"Fetch it by hand and put it at {part.target}."
+    if status in (401, 403):
+        raise RefusedError(
+            f"{part.url}: access denied ({status}). The file may ask for a login or for terms to "
+            f"be accepted in a browser, or this network may be blocked. {by_hand}"
+        )
+    if status in (404, 410):
+        raise RefusedError(f"{part.url}: not there ({status}); it may have moved. {by_hand}")
+    if status == 429 or status >= 500:
+        seconds = response.headers.get("Retry-After", "")
+        raise Interrupted(
+            f"the server answered {status}", pause=float(seconds) if seconds.isdigit() else None
+        )
+    if status not in (200, 206):
+        raise RefusedError(f"{part.url}: unexpected answer {status} {response.reason}. {by_hand}")
+    kind = response.headers.get("Content-Type", "").lower()
+    if kind.startswith("text/html"):
+        raise _web_page_error(part)
+
+
+def _web_page_error(part: Part) -> RefusedError:
+    return RefusedError(
+        f"{part.url}: a web page came instead of the file: a login, or the sign-in page of this "
+        f"network. Open the address in a browser, fetch the file and put it at {part.target}."
+    )
+
+
+def _write_body(part: Part, response: requests.Response, progress: bool) -> None:
+    expected = _total_size(part, response)
+    largest = _largest_size(part, expected)
+    bar = tqdm(
+        total=expected,
+        initial=part.size,
+        unit="B",
+        unit_scale=True,
+        desc=part.target.name,
+        disable=None if progress else True,
+    )
+    with bar, _disk_errors(part), open(part.path, "ab") as file:
+        for block in response.iter_content(_BLOCK):
+            if file.tell() == 0 and block.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+                raise _web_page_error(part)
+            file.write(block)
+            bar.update(len(block))
+            if file.tell() > largest:
+                raise _endless_error(part, largest)
+    if expected is not None and part.size < expected:
+        raise Interrupted(f"only {part.size} of {expected} bytes came")
+
+
+def _total_size(part: Part, response: requests.Response) -> Optional[int]:
+    """Bytes of the whole file, if the server tells; of a packed body it tells another number."""
+    length = response.headers.get("Content-Length", "")
+    packed = response.headers.get("Content-Encoding", "identity") != "identity"
+    return part.size + int(length) if length.isdigit() and not packed else None
+
+
+def _largest_size(part: Part, expected: Optional[int]) -> int:
+    """Bytes that the file may have: as many as announced, else half of what is free.
+
+    Raises:
+        DownloadError: If more are announced than are free.
+    """
+    folder = part.target.parent
+    free = shutil.disk_usage(folder).free
+    if expected is None:
+        return part.size + free // 2
+    if (missing := expected - part.size) > free:
+        raise DownloadError(
+            f"{part.url} needs {missing / 1e6:.0f} MB in {folder}, where {free / 1e6:.0f} MB are "
+            "free. Make room or choose another folder."
+        )
+    return expected
+
+
+def _endless_error(part: Part, largest: int) -> DownloadError:
+    part.discard()
+    return DownloadError(
+        f"{part.url} was stopped: more than {largest / 1e6:.0f} MB came, which is more than the "
+        "server announced or half of the free disk. What came was deleted. Check the address."
+    )
+
+
+@contextlib.contextmanager
+def _disk_errors(part: Part) -> Iterator[None]:
+    """Tell a disk that is full from a network that is broken."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DownloadError(
+            f"The disk of {part.target.parent} is full. Make room and try again: {part.path.name} "
+            "is kept and continued."
+        ) from error

@@ -1,0 +1,34 @@
+"""Checksums of files, as people write them: "md5:...", "sha1:..." or "sha256:..."."""
+
+import hashlib
+from pathlib import Path
+from typing import Tuple, Union
+
+_BLOCK = 1 << 16  # bytes read at a time
+_ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}  # by the number of hexadecimal digits
+
+
+def check_file(path: Union[str, Path], checksum: str) -> bool:
+    """Whether a file has a checksum, written as for :func:`download`."""
+    algorithm, digits = parse_checksum(checksum)
+    return compute_checksum(path, algorithm) == f"{algorithm}:{digits}"
+
+
+def compute_checksum(path: Union[str, Path], algorithm: str = "sha256") -> str:
+    """The checksum of a file as "sha256:<digits>", or by another algorithm."""
+    digest = hashlib.new(algorithm)
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return f"{algorithm}:{digest.hexdigest()}"
+
+
+def parse_checksum(checksum: str) -> Tuple[str, str]:
+    """("md5", digits) of "md5:digits" or of digits alone."""
+    name, _, digits = checksum.lower().rpartition(":")
+    algorithm = _ALGORITHMS.get(len(digits))
+    if algorithm is None or name not in ("", algorithm):
+        raise ValueError(
+            f"Expected a checksum as md5:<32>, sha1:<40> or sha256:<64 digits>, got {checksum!r}."
+        )
+    return algorithm, digits
