@@ -36,12 +36,20 @@ def test_exported_core_estimates_the_same_for_any_number_of_frames(tmp_path, opt
         np.testing.assert_allclose(estimates, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("bridge", (True, False))
-def test_exported_d3net_has_no_tiles_and_takes_any_number_of_frames(tmp_path, bridge):
+def test_exported_d3net_has_no_tiles_and_takes_any_number_of_frames(tmp_path):
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
-    sizes = dict(window_length=64, in_chan=64, n_hop=16)
-    model = XD3Net(["a", "b"], network="small", bridge=bridge, **sizes)
+    path_config = {
+        "init_channels": 2,
+        "growth": [2, 2, 2],
+        "layers": [2, 1, 1],
+        "blocks": [2, 1, 1],
+    }
+    network = {
+        **{"valid_bins": 24, "splits": [], "bands": [path_config], "full": path_config},
+        **{"final_growth": 2, "final_layers": 2, "patch_frames": 8, "patch_shift": 4},
+    }
+    model = XD3Net(["a", "b"], network, window_length=64, in_chan=64, n_hop=16)
     path = export_onnx(model, tmp_path / "model.onnx")
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for n_frames, n_chunks in ((1, 1), (90, 3)):
