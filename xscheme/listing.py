@@ -6,6 +6,8 @@ from typing import List, Sequence
 from asteroid_xscheme.weights import PUBLISHED, CheckpointError, PublishedModel
 from asteroid_xscheme.weights.published import find_published
 
+from .columns import as_columns
+
 _COLUMNS = ("name", "sources", "rate", "size", "SDR", "cached", "licence", "trained on")
 
 
@@ -21,7 +23,7 @@ def list_models(names: Sequence[str] = (), as_json: bool = False) -> str:
         return json.dumps([_describe(model) for model in models], indent=2, ensure_ascii=False)
     if names:
         return "\n\n".join(_as_paragraph(model) for model in models)
-    table = _as_table([_COLUMNS, *map(_as_row, models)])
+    table = as_columns([_COLUMNS, *map(_as_row, models)])
     return (
         f"{table}\n\nSDR: published, in dB; mean over sources, median over frames and tracks of "
         "MUSDB18.\n`xscheme models NAME` shows more, including the page with the licence. Wherever "
@@ -58,16 +60,6 @@ def _sizes(model: PublishedModel) -> List[str]:
     size = cached or model.size
     about = "" if cached else "~"
     return [f"{about}{size / 1e6:.0f} MB" if size else "unknown", "yes" if cached else "no"]
-
-
-def _as_table(rows: List[Sequence[str]]) -> str:
-    """Align columns to their widest entry, except the last."""
-    widths = [max(map(len, column)) for column in zip(*rows)][:-1]
-    lines = []
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
-        lines.append("  ".join([*cells, row[-1]]))
-    return "\n".join(lines)
 
 
 def _describe(model: PublishedModel) -> dict:

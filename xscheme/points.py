@@ -3,6 +3,8 @@
 import argparse
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from .columns import as_columns
+
 
 class Submodule(NamedTuple):
     """What passes through a submodule in one call of its network.
@@ -159,6 +161,4 @@ def as_table(submodules: Sequence[Submodule]) -> str:
         shapes = [" x ".join(map(str, shape or ())) or "-" for shape in (each.inputs, each.outputs)]
         mark = "*" if each.can_bridge else ""
         rows.append((mark, each.name, each.kind, str(each.visits), *shapes))
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(cell.ljust(n) for cell, n in zip(row, widths)).rstrip() for row in rows]
-    return "\n".join(lines)
+    return as_columns(rows)

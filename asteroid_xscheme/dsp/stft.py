@@ -74,7 +74,14 @@ def istft(
 
 
 def magnitude(spectrogram: torch.Tensor) -> torch.Tensor:
-    """|X| of a complex tensor, in a third of the time of `abs` where no gradient is wanted."""
+    """|X| of a spectrogram, in a third of the time of `abs` where no gradient is wanted.
+
+    Args:
+        spectrogram: (...) complex tensor.
+
+    Returns:
+        (...) float tensor of the same shape.
+    """
     if spectrogram.requires_grad:
         return spectrogram.abs()  # the root below has no gradient at 0
     real, imag = spectrogram.real, spectrogram.imag

@@ -83,6 +83,9 @@ class BridgedModel(BaseModel):
 
         Returns:
             (B, J, C, T), of the input's length whatever it is.
+
+        Raises:
+            ValueError: If it has more dimensions, or other channels than the model's or one.
         """
 
     @property
@@ -197,6 +200,15 @@ class BridgedModel(BaseModel):
         The networks run in eval mode, whatever mode the model is in, on the whole waveform at
         once. asteroid's own function scales all sources until their absolute values add up to
         the mixture's, which is wrong for sources that overlap.
+
+        Args:
+            wav: (C, T) or (..., C, T), of the model's channels C.
+
+        Returns:
+            (J, C, T) or (..., J, C, T), one more axis for the sources.
+
+        Raises:
+            RuntimeError: If it has no axis of channels, or others than the model's.
         """
         if wav.shape[-2:-1] != (self.nb_channels,):
             raise RuntimeError(
@@ -208,7 +220,7 @@ class BridgedModel(BaseModel):
         return estimates.reshape(*wav.shape[:-2], *estimates.shape[1:])
 
     def numpy_separate(self, wav: np.ndarray) -> np.ndarray:
-        """The same as :meth:`torch_separate` from array to array."""
+        """The same as :meth:`torch_separate`, array (..., C, T) to array (..., J, C, T)."""
         return self.torch_separate(torch.from_numpy(wav)).numpy()
 
     def separate(self, wav: Union[torch.Tensor, np.ndarray, str, Path], **file_options):

@@ -57,6 +57,10 @@ class XUMX(SpectrogramModel):
         spec_power: Exponent p of the spectrograms |X|^p.
         return_time_signals: Whether `forward` also returns waveforms.
         bridge: True for both bridges, False for none, or names out of "encoder" and "recurrent".
+
+    Raises:
+        ValueError: If an argument, or two together, describe no such network; the message says
+            which, what was expected and what came.
     """
 
     title = "X-UMX"

@@ -98,7 +98,19 @@ def separate_spectrogram(
     estimation: Estimation,
     options: WienerOptions,
 ) -> Stream:
-    """STFT, networks on chunks of frames, Wiener filter on windows of frames, inverse STFT."""
+    """STFT, networks on chunks of frames, Wiener filter on windows of frames, inverse STFT.
+
+    Args:
+        blocks: Samples (C, T) of any T, at the model's rate, on its device.
+        model: A model of spectrograms.
+        chunking: Lengths of chunks in frames.
+        batch: Chunks that the networks take at once.
+        estimation: How the networks are called.
+        options: Of the Wiener filter.
+
+    Yields:
+        Waveforms of the sources (J, C, T) of any T, together as long as the blocks or longer.
+    """
     frames = _analyze(blocks, model)
     chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=0)
     estimate = estimation.of(model.estimate_magnitudes, model.spec_power)
@@ -115,7 +127,16 @@ def separate_patches(
     estimation: Estimation,
     options: WienerOptions,
 ) -> Stream:
-    """The same by networks that want patches, of which `batch` are estimated at once."""
+    """The same by networks that want patches, of which `batch` are estimated at once.
+
+    Args:
+        blocks, model, estimation, options: As for :func:`separate_spectrogram`.
+        groups: The networks, and the patches that they want.
+        batch: Patches that they take at once.
+
+    Yields:
+        Waveforms of the sources (J, C, T), as there.
+    """
     frames = _analyze(blocks, model)
     mixture, *copies = tee(frames, 1 + len(groups))
     estimates = [
@@ -158,7 +179,18 @@ def separate_waveform(
     estimation: Estimation,
     options: WienerOptions,
 ) -> Stream:
-    """Networks on chunks of samples, then, if wanted, the Wiener filter of their magnitudes."""
+    """Networks on chunks of samples, then, if wanted, the Wiener filter of their magnitudes.
+
+    Args:
+        blocks: Samples (C, T) of any T, at the model's rate, on its device.
+        model: A model of waveforms.
+        chunking: Lengths of chunks in samples.
+        batch: Chunks that the networks take at once.
+        estimation, options: As for :func:`separate_spectrogram`.
+
+    Yields:
+        Waveforms of the sources (J, C, T) of any T, as there.
+    """
     if options.leaves_estimates:
         return _estimate_waveforms(blocks, model, chunking, batch, estimation)
     mixture, copy = tee(blocks)

@@ -137,7 +137,9 @@ class Separator:
             (C, T) float32 on the CPU for each source, at the song's rate and of its length.
 
         Raises:
-            AudioError, SeparationError: If it is no song, or cannot be separated.
+            AudioError: If the file is no audio file, or damaged.
+            SeparationError: If the waveform is no float array (C, T), or the song or an estimate of
+                it holds nothing, or something that is no number.
         """
         if isinstance(mixture, (torch.Tensor, np.ndarray)):
             rate = self.sample_rate if sample_rate is None else sample_rate

@@ -4,6 +4,7 @@ from typing import List, Optional, Sequence
 
 import numpy as np
 
+from ..markdown import markdown_table
 from .results import RowResult, Study
 from .statistics import LEVEL, Comparison
 
@@ -72,7 +73,7 @@ def _effects_table(study: Study) -> str:
         [name, *_comparison(effect.comparison), str(len(effect.pairs))]
         for name, effect in study.effects.items()
     ]
-    return _markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def _table(study: Study) -> str:
@@ -84,12 +85,7 @@ def _table(study: Study) -> str:
         for name, figures in study.references.items()
     ]
     rows += [_cells(name, row) for name, row in study.rows.items()]
-    return _markdown(header, rows)
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *rows])
+    return markdown_table(header, rows)
 
 
 def _cells(name: str, row: RowResult) -> List[str]:

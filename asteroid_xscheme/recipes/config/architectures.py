@@ -74,11 +74,6 @@ class XD3NetConfig(ModelOptions):
         False, "recompute blocks in the backward pass, which saves memory", affects_result=False
     )
 
-    @property
-    def spec_power(self) -> float:
-        """D3Net works on magnitudes."""
-        return 1
-
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of `XD3Net`, except sources and input statistics."""
         args = dataclasses.asdict(self)

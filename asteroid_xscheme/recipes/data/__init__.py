@@ -5,7 +5,7 @@ MUSDB18-HQ, and from those to training segments, validation chunks and the stati
 """
 
 from .augment import Augmentation, Augmenter
-from .dataset import ChunkDataset, SegmentDataset, cut_tracks
+from .dataset import ValidationDataset, SegmentDataset, cut_tracks
 from .errors import DataError
 from .module import MusicDataModule
 from .musdb import dataset_infos, validation_tracks
@@ -17,11 +17,11 @@ from .verification import verify
 __all__ = [
     "Augmentation",
     "Augmenter",
-    "ChunkDataset",
     "DataError",
     "MusicDataModule",
     "SegmentDataset",
     "Track",
+    "ValidationDataset",
     "configured_tracks",
     "cut_tracks",
     "dataset_infos",

@@ -138,7 +138,7 @@ class _Pool:
         return self.tracks[min(k, len(self.tracks) - 1)]
 
 
-class Chunk(NamedTuple):
+class ValidationChunk(NamedTuple):
     """A stretch of a track: n_samples from `start`."""
 
     track: Track
@@ -146,7 +146,7 @@ class Chunk(NamedTuple):
     n_samples: int
 
 
-class ChunkDataset(Dataset):
+class ValidationDataset(Dataset):
     """Whole validation tracks in chunks, unaugmented, each read when it is asked for.
 
     Args:
@@ -156,7 +156,9 @@ class ChunkDataset(Dataset):
         nb_channels: Channels C of the output.
     """
 
-    def __init__(self, chunks: Sequence[Chunk], sources: Sequence[str], nb_channels: int = 2):
+    def __init__(
+        self, chunks: Sequence[ValidationChunk], sources: Sequence[str], nb_channels: int = 2
+    ):
         self.chunks, self.sources, self.nb_channels = list(chunks), list(sources), nb_channels
         self.reader = FileReader()
 
@@ -171,7 +173,7 @@ class ChunkDataset(Dataset):
         return _sum(sources, torch.empty_like(sources[0])), sources
 
 
-def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List[Chunk]:
+def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List[ValidationChunk]:
     """All samples of the tracks, once each, in chunks of nearly equal length within a track.
 
     Args:
@@ -183,14 +185,14 @@ def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List
     chunks = []
     for track in tracks:
         edges = np.linspace(0, track.n_samples, -(-track.n_samples // longest) + 1).astype(int)
-        chunks += [Chunk(track, int(a), int(b - a)) for a, b in zip(edges, edges[1:])]
+        chunks += [ValidationChunk(track, int(a), int(b - a)) for a, b in zip(edges, edges[1:])]
     while len(chunks) % multiple:
         k = max(range(len(chunks)), key=lambda k: chunks[k].n_samples)
         track, start, n_samples = chunks[k]
         half = n_samples // 2
         chunks[k : k + 1] = [
-            Chunk(track, start, half),
-            Chunk(track, start + half, n_samples - half),
+            ValidationChunk(track, start, half),
+            ValidationChunk(track, start + half, n_samples - half),
         ]
     return chunks
 

@@ -16,7 +16,7 @@ from torch.utils.data.distributed import DistributedSampler
 
 from ..config import DataConfig
 from .augment import Augmenter
-from .dataset import ChunkDataset, Key, SegmentDataset, cut_tracks
+from .dataset import ValidationDataset, Key, SegmentDataset, cut_tracks
 from .errors import DataError
 from .musdb import validation_tracks
 from .statistics import statistics_folder
@@ -93,7 +93,7 @@ class MusicDataModule(pl.LightningDataModule):
         """
         rank, world_size = _rank_and_world_size()
         chunks = cut_tracks(self.valid_tracks, self.longest_chunk, world_size)
-        dataset = ChunkDataset(chunks, self.config.sources, self.nb_channels)
+        dataset = ValidationDataset(chunks, self.config.sources, self.nb_channels)
         sampler: DistributedSampler = DistributedSampler(dataset, world_size, rank, shuffle=False)
         workers = _worker_options(min(self.config.num_workers, 1))
         return DataLoader(dataset, 1, sampler=sampler, **workers)

@@ -19,7 +19,7 @@ _LARGEST_STRETCH = -12.0  # dB; a mixture that is 2.5 dB louder than the sum dif
 _LONGEST_STRETCH = 2.0  # seconds; bursts are shorter
 
 
-class _Block(NamedTuple):
+class _Energies(NamedTuple):
     """Energies of a block of samples."""
 
     residual: float
@@ -36,7 +36,7 @@ def check_sum(mixture: Path, sources: Sequence[Path]) -> List[str]:
     Returns:
         What is wrong, in sentences: nothing, or one thing.
     """
-    blocks = _read_blocks(mixture, sources)
+    blocks = _read_energies(mixture, sources)
     level = statistics.median_low(_level(block, block.mixture) for block in blocks)
     if level > _LARGEST_MEDIAN:
         return [
@@ -54,8 +54,8 @@ def check_sum(mixture: Path, sources: Sequence[Path]) -> List[str]:
     ]
 
 
-def _read_blocks(mixture: Path, sources: Sequence[Path]) -> List[_Block]:
-    blocks: List[_Block] = []
+def _read_energies(mixture: Path, sources: Sequence[Path]) -> List[_Energies]:
+    blocks: List[_Energies] = []
     with ExitStack() as stack:
         readers = [stack.enter_context(AudioReader(path)) for path in (mixture, *sources)]
         n_samples = max(1, int(_BLOCK_SECONDS * readers[0].info.sample_rate))
@@ -64,17 +64,17 @@ def _read_blocks(mixture: Path, sources: Sequence[Path]) -> List[_Block]:
             if not whole.shape[-1] or not all(part.shape == whole.shape for part in parts):
                 return blocks
             residual = (whole - sum(parts)).double().square().sum().item()
-            blocks.append(_Block(residual, whole.double().square().sum().item()))
+            blocks.append(_Energies(residual, whole.double().square().sum().item()))
 
 
-def _level(block: _Block, reference: float) -> float:
+def _level(block: _Energies, reference: float) -> float:
     """Level in dB of a block's residual, relative to an energy; -inf if it is zero."""
     if not block.residual:
         return -math.inf
     return 10 * math.log10(block.residual / reference) if reference else math.inf
 
 
-def _worst_stretch(blocks: Sequence[_Block]) -> Tuple[int, int]:
+def _worst_stretch(blocks: Sequence[_Energies]) -> Tuple[int, int]:
     """First and last (exclusive) block of the longest stretch of loud residuals."""
     usual = sum(block.mixture for block in blocks) / len(blocks)
     start, longest = 0, (0, 0)

@@ -56,6 +56,9 @@ def magnitude_statistics(
     Returns:
         Two (n_fft // 2 + 1,) float64 arrays. The standard deviation is at least 1e-4 of its
         largest value, and 1 where all is silent.
+
+    Raises:
+        DataError: If there is no track, or a file of one was cut.
     """
     if not tracks:
         raise DataError("No tracks to compute the statistics of: see train_dir and valid_tracks.")

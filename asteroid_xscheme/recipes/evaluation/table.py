@@ -13,6 +13,7 @@ from typing import Callable, Dict, List, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..markdown import markdown_table
 from .published import Published
 from .scores import METRICS, TrackScores
 
@@ -80,7 +81,7 @@ def metrics_table(figures: Figures, title: str) -> str:
         [source, *(_decibel(of_source[m]) for m in METRICS)]
         for source, of_source in figures.items()
     ]
-    return _markdown([title, *METRICS], rows)
+    return markdown_table([title, *METRICS], rows)
 
 
 def systems_table(systems: Mapping[str, Figures], metric: str = "SDR") -> str:
@@ -94,7 +95,7 @@ def systems_table(systems: Mapping[str, Figures], metric: str = "SDR") -> str:
         ]
         for name, figures in systems.items()
     ]
-    return _markdown([f"{metric} in dB", *sources, "average"], rows)
+    return markdown_table([f"{metric} in dB", *sources, "average"], rows)
 
 
 def results_text(
@@ -167,13 +168,3 @@ def _song_metrics(systems: Mapping[str, Sequence[TrackScores]]) -> List[str]:
 
 def _decibel(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.2f}"
-
-
-def _markdown(header: List[str], rows: List[List[str]]) -> str:
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = [
-        [cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))]
-        for row in [header, *rows]
-    ]
-    rule = ["-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])

@@ -8,13 +8,16 @@ from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 import soundfile
+import torch
 from scipy.signal import resample_poly
 
 from ...atomic import replacing
+from ...audio import AudioWriter, mp3_bitrates
 from ..identity import RECORD_FILE, compare, file_hashes, read_record, write_record
 
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz
-BYTES_PER_SECOND = 12_000  # of an MP3, about
+_KILOBITS = 96  # of an MP3, per second
+BYTES_PER_SECOND = 1000 * _KILOBITS // 8
 _IMAGE = (420, 132)  # pixels
 _RANGE = 80.0  # dB shown below the loudest point of the reference
 _N_FFT = 2048
@@ -91,16 +94,9 @@ def write_preview(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
     if rate != sample_rate:
         waveform = resample_poly(waveform, rate, sample_rate, axis=0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        soundfile.write(
-            str(part),
-            np.clip(waveform, -1.0, 1.0),
-            rate,
-            format="MP3",
-            subtype="MPEG_LAYER_III",
-            compression_level=0.7,
-            bitrate_mode="VARIABLE",
-        )
+    bitrate = min(_KILOBITS, mp3_bitrates(rate)[-1])
+    with AudioWriter(path, rate, waveform.shape[1], bitrate=bitrate) as writer:
+        writer.write(torch.from_numpy(np.clip(waveform, -1.0, 1.0).T))
 
 
 def write_spectrograms(

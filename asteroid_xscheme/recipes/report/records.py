@@ -15,9 +15,9 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 from ...errors import XSchemeError
 from ..identity import compare, file_hash
+from ..run.folder import FINISHED
 
 RECORD_FILES = ("evaluation/record.json", "record.json")
-TRAINED = "finished.json"  # epochs, hours and the hash of the weights, written by training
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def read_record(folder: Path) -> Record:
     content = json.loads(path.read_text(encoding="utf-8"))
     if "made_of" not in content:
         raise ReportError(f"{path} does not say what was scored: evaluate the run again.")
-    trained = json.loads(_text(folder / TRAINED) or "{}")
+    trained = json.loads(_text(folder / FINISHED) or "{}")
     _check_model(folder, content["made_of"], trained)
     training = {f"training {k}": str(v) for k, v in trained.items() if k in ("epochs", "hours")}
     return Record(

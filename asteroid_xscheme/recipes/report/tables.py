@@ -8,6 +8,7 @@ from statistics import mean
 from typing import Dict, List, Optional, Sequence
 
 from ..evaluation import METRICS, PUBLISHED
+from ..markdown import markdown_table
 from .records import Record
 
 
@@ -83,12 +84,12 @@ def run_names(records: Sequence[Record]) -> Dict[Path, str]:
 def markdown(rows: Sequence[Row]) -> str:
     """Table of SDR by source: a line per row."""
     sources = list(rows[0].values["SDR"])
-    lines = [["SDR in dB", *sources, "average", "songs", "conditions"]]
+    header = ["SDR in dB", *sources, "average", "songs", "conditions"]
+    lines = []
     for row in rows:
         values = [*row.values["SDR"].values(), row.average()]
         lines.append([row.system, *map(decibels, values), row.subset, row.conditions])
-    rule = ["---", *["---:"] * (len(sources) + 1), "---", "---"]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+    return markdown_table(header, lines, text=(0, len(header) - 2, len(header) - 1))
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:

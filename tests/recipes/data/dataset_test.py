@@ -11,7 +11,7 @@ from asteroid_xscheme.recipes.data import (
     cut_tracks,
     find_tracks,
 )
-from asteroid_xscheme.recipes.data.dataset import ChunkDataset
+from asteroid_xscheme.recipes.data.dataset import ValidationDataset
 
 from .conftest import RATE, SOURCES
 
@@ -70,7 +70,7 @@ def test_global_random_numbers_are_neither_used_nor_needed(tracks):
 def _origin(segment, tracks, source):
     """(name, start) of the place in the tracks that a segment was read from."""
     for track in tracks:
-        dataset = ChunkDataset(cut_tracks([track], RATE), [source])
+        dataset = ValidationDataset(cut_tracks([track], RATE), [source])
         whole = dataset[0][1][0].numpy()
         starts = np.flatnonzero(whole[0, : RATE - len(segment[0]) + 1] == segment[0, 0])
         for start in starts:
@@ -209,9 +209,9 @@ def test_chunks_of_a_track_are_about_equally_long(tracks):
 
 
 def test_chunk_is_read_without_change(tracks):
-    dataset = ChunkDataset(cut_tracks(tracks, 3000), SOURCES)
+    dataset = ValidationDataset(cut_tracks(tracks, 3000), SOURCES)
     mixture, sources = dataset[1]
     chunk = dataset.chunks[1]
-    whole = ChunkDataset(cut_tracks([chunk.track], RATE), SOURCES)[0][1]
+    whole = ValidationDataset(cut_tracks([chunk.track], RATE), SOURCES)[0][1]
     assert torch.equal(sources, whole[..., chunk.start : chunk.start + chunk.n_samples])
     assert torch.equal(mixture, sources[0] + sources[1] + sources[2] + sources[3])
