@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Optional
@@ -10,6 +9,7 @@ from typing import Any, Iterator, Optional
 from filelock import FileLock, Timeout
 
 from .errors import XSchemeError
+from .hidden import HiddenFile
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +21,12 @@ class BusyError(XSchemeError):
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name to write to; its file gets the name `path` if the block succeeds."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    hidden = HiddenFile(path.parent)
     try:
-        yield part
-        os.replace(part, path)
+        yield hidden.path
+        hidden.name(path)
     finally:
-        part.unlink(missing_ok=True)
+        hidden.remove()
 
 
 def write_json(path: Path, content: Any, indent: Optional[int] = 2, allow_nan: bool = True) -> None:

@@ -15,7 +15,7 @@ ORDER = (
     *(
         f"{ADD_ON}/{room}"
         for room in (
-            "version errors atomic download audio dsp bridge bridged_networks weights losses "
+            "version errors hidden atomic download audio dsp bridge bridged_networks weights losses "
             "models separation export registration"
         ).split()
     ),

@@ -12,8 +12,8 @@ import numpy as np
 import soundfile
 import torch
 
+from ..hidden import HiddenFile
 from .errors import AudioError
-from .hidden import HiddenFile
 from .sndfile import path_for_libsndfile
 
 SUBTYPES = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Iterator, List, Optional
 
 from ...atomic import alone, write_json
+from ...hidden import is_hidden, remove_orphans
 from ..identity import Record, as_plain, compare
 from .errors import DataError
 from .musdb import SUBSETS
 
 MARKER = "prepared.json"
 _LOCK = ".lock"
-_UNFINISHED_MARKERS = f".{MARKER}.*.part"  # of a process that was killed while it wrote one
 
 
 @contextmanager
@@ -33,8 +33,7 @@ def owned(root: Path, description: Record) -> Iterator[None]:
     check_ours(root, description)
     with alone(root, wait=True):
         check_ours(root, description)  # another process may have made it while this one waited
-        for unfinished in root.glob(_UNFINISHED_MARKERS):
-            unfinished.unlink()
+        remove_orphans(root)
         if not compare(_read_marker(root), description).is_same:
             write_json(root / MARKER, as_plain(description))
         yield
@@ -117,9 +116,7 @@ def _check_empty(root: Path) -> None:
 def _names_of_others(root: Path) -> List[str]:
     """Names in a folder but for what a process of ours that was killed at its start left there."""
     return sorted(
-        path.name
-        for path in root.iterdir()
-        if path.name != _LOCK and not path.match(_UNFINISHED_MARKERS)
+        path.name for path in root.iterdir() if path.name != _LOCK and not is_hidden(path)
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
 from ...atomic import alone, replacing, write_json
+from ...hidden import remove_orphans
 from ...weights import load_package
 from ..config import Config, ConfigError, result_options
 from ..data import MusicDataModule, track_contents
@@ -142,11 +143,8 @@ class RunFolder:
 
     def remove_orphans(self) -> None:
         """Remove the unfinished files of a killed training; only for who holds the folder."""
-        patterns = [f".{path.name}.*.part" for path in (self.conf, self.seconds, self._finished)]
-        patterns += [".made_of.json.*.part", ".best_*.part", "checkpoints/.*.part", "logs/.*.part"]
-        for pattern in patterns:
-            for path in self.path.glob(pattern):
-                path.unlink()
+        for folder in (self.path, self.path / "checkpoints", self.path / "logs"):
+            remove_orphans(folder)
 
     @property
     def _finished(self) -> Path:

@@ -80,7 +80,7 @@ def test_damaged_last_checkpoint_gives_way_to_the_newest_intact_one(
     content, run, make_config, capsys
 ):
     (run / "checkpoints" / "last.ckpt").write_bytes(content)
-    orphan = run / "checkpoints" / ".last.ckpt.1.part"
+    orphan = run / "checkpoints" / ".xscheme-1-of-the-dead.part"
     orphan.write_bytes(b"")
     train(make_config(training={"epochs": 3}), run)
     said = capsys.readouterr().out

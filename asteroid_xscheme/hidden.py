@@ -31,8 +31,7 @@ class HiddenFile:
     """
 
     def __init__(self, folder: Path):
-        for orphan in folder.glob(_NAME.format("*")):
-            _remove_unless_locked(orphan)
+        remove_orphans(folder)
         self.path = folder / _NAME.format(f"{os.getpid()}-{secrets.token_hex(4)}")
         self._lock = _create_locked(self.path)
 
@@ -45,6 +44,17 @@ class HiddenFile:
         """Remove it unless it was named."""
         self.path.unlink(missing_ok=True)
         self._lock.close()
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a file is one of these, by its name."""
+    return path.match(_NAME.format("*"))
+
+
+def remove_orphans(folder: Path) -> None:
+    """Remove what processes left in a folder that were killed."""
+    for orphan in folder.glob(_NAME.format("*")):
+        _remove_unless_locked(orphan)
 
 
 def _create_locked(path: Path) -> BinaryIO:
