@@ -15,8 +15,8 @@ ORDER = (
     *(
         f"{ADD_ON}/{room}"
         for room in (
-            "version errors hidden atomic download audio dsp bridge bridged_networks weights losses "
-            "models separation export registration"
+            "version errors hidden atomic download audio dsp bridge bridged_networks weights "
+            "losses models separation export registration"
         ).split()
     ),
     *(

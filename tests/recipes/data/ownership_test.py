@@ -60,7 +60,9 @@ def test_folder_with_anything_in_it_is_somebodys(songs, tmp_path, capsys):
     assert os.listdir(tmp_path / "photos") == ["x.jpg"]
 
 
-@pytest.mark.parametrize("left_by_a_kill", [[], [".lock"], [".lock", ".xscheme-1-of-the-dead.part"]])
+@pytest.mark.parametrize(
+    "left_by_a_kill", [[], [".lock"], [".lock", ".xscheme-1-of-the-dead.part"]]
+)
 def test_empty_folder_becomes_ours_also_after_a_kill(songs, tmp_path, left_by_a_kill):
     (tmp_path / "new").mkdir()
     for name in left_by_a_kill:
