@@ -112,7 +112,7 @@ def test_several_runs_stand_side_by_side_and_baselines_once(make_run, run, tmp_p
     ours = [row for row in rows if row["kind"] != "published" and row["source"] == "bass"]
     assert [row["system"] for row in ours] == ["mixture", "X-UMX (run)", "X-UMX (other)"]
     assert [float(row["SDR"]) for row in ours] == [-5.0, 0.5, -0.5]
-    table = page.with_name("scores.md").read_text(encoding="utf-8")
+    table = " ".join(page.with_name("scores.md").read_text(encoding="utf-8").split())
     assert "| X-UMX (other) | −0.50 | 0.50 | 0.00 | 2 songs of demo | seed 42 |" in table
     assert len(list(page.parent.rglob("vocals-estimate1.mp3"))) == 1  # only the second song
 
