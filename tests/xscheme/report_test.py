@@ -30,7 +30,7 @@ def run(tmp_path):
 
 def test_report_command_writes_the_page_into_the_run_and_prints_its_table(run, capsys):
     assert main(["report", str(run)]) == 0
-    printed = capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
     assert "| X-UMX | 5.00 | 5.00 |" in printed
     assert str(run / "report" / "report.html") in printed
     assert (run / "report" / "report.html").is_file()
