@@ -108,4 +108,4 @@ def test_command_writes_the_file_and_says_how_to_feed_it(tmp_path, capsys):
     assert "exists" in capsys.readouterr().err
     assert xscheme.main(["export", source, target, "--overwrite"]) == 0
     assert xscheme.main(["export", source, str(tmp_path / "model.txt")]) == 1
-    assert "expected a name in .onnx" in capsys.readouterr().err
+    assert "must end in .onnx" in capsys.readouterr().err
