@@ -70,15 +70,18 @@ def test_conversion_replaces_no_file_unless_told_to(golden, tmp_path, capsys):
 
 def test_conversion_to_another_format_is_refused_before_anything_is_read(tmp_path, capsys):
     assert xscheme.main(["convert", "nothing", str(tmp_path / "xumx.onnx")]) == 1
-    assert "expected a name in .pth or .safetensors" in capsys.readouterr().err
+    assert "expected a name in .safetensors or .pth" in capsys.readouterr().err
 
 
-def test_command_prints_the_table_and_converts(golden, tmp_path, capsys):
+def test_command_prints_the_table_and_converts_to_safetensors(
+    golden, tmp_path, capsys, monkeypatch
+):
     assert xscheme.main(["models"]) == 0
     assert capsys.readouterr().out.startswith("name ")
-    target = tmp_path / "xumx.safetensors"
-    assert xscheme.main(["convert", str(golden / "xumx_nnabla.h5"), str(target)]) == 0
-    assert capsys.readouterr().out == f"Wrote {target}\n" and target.exists()
+    monkeypatch.chdir(tmp_path)
+    assert xscheme.main(["convert", str(golden / "xumx_nnabla.h5")]) == 0
+    assert capsys.readouterr().out == "Wrote xumx_nnabla.safetensors\n"
+    assert load_package("xumx_nnabla.safetensors")["model_name"] == "XUMX"
 
 
 def test_command_reports_an_error_in_one_line_and_fails(tmp_path, capsys):
