@@ -18,8 +18,6 @@ from .identity import compare, weights_hash
 Options = Mapping[str, Mapping[str, Any]]
 Record = Mapping[str, Any]
 
-_TASK = {"task_type": "audio-to-audio", "task_name": "Music source separation"}
-
 
 class PublicationError(XSchemeError):
     """Scores that were to be published are not there, or not of the weights."""
@@ -86,11 +84,12 @@ def _figures(record: Record) -> Dict[str, Dict[str, Any]]:
 
 def _results(record: Record) -> List[EvalResult]:
     """The scores as the hub reads them, to a thousandth of a dB."""
-    data = {"dataset_type": record["dataset"], "dataset_name": record["dataset"]}
     return [
         EvalResult(
-            **_TASK,
-            **data,
+            task_type="audio-to-audio",
+            task_name="Music source separation",
+            dataset_type=record["dataset"],
+            dataset_name=record["dataset"],
             dataset_split=_subset(record),
             metric_type=metric.lower().replace("-", "_"),
             metric_name=f"{metric} of {source} in dB",

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterable, Union
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ..atomic import replacing
 from . import nnabla
@@ -249,4 +249,4 @@ def _read_config(path: Path) -> Dict[str, Any]:
 def _write_safetensors(package: Dict[str, Any], path: Path) -> None:
     rest = {key: value for key, value in package.items() if key != "state_dict"}
     metadata = {"format": "pt", _METADATA_KEY: json.dumps(rest)}
-    save_file(package["state_dict"], path, metadata=metadata)
+    path.write_bytes(save(package["state_dict"], metadata))  # save_file lets no one else read it

@@ -89,7 +89,8 @@ def _check_data(package: Mapping) -> None:
     if missing:
         raise CheckpointError(
             f"The package does not state its training data: it lacks {', '.join(missing)}. Add "
-            "them (`package.update(dataset=..., task=..., licenses=[...])`) and publish again."
+            "them (--dataset, or `package.update(dataset=..., task=..., licenses=[...])`) and "
+            "publish again."
         )
 
 

@@ -50,6 +50,8 @@ def test_package_comes_back_as_it_was_saved(package, tmp_path, name):
     path = save_package(package, tmp_path / "new folder" / name)
     assert_same(package, read_package(path))
     assert [each.name for each in path.parent.iterdir()] == [name]
+    (path.parent / "plain").touch()
+    assert path.stat().st_mode == (path.parent / "plain").stat().st_mode  # for whom others are
 
 
 def test_file_before_torch_1_6_is_read(package, tmp_path):

@@ -1,6 +1,9 @@
 """`xscheme publish` from the command line, on what a run and a command left, up to the hub."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -118,3 +121,15 @@ def test_refused_push_ends_in_one_line_without_the_token(run, hub_server, capsys
     said = capsys.readouterr()
     assert "xscheme: them/mine was not pushed: the token may not write" in said.err
     assert said.err.count("\n") == 1 and TOKEN not in said.out + said.err
+
+
+@pytest.mark.slow
+def test_push_goes_where_the_environment_says(run, hub_server):
+    environment = {"HF_ENDPOINT": hub_server.url, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN}
+    command = [sys.executable, "-m", "xscheme", "publish", str(run), "--push", "me/mine"]
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith(f"Uploaded to {hub_server.url}/me/mine\n")
+    assert "model.safetensors" in hub_server.repositories["me/mine"]
+    assert TOKEN not in done.stdout + done.stderr
