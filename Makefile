@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 TYPED := asteroid_xscheme demo_songs xscheme
-SOURCES := $(TYPED) egs tests benchmarks tools docs
+SOURCES := $(TYPED) egs tests benchmarks tools docs hubconf.py
 
 OLDEST := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Nehalem MKL_CBWR=COMPATIBLE
 THREADED := tests/dsp tests/losses tests/models tests/recipes/baselines_test.py

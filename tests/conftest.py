@@ -5,6 +5,7 @@ import pytest
 import soundfile
 
 from asteroid_xscheme.recipes.config import Config
+from tests.hub_server import hub_server  # noqa: F401 - a fixture
 
 RATE = 8000
 SOURCES = ["bass", "drums", "vocals", "other"]

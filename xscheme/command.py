@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from . import ablate, convert, data, evaluate, export, models, points, report, separate
+from . import ablate, convert, data, evaluate, export, models, points, publish, report, separate
 from .messages import message_of, printable
 
 #: libraries read these when they start, here or in child processes; see docs/choices.md
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "X-Conv-TasNet), and evaluate and compare such models.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (separate, evaluate, models, convert, export, data, ablate, points, report):
+    subcommands = separate, evaluate, publish, models, convert, export, data, ablate, points, report
+    for module in subcommands:
         module.add_arguments(commands)
     return parser

@@ -223,7 +223,7 @@ def _model(
     conditions = f"Wiener iterations: {separator.options.iterations}; BSSEval: {scoring.bss_eval}"
     return model_system(
         name,
-        separator.separate,
+        separator,
         {"model": weights_hash(package), "separation": options},
         scoring,
         (out / "scores" / name, out / "estimates" / name, out / "records" / name / "record.json"),

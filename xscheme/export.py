@@ -4,6 +4,8 @@ from argparse import Namespace
 
 from .convert import add_weights_arguments, check_target
 
+_SUFFIXES = (".onnx",)
+
 
 def add_arguments(commands) -> None:
     """Add the subcommand to the parser."""
@@ -13,7 +15,7 @@ def add_arguments(commands) -> None:
         description="Save the networks of a spectrogram model as an ONNX file that maps magnitudes "
         "to magnitudes, for programs that have their own STFT.",
     )
-    add_weights_arguments(parser, ".onnx")
+    add_weights_arguments(parser, _SUFFIXES)
     parser.set_defaults(run=export)
 
 
@@ -22,7 +24,7 @@ def export(arguments: Namespace) -> int:
     from asteroid_xscheme.export import export_onnx
     from asteroid_xscheme.models import BridgedModel
 
-    path = check_target(arguments, (".onnx",))
+    path = check_target(arguments, _SUFFIXES)
     model = BridgedModel.from_pretrained(arguments.input, offline=arguments.offline)
     export_onnx(model, path)
     n_bins = model.n_fft // 2 + 1

@@ -104,7 +104,7 @@ class XUMX(SpectrogramModel):
         self.spec_power = spec_power
         self.return_time_signals = return_time_signals
 
-        window = nn.Parameter(torch.hann_window(window_length), requires_grad=False)
+        window = nn.Parameter(torch.hann_window(window_length).clone(), requires_grad=False)
         self.encoder = nn.Sequential(_Window(window))
         self._keys = [_module_name(source) for source in self.sources]
         networks = [self._make_network() for _ in self.sources]

@@ -11,20 +11,22 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 from ..errors import XSchemeError
 from ..models import BridgedModel
 from ..separation import Separator, find_device
-from ..weights import load_package, publish
+from ..weights import load_package
 from .config import Config, result_options
 from .data import configured_tracks, prepare
 from .evaluation import Scoring, TestData, all_figures, evaluate, flat, model_system
-from .identity import compare, read_record, weights_hash
+from .identity import read_record, weights_hash
+from .publication import PublicationError, publish_scored, read_scores
 from .report import write_report
 from .run.folder import FINISHED
 
-_RECORD = "evaluation/record.json"
+#: in the folder of a run, what was evaluated and how it scored
+RECORD = "evaluation/record.json"
 
 
 class StageError(XSchemeError):
@@ -86,10 +88,10 @@ def evaluate_run(config: Config, exp_dir: Path) -> None:
     folder = exp_dir / "evaluation"
     system = model_system(
         options.eval_model or run_name(config),
-        separator.separate,
+        separator,
         {"model": weights_hash(package), "separation": result_options(config.separation)},
         scoring,
-        (folder / "scores", folder / "estimates", exp_dir / _RECORD),
+        (folder / "scores", folder / "estimates", exp_dir / RECORD),
         options.save_estimates,
         _conditions(config),
     )
@@ -155,39 +157,14 @@ def publish_run(config: Config, exp_dir: Path) -> None:
         StageError: If the run was not evaluated, or its model is another since.
     """
     package = load_package(best_model(exp_dir))
-    record = _read_record(exp_dir)
-    comparison = compare({"model": record["made_of"]["model"]}, {"model": weights_hash(package)})
-    if not comparison.is_same:
+    try:
+        record = read_scores(exp_dir / RECORD, package)
+    except PublicationError as error:
         raise StageError(
-            f"The scores in {exp_dir} are of another model ({comparison}): evaluate it again "
-            "(./run.sh --stage 2 ...), then publish."
-        )
-    figures = record["subsets"]["test"]["systems"][record["name"]]["figures"]
-    metrics = {name: value for name, value in flat(figures).items() if value is not None}
-    folder = publish(package, metrics, _scored_config(config, record), exp_dir)
+            f"{error} Evaluate the run (./run.sh --stage 2 ...), then publish."
+        ) from error
+    folder = publish_scored(package, record, config.to_dict(), exp_dir)
     print(f"Ready to be shared: {folder}")
-
-
-def _scored_config(config: Config, record: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
-    """The options of a run, with those that its scores were made with."""
-    made_of, groups = record["made_of"], config.to_dict()
-    groups["separation"].update(made_of["separation"])
-    scoring = {k: v for k, v in made_of["scoring"].items() if k in groups["evaluation"]}
-    groups["evaluation"].update(scoring)
-    return groups
-
-
-def _read_record(exp_dir: Path) -> Dict[str, Any]:
-    path = exp_dir / _RECORD
-    if not path.is_file():
-        raise StageError(f"There is no {path}: evaluate the run first (./run.sh --stage 2 ...).")
-    record = json.loads(path.read_text(encoding="utf-8"))
-    if "model" not in record.get("made_of", {}):
-        raise StageError(
-            f"{path} does not say which model was scored: evaluate the run again "
-            "(./run.sh --stage 2 ...)."
-        )
-    return record
 
 
 def best_model(exp_dir: Path) -> str:

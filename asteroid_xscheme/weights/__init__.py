@@ -6,6 +6,7 @@ writes one. No model is imported here: which class a package belongs to is the m
 
 from .diagnosis import CheckpointError, DamagedFileError
 from .files import read_package, save_package
+from .hub import push_folder
 from .loading import load_package
 from .published import PUBLISHED, PublishedModel
 from .publishing import publish
@@ -17,6 +18,7 @@ __all__ = [
     "PublishedModel",
     "load_package",
     "publish",
+    "push_folder",
     "read_package",
     "save_package",
 ]

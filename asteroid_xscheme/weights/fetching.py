@@ -1,4 +1,4 @@
-"""A URL or a Hugging Face id -> the package there, fetched once into asteroid's own cache.
+"""A URL -> the package there, fetched once into asteroid's own cache.
 
 The cache is asteroid's to the letter (folder named after the URL's sha256, file `model.pth`), so
 that neither fetches what the other has. Beside the file stands `model.pth.sha256`: the checksum of
@@ -12,24 +12,11 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-import huggingface_hub
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-
 from ..download import DownloadError, RefusedError, check_file, compute_checksum, download
 from .diagnosis import CheckpointError, DamagedFileError
 from .files import read_package
 
 _logger = logging.getLogger(__name__)
-_HUB_FILES = ("pytorch_model.bin", "model.safetensors")  # of a repository, in order of preference
 _ZENODO_FILE = re.compile(r"(https?://[^/]+)/records?/(\d+)/files/([^?]+)(\?download=1)?")
 
 
@@ -85,34 +72,6 @@ def load_url(
     if known is None:
         _record(path)
     return package
-
-
-def load_hub(name: str, *, offline: bool = False) -> Dict[str, Any]:
-    """The package of a Hugging Face repository.
-
-    Args:
-        name: "owner/name" or "owner/name@revision" (a branch, tag or commit).
-        offline: Whether to use the cache only.
-    """
-    repository, _, revision = name.partition("@")
-    for file in _HUB_FILES:
-        try:
-            path = huggingface_hub.hf_hub_download(
-                repository,
-                file,
-                revision=revision or None,
-                cache_dir=cache_dir(),
-                local_files_only=offline,
-            )
-        except EntryNotFoundError as error:
-            unreachable = isinstance(error, LocalEntryNotFoundError) and not offline
-            if file != _HUB_FILES[-1] and not unreachable:
-                continue
-            raise CheckpointError(_explain_hub_error(name, error)) from error
-        except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled) as error:
-            raise CheckpointError(_explain_hub_error(name, error)) from error
-        return read_package(path)
-    raise AssertionError("unreachable: the last file either returns or raises")
 
 
 def _spellings(url: str) -> List[str]:
@@ -197,27 +156,3 @@ def _read_fetched(path: Path, url: str) -> Dict[str, Any]:
     except CheckpointError as error:
         path.unlink(missing_ok=True)
         raise type(error)(f"What {url} gave cannot be used. {error}") from error
-
-
-def _explain_hub_error(name: str, error: Exception) -> str:
-    """What is wrong with a Hugging Face id, and what to do."""
-    if isinstance(error, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
-        return (
-            f"{name} is not in the cache ({cache_dir()}) and Hugging Face is not reached: offline, "
-            "or the network fails. Go online once, or copy the cache of a machine that has it."
-        )
-    if isinstance(error, GatedRepoError):
-        return (
-            f"{name}: its owner asks to accept terms first. Accept them on "
-            f"https://huggingface.co/{name.partition('@')[0]} and log in with `hf auth login`."
-        )
-    if isinstance(error, RepositoryNotFoundError):
-        return (
-            f"{name} is neither a file, nor a name that we know, nor a repository of Hugging Face "
-            "(or it is private: log in with `hf auth login`). `xscheme models` lists the names."
-        )
-    if isinstance(error, RevisionNotFoundError):
-        return f"{name}: the repository has no such branch, tag or commit after the @."
-    if isinstance(error, EntryNotFoundError):
-        return f"{name}: the repository holds neither {' nor '.join(_HUB_FILES)}."
-    return f"{name} could not be had from Hugging Face: {error}"

@@ -12,6 +12,8 @@ from typing import Any, Callable, Dict, Iterable, Union
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from ..atomic import replacing
 from . import nnabla
@@ -20,7 +22,12 @@ from .extent import check_extent
 from .torch_files import read_torch_file
 
 _KEYS = ("model_name", "model_args", "state_dict")
-_FOLDER_FILES = ("model.pth", "pytorch_model.bin", "model.safetensors", "best_model.pth")
+#: of a folder or of a repository of Hugging Face, in order of preference
+FOLDER_FILES = ("pytorch_model.bin", "model.safetensors", "best_model.pth", "model.pth")
+#: beside model.safetensors, as huggingface_hub's PyTorchModelHubMixin reads it: the arguments of
+#: the model, and its class as `model_name`
+CONFIG_FILE = "config.json"
+_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".th", ".safetensors", ".h5")
 _METADATA_KEY = "package"  # of a .safetensors file: all but the tensors, as JSON
 
 
@@ -28,8 +35,9 @@ def read_package(path: Union[str, Path]) -> Dict[str, Any]:
     """Read a file of any kind that we know, or a folder that holds one.
 
     Args:
-        path: .pth of any asteroid, .safetensors of ours, .h5 of NNabla, a zip or folder of .h5
-            files (the official D3Net), or a published folder. The content decides, not the name.
+        path: .pth of any asteroid, .safetensors of ours or with a config.json beside it, .h5 of
+            NNabla, a zip or folder of .h5 files (the official D3Net), or a folder that holds one of
+            `FOLDER_FILES` or one other file of weights. The content decides, not the name.
 
     Returns:
         The package: plain containers, numbers and strings, tensors on the CPU.
@@ -175,43 +183,70 @@ def _own_memory(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
+def only_weights(origin: str, files: Iterable[str], each: str) -> str:
+    """The one name among `files` that is of a file of weights.
+
+    Args:
+        origin: Where they lie, for errors.
+        files: Names of all files there.
+        each: What names one of them.
+
+    Raises:
+        CheckpointError: If there is none, or more than one.
+    """
+    found = sorted(file for file in files if file.lower().endswith(_SUFFIXES))
+    if not found:
+        raise CheckpointError(
+            f"{origin} holds no weights. Expected one of {', '.join(FOLDER_FILES)}, one other file "
+            f"in {', '.join(_SUFFIXES)}, or .h5 files of NNabla."
+        )
+    if len(found) > 1:
+        raise CheckpointError(
+            f"{origin} holds several files of weights: {shorten(found, 8)}. Name one: {each}."
+        )
+    return found[0]
+
+
 def _read_folder(folder: Path) -> Dict[str, Any]:
     if any(folder.glob("*.h5")):
         return check_package(nnabla.convert(nnabla.read_folder(folder), str(folder)), str(folder))
-    for name in _FOLDER_FILES:
+    for name in FOLDER_FILES:
         if (folder / name).exists():
             return read_package(folder / name)
-    raise CheckpointError(
-        f"{folder} holds no weights. Expected .h5 files of NNabla, or one of "
-        f"{', '.join(_FOLDER_FILES)}."
-    )
+    files = [path.name for path in folder.iterdir() if path.is_file()]
+    return read_package(folder / only_weights(str(folder), files, f"{folder}/FILE"))
 
 
 def _read_safetensors(path: Path) -> Dict[str, Any]:
-    from_file = _import_safetensors()
-    with told_as_damage(path, from_file.SafetensorError):
-        with from_file.safe_open(path, framework="pt") as file:
+    with told_as_damage(path, SafetensorError):
+        with safe_open(path, framework="pt") as file:
             entries = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-        if _METADATA_KEY not in entries:
-            return tensors  # a plain state dict, which check_package explains
-        return {**json.loads(entries[_METADATA_KEY]), "state_dict": tensors}
+        if _METADATA_KEY in entries:
+            return {**json.loads(entries[_METADATA_KEY]), "state_dict": tensors}
+    shared = {name: kept for name, kept in entries.items() if kept in tensors}
+    tensors.update({name: tensors[kept] for name, kept in shared.items()})
+    config = path.with_name(CONFIG_FILE)
+    if not config.is_file():
+        return tensors  # a plain state dict, which check_package explains
+    return {**_read_config(config), "state_dict": tensors}
+
+
+def _read_config(path: Path) -> Dict[str, Any]:
+    """The package of a config.json, without its weights."""
+    with told_as_damage(path):
+        config = json.loads(path.read_text(encoding="utf-8"))
+    name = config.get("model_name") if isinstance(config, Mapping) else None
+    if name is None:
+        raise CheckpointError(
+            f"{path} does not say which model the weights beside it are of. Add its class, "
+            '"model_name": "XUMX"; or load the folder by the class that wrote it.'
+        )
+    arguments = {key: value for key, value in config.items() if key != "model_name"}
+    return {"model_name": name, "model_args": arguments}
 
 
 def _write_safetensors(package: Dict[str, Any], path: Path) -> None:
-    _import_safetensors()
-    from safetensors.torch import save_file
-
     rest = {key: value for key, value in package.items() if key != "state_dict"}
-    save_file(package["state_dict"], path, metadata={_METADATA_KEY: json.dumps(rest)})
-
-
-def _import_safetensors():
-    try:
-        import safetensors
-    except ModuleNotFoundError as error:
-        raise CheckpointError(
-            "Files of the safetensors format need the package safetensors: "
-            "python -m pip install safetensors"
-        ) from error
-    return safetensors
+    metadata = {"format": "pt", _METADATA_KEY: json.dumps(rest)}
+    path.write_bytes(save(package["state_dict"], metadata))  # save_file lets no one else read it

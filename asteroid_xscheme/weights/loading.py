@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Dict, Union
 
 from .diagnosis import CheckpointError
-from .fetching import load_hub, load_url
+from .fetching import load_url
 from .files import check_package, read_package
+from .hub import load_hub
 from .published import PUBLISHED, asteroid_sample_rate, asteroid_url, find_published
 
 _HUB_HOME = "https://huggingface.co/"

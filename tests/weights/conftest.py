@@ -37,6 +37,21 @@ def package():
 
 
 @pytest.fixture
+def trained(package):
+    """A package that says what it was trained on."""
+    licence = {
+        "title": "MUSDB18",
+        "title_link": "https://a",
+        "author": "F.-R. Stöter",
+        "author_link": "https://b",
+        "license": "educational purposes only",
+        "license_link": "https://c",
+        "non_commercial": True,
+    }
+    return {**package, "dataset": "MUSDB18", "task": "music_separation", "licenses": [licence]}
+
+
+@pytest.fixture
 def model_package():
     """A package that makes a model."""
     sizes = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, nb_layers=2, max_bin=25)

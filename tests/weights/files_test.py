@@ -3,13 +3,13 @@
 import json
 import os
 import pickle
-import sys
 import wave
 import zipfile
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.torch_version import TorchVersion
 
 from asteroid_xscheme.weights import (
@@ -50,6 +50,8 @@ def test_package_comes_back_as_it_was_saved(package, tmp_path, name):
     path = save_package(package, tmp_path / "new folder" / name)
     assert_same(package, read_package(path))
     assert [each.name for each in path.parent.iterdir()] == [name]
+    (path.parent / "plain").touch()
+    assert path.stat().st_mode == (path.parent / "plain").stat().st_mode  # for whom others are
 
 
 def test_file_before_torch_1_6_is_read(package, tmp_path):
@@ -230,8 +232,6 @@ def test_plain_state_dict_is_explained(package, tmp_path, suffix):
     if suffix == ".pth":
         torch.save(package["state_dict"], path)
     else:
-        from safetensors.torch import save_file
-
         save_file(package["state_dict"], path)
     with pytest.raises(CheckpointError, match="is a plain state dict of 2 tensors.*save_package"):
         read_package(path)
@@ -330,8 +330,28 @@ def test_sources_that_share_memory_are_saved_in_both_formats(package, tmp_path):
         assert_same(package, read_package(save_package(package, tmp_path / name)))
 
 
-def test_missing_safetensors_is_named_with_its_install_line(package, tmp_path, monkeypatch):
-    path = save_package(package, tmp_path / "model.safetensors")
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(CheckpointError, match="pip install safetensors"):
-        read_package(path)
+def test_safetensors_of_others_are_read_with_the_configuration_beside(package, tmp_path):
+    folder = tmp_path / "of the mixin"
+    folder.mkdir()
+    save_file(package["state_dict"], folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="is a plain state dict"):
+        read_package(folder)
+    (folder / "config.json").write_text(json.dumps(package["model_args"]))
+    with pytest.raises(CheckpointError, match="config.json does not say which model"):
+        read_package(folder)
+    config = {"model_name": "XUMX", **package["model_args"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    del package["infos"]
+    assert_same(package, read_package(folder))
+    (folder / "config.json").write_text(json.dumps(config)[:-9])
+    with pytest.raises(DamagedFileError, match="config.json is damaged"):
+        read_package(folder)
+
+
+def test_only_weights_of_a_folder_are_read_and_several_are_named(package, tmp_path):
+    save_package(package, tmp_path / "net.ckpt")
+    (tmp_path / "README.md").write_text("My network")
+    assert_same(package, read_package(tmp_path))
+    (tmp_path / "z.th").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="several files of weights: net.ckpt, z.th. Name"):
+        read_package(tmp_path)

@@ -1,30 +1,19 @@
 """What is written to share a model: asteroid's publish_dir and a Hugging Face repository."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from asteroid.models import BaseModel
 from asteroid.models.publisher import make_license_notice, make_metadata_from_model
+from huggingface_hub import EvalResult, ModelCard, PyTorchModelHubMixin
 
+from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.weights import CheckpointError, load_package, publish
-from asteroid_xscheme.weights.publishing import repository_name
-
-
-@pytest.fixture
-def trained(package):
-    """A package that says what it was trained on."""
-    licence = {
-        "title": "MUSDB18",
-        "title_link": "https://a",
-        "author": "F.-R. Stöter",
-        "author_link": "https://b",
-        "license": "educational purposes only",
-        "license_link": "https://c",
-        "non_commercial": True,
-    }
-    return {**package, "dataset": "MUSDB18", "task": "music_separation", "licenses": [licence]}
+from asteroid_xscheme.weights.card import repository_name
 
 
 def publish_in(exp_dir, package, **options):
@@ -50,6 +39,60 @@ def test_folder_holds_what_asteroid_and_hugging_face_read(trained, tmp_path):
         assert shared["infos"]["final_metrics"] == {"sdr_bass": 5.4, "sdr_vocals": 6.6}
         assert shared["infos"]["recipe_name"] == "musdb18/X-UMX"
     assert load_package(folder)["dataset"] == "MUSDB18"
+
+
+def test_mixin_of_the_hub_and_asteroid_load_the_folder_to_the_same_outputs(
+    model_package, trained, tmp_path
+):
+    class Hub(PyTorchModelHubMixin, XUMX):
+        """A user's: what the mixin loads."""
+
+    class Ours(XUMX, PyTorchModelHubMixin):
+        """A user's: what we load, and the mixin saves and pushes."""
+
+    folder = publish_in(tmp_path, {**trained, **model_package})
+    original, of_mixin = XUMX.from_pretrained(model_package), Hub.from_pretrained(folder)
+    of_asteroid = BaseModel.from_pretrained(str(folder / "pytorch_model.bin"))
+    wav = torch.randn(1, 2, 500, generator=torch.Generator().manual_seed(0))
+    expected = original.eval().forward_wav(wav)
+    ours = Ours.from_pretrained(folder)
+    assert type(ours) is Ours
+    for model in (of_mixin, of_asteroid.eval(), ours.eval()):
+        assert torch.equal(model.forward_wav(wav), expected)
+    assert of_mixin.sources == ["a", "b"] and of_mixin.get_model_args() == original.get_model_args()
+
+
+def test_what_the_mixin_saves_comes_back_by_the_mixin(model_package, tmp_path):
+    class Hub(PyTorchModelHubMixin, XUMX):
+        """A user's."""
+
+    model = Hub(**model_package["model_args"])
+    model.load_state_dict(model_package["state_dict"])
+    model.save_pretrained(tmp_path)
+    again = Hub.from_pretrained(tmp_path).state_dict()
+    assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "model_name": "XUMX"}))
+    ours = XUMX.from_pretrained(tmp_path).state_dict()
+    assert all(torch.equal(ours[name], value) for name, value in again.items())
+
+
+def test_card_is_what_the_hub_reads(trained, tmp_path):
+    data = {"dataset_type": "musdb18", "dataset_name": "musdb18", "dataset_split": "test"}
+    result = EvalResult("audio-to-audio", **data, metric_type="sdr", metric_value=5.4)
+    parsed = ModelCard.load(publish_in(tmp_path, trained, results=[result]) / "README.md").data
+    assert (parsed.library_name, parsed.pipeline_tag) == ("asteroid", "audio-to-audio")
+    assert parsed.license == "cc-by-nc-sa-4.0" and "music-source-separation" in parsed.tags
+    assert parsed.eval_results == [result]
+    assert parsed.model_name == repository_name(trained)
+    assert "on the test tracks of musdb18" in card(tmp_path / "publish_dir")
+
+
+def test_card_without_scores_has_no_model_index(trained, tmp_path):
+    folder = publish(trained, {}, {}, tmp_path, repository="me/mine")
+    assert ModelCard.load(folder / "README.md").data.eval_results is None
+    assert "These weights were not scored." in card(folder)
+    assert 'from_pretrained("me/mine")' in card(folder) and "trained by me using" in card(folder)
 
 
 def test_publishing_does_not_change_the_package(trained, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from huggingface_hub import ModelCard
 from museval import EvalStore, MethodStore
 
 from asteroid_xscheme.models import XUMX
@@ -120,6 +121,16 @@ def test_musdb_and_museval_read_the_estimates_and_score_the_same(out, data, tmp_
     expected, found = (s.agg_frames_tracks_scores().unstack()["SDR"] for s in (one, other))
     for source in SOURCES:
         assert found[source] == pytest.approx(expected[source], abs=2e-3)
+
+
+def test_scores_are_published_with_the_weights_that_they_are_of(out, weights, tmp_path):
+    scores = ["--scores", out / "records" / "tiny" / "record.json", "--dataset", "folder"]
+    assert main([*map(str, ["publish", weights, *scores, "-o", tmp_path])]) == 0
+    results = ModelCard.load(tmp_path / "publish_dir" / "README.md").data.eval_results
+    published = {each.metric_name: each.metric_value for each in results}
+    for row in (row for row in rows(out) if row["system"] == "tiny"):  # of the only song
+        name, usdr = f"uSDR of {row['source']} in dB", float(row["uSDR"])
+        assert published[name] == pytest.approx(usdr, abs=1e-3)
 
 
 def test_a_second_time_nothing_is_scored_again_and_a_changed_estimate_is(

@@ -5,7 +5,7 @@ SDR of BSSEval v4 in dB, median over frames of 1 s, then over the 50 test songs.
 """
 
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import List, Mapping, Tuple
 
 _SOURCES = ("vocals", "drums", "bass", "other")
 _TRACKS = 50  # of the test set
@@ -13,7 +13,11 @@ _TRACKS = 50  # of the test set
 
 @dataclass(frozen=True)
 class Published:
-    """A published system; `weights` is the name of its weights, where they can be had here."""
+    """A published system.
+
+    `weights` is the name of its weights, where they can be had here; `filter` is the Wiener filter
+    that its estimates went through.
+    """
 
     name: str
     vocals: float
@@ -24,6 +28,7 @@ class Published:
     tested_on: str
     stated_in: str
     weights: str = ""
+    filter: str = "em, iterations: 1"
 
     def sdr(self, source: str) -> float:
         """Its SDR of a source in dB, NaN for a source that it was not published for."""
@@ -50,18 +55,29 @@ PUBLISHED: Tuple[Published, ...] = (
     Published("X-UMX, HQ", 6.54, 6.44, 5.54, 4.46, _HQ, _HQ, "Danna-Sep paper", "xumxhq"),
     Published("X-UMXL", 7.57, 7.39, 6.28, 4.83, "more data", _MUSDB, "Asteroid README", "xumxl"),
     Published("D3Net", 7.24, 7.01, 5.25, 4.53, _MUSDB, _MUSDB, "D3Net paper"),
-    Published("D3Net, NNabla", 7.14, 6.85, 5.32, 4.82, _MUSDB, _MUSDB, "D3Net README", "d3net"),
+    Published(
+        "D3Net, NNabla",
+        7.14,
+        6.85,
+        5.32,
+        4.82,
+        _MUSDB,
+        _MUSDB,
+        "D3Net README",
+        "d3net",
+        "one_pass",
+    ),
     Published("Conv-TasNet, 3 seeds", 6.43, 6.02, 6.20, 4.27, _MUSDB, _MUSDB, "Demucs v2 scores"),
     Published("Demucs v2, 3 seeds", 6.84, 6.86, 7.01, 4.42, _MUSDB, _MUSDB, "Demucs v2 paper"),
     Published("HT Demucs", 7.93, 7.94, 8.48, 5.72, _HQ, _HQ, "HT Demucs paper, table 1"),
 )
 
 
-def published_beside(names: Sequence[str], dataset: str, n_tracks: int) -> List[Published]:
-    """Published scores of systems, where the test songs are the same.
+def published_beside(filters: Mapping[str, str], dataset: str, n_tracks: int) -> List[Published]:
+    """Published scores of systems, where the test songs and the filter are the same.
 
     Args:
-        names: Of systems, as X-UMX, or of weights, as xumx.
+        filters: By name of a system (X-UMX) or of weights (xumx), how its estimates were filtered.
         dataset: What was scored: musdb18 or musdb18hq; others have no published scores.
         n_tracks: How many tracks of its test set.
     """
@@ -70,5 +86,5 @@ def published_beside(names: Sequence[str], dataset: str, n_tracks: int) -> List[
         for system in PUBLISHED
         if n_tracks == _TRACKS
         and system.tested_on == _OFFICIAL.get(dataset)
-        and {system.name, system.weights} & set(names)
+        and system.filter in (filters.get(system.name), filters.get(system.weights))
     ]

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from ...separation import Separator
 from ..data import Track
 from .estimates import audio_files, estimate_folder, find_estimates
 from .published import published_beside
 from .record import Files, subset_record, write_record
-from .run import Separate, evaluate_baselines, evaluate_estimates, evaluate_separation
+from .run import evaluate_baselines, evaluate_estimates, evaluate_separation
 from .scores import TrackScores
 from .scoring import Scoring
 from .table import results_text, write_csv
@@ -29,6 +30,7 @@ class System:
         record: File that receives its record, for reports.
         conditions: What its scores depend on beside it, in words.
         made_of: The same for `identity.compare`.
+        filter: How its estimates were filtered, as `Published.filter`; empty where nobody knows.
     """
 
     name: str
@@ -37,6 +39,7 @@ class System:
     record: Path
     conditions: str
     made_of: Mapping[str, Any]
+    filter: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Evaluation:
 
 def model_system(
     name: str,
-    separate: Separate,
+    separator: Separator,
     made_of: Mapping[str, Any],
     scoring: Scoring,
     places: Tuple[Path, Path, Path],
@@ -77,7 +80,7 @@ def model_system(
 
     Args:
         name: See `System`.
-        separate: The separator.
+        separator: The separator of the model.
         made_of: The model's hash and the options of separation.
         scoring: How to score.
         places: Folders of scores and of estimates, and the file of the record.
@@ -92,7 +95,7 @@ def model_system(
 
     score = partial(
         evaluate_separation,
-        separate,
+        separator.separate,
         folder=scores,
         estimates=estimates,
         scoring=scoring,
@@ -100,7 +103,16 @@ def model_system(
         made_of=made_of,
     )
     everything = {**made_of, "scoring": scoring.record()}
-    return System(name, score, files, record, conditions, everything)
+    return System(name, score, files, record, conditions, everything, _filter(separator))
+
+
+def _filter(separator: Separator) -> str:
+    """How a separator filters, in the words of `Published.filter`."""
+    options, plain = separator.options, separator.options.method == "em"
+    words = [f"em, iterations: {options.iterations}" if plain else options.method]
+    words += ["softmask"] if plain and options.softmask else []
+    words += ["flipped channels"] if separator.estimation.flip_channels else []
+    return ", ".join(words)
 
 
 def estimates_system(
@@ -138,14 +150,14 @@ def evaluate(systems: Iterable[System], data: TestData, scoring: Scoring, out: P
         for subset, tracks in data.subsets.items():
             scores[subset] = evaluate_baselines(tracks, data.train_tracks, data.baselines, scoring)
     baselines = {subset: dict(of) for subset, of in scores.items()}
-    names = []
+    filters: Dict[str, str] = {}
     for system in systems:
-        names.append(system.name)
+        filters[system.name] = system.filter
         for subset, tracks in data.subsets.items():
             scores[subset][system.name] = system.score(tracks)
         own = {s: {**baselines[s], system.name: of[system.name]} for s, of in scores.items()}
         _write_record(system, data, own)
-    text = "\n\n".join(_text(data, subset, of, names) for subset, of in scores.items())
+    text = "\n\n".join(_text(data, subset, of, filters) for subset, of in scores.items())
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.md").write_text(text + "\n", encoding="utf-8")
     write_csv(next(iter(scores.values())), out / "all_metrics.csv")
@@ -153,12 +165,15 @@ def evaluate(systems: Iterable[System], data: TestData, scoring: Scoring, out: P
 
 
 def _text(
-    data: TestData, subset: str, scores: Mapping[str, List[TrackScores]], names: Sequence[str]
+    data: TestData,
+    subset: str,
+    scores: Mapping[str, List[TrackScores]],
+    filters: Mapping[str, str],
 ) -> str:
     tracks = data.subsets[subset]
     is_official = subset == "test" and all(track.sample_rate == 44100 for track in tracks)
-    published = published_beside(names, data.name, len(tracks)) if is_official else ()
-    return results_text(f"{subset} tracks of {data.name}", scores, names, published)
+    published = published_beside(filters, data.name, len(tracks)) if is_official else ()
+    return results_text(f"{subset} tracks of {data.name}", scores, list(filters), published)
 
 
 def _write_record(

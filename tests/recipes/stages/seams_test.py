@@ -219,11 +219,11 @@ def test_published_options_are_those_that_were_scored(make_run):
 
 def test_scores_of_another_model_are_not_published(make_run):
     run = make_run()
-    assert "evaluate the run first" in run.fails(3)
+    assert "record.json. Evaluate the run (./run.sh --stage 2" in run.fails(3)
     run.stage(2)
     run.train(seed=1)
     message = run.fails(3)
-    assert "are of another model (model changed): evaluate it again" in message
+    assert "are of another model (model changed). Evaluate the run" in message
     assert not (run.folder / "publish_dir").exists()
     run.stage(2)
     run.stage(3)
