@@ -101,9 +101,13 @@ class BridgedNetworks(nn.Module):
         return arrived
 
 
-@torch.compiler.assume_constant_result  # so that torch.compile calls it, and stops
 def _refuse_graph() -> None:
     raise BridgingError(_NO_GRAPH)
+
+
+# torch.compile calls such a function, and so stops. torch.compiler.assume_constant_result sets the
+# same mark, but loads the compiler: seconds, for all who import this package and compile nothing.
+setattr(_refuse_graph, "_dynamo_marked_constant", True)
 
 
 def _forget_points(networks: nn.Module) -> None:
