@@ -227,14 +227,6 @@ def test_the_gain_that_keeps_stems_from_clipping_is_said(run, tmp_path):
     assert "a.wav: all stems are" in lines[0] and "dB softer" in lines[0]
 
 
-def test_more_jobs_than_cores_are_as_many_as_cores(run, tmp_path):
-    threads = torch.get_num_threads()
-    status, lines = run(song(tmp_path / "a.wav"), "-j", 10**9)
-    assert torch.get_num_threads() <= os.cpu_count()
-    torch.set_num_threads(threads)
-    assert status == 0 and f"here are {os.cpu_count()} cores" in lines[0]
-
-
 def test_estimates_that_are_no_numbers_leave_no_stem(run, tmp_path, monkeypatch):
     def broken(self, song):
         yield torch.full((2, 2, 10), float("nan"))

@@ -5,7 +5,9 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ import xscheme
 from asteroid_xscheme.audio import read_audio, write_audio
 from asteroid_xscheme.weights import save_package
 from asteroid_xscheme.models import XUMX
+from asteroid_xscheme.separation.stem_files import StemFiles
 
 SOURCES = ["drums", "vocals"]
 
@@ -65,16 +68,17 @@ def test_stems_of_a_song_have_its_length_and_sum_to_it(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "option, name, subtype",
+    "options, name, subtype",
     [
-        ("--int24", "drums.wav", "PCM_24"),
-        ("--float32", "drums.wav", "FLOAT"),
-        ("--flac", "drums.flac", "PCM_16"),
-        ("--mp3", "drums.mp3", "MPEG_LAYER_III"),
+        (["--int24"], "drums.wav", "PCM_24"),
+        (["--float32"], "drums.wav", "FLOAT"),
+        (["--flac"], "drums.flac", "PCM_16"),
+        (["--flac", "--int24"], "drums.flac", "PCM_24"),
+        (["--mp3"], "drums.mp3", "MPEG_LAYER_III"),
     ],
 )
-def test_formats(run, tmp_path, option, name, subtype):
-    assert run(song(tmp_path / "a.wav"), option) == (0, [])
+def test_formats(run, tmp_path, options, name, subtype):
+    assert run(song(tmp_path / "a.wav"), *options) == (0, [])
     path = tmp_path / "out" / "tiny" / "a" / name
     assert soundfile.info(path).subtype == subtype
     assert read_audio(path)[0].shape == (2, 8000)
@@ -87,16 +91,14 @@ def test_formats(run, tmp_path, option, name, subtype):
         ["--niter", "2", "--softmask", "--wiener-win-len", "0"],
         ["--wiener", "one_pass", "--flip-channels"],
         ["--segment", "0.5", "--overlap", "0.3", "--batch-size", "2"],
-        ["--shifts", "2", "--normalize", "-j", "1"],
+        ["--shifts", "2", "--normalize", "--threads", "1"],
         ["--precision", "bf16"],
         ["--clip-mode", "clamp"],
     ],
 )
-def test_ways_of_separating(run, tmp_path, options):
-    threads = torch.get_num_threads()
+def test_ways_of_separating(run, tmp_path, threads, options):
     assert run(song(tmp_path / "a.wav"), *options) == (0, [])
     assert stems(tmp_path, "a")["drums.wav"].shape == (2, 8000)
-    torch.set_num_threads(threads)
 
 
 def test_two_stems_and_residual(run, tmp_path):
@@ -157,6 +159,49 @@ def test_unfinished_songs_are_finished_by_skip_existing(run, tmp_path):
     (tmp_path / "out" / "tiny" / "a" / "drums.wav").unlink()
     assert run(path, "--skip-existing") == (0, [])
     assert sorted(stems(tmp_path, "a")) == ["drums.wav", "vocals.wav"]
+
+
+@pytest.fixture
+def threads():
+    """The number of torch's threads is as before after a test that changes it."""
+    before = torch.get_num_threads()
+    yield before
+    torch.set_num_threads(before)
+
+
+def test_songs_at_a_time_have_the_bits_and_the_order_of_songs_one_by_one(run, tmp_path, threads):
+    for k in range(5):
+        song(tmp_path / "in" / f"{k}.wav", 3000 + k)
+    (tmp_path / "in" / "3.wav").write_text("no song")
+    found = []
+    for jobs in ("1", "2", "1000"):
+        options = "-j", jobs, "--threads", "1", "--overwrite", "--json", tmp_path / "s.json"
+        assert run(tmp_path / "in", *options)[0] == 1
+        results = json.loads((tmp_path / "s.json").read_text())["songs"]
+        assert [Path(result["input"]).stem for result in results] == list("01234")
+        files = sorted((tmp_path / "out").rglob("*.wav"))
+        found.append([(path, path.read_bytes()) for path in files])
+    assert len(found[0]) == 8
+    assert found[0] == found[1] == found[2]
+
+
+def test_threads_are_bounded_by_the_cores(run, tmp_path, threads, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    songs = [song(tmp_path / f"{k}.wav", 500) for k in range(9)]
+    seen, write = [], StemFiles.write
+
+    def look(self, stems):
+        active = [thread.name for thread in threading.enumerate()]
+        seen.append((sum(name.startswith("song") for name in active), torch.get_num_threads()))
+        write(self, stems)
+
+    monkeypatch.setattr(StemFiles, "write", look)
+    for options in (["-j", "1000"], ["-j", "1000", "--threads", "2"], ["--threads", "1000"]):
+        status, lines = run(*songs, "--overwrite", *options)
+        assert (status, len(lines)) == (0, 1)
+        assert "here are 6 cores: songs at a time" in lines[0]
+    assert all(max(n_songs, 1) * n_threads <= 6 for n_songs, n_threads in seen)
+    assert {n_threads for _, n_threads in seen} == {1, 2, 6}
 
 
 def test_shards_share_the_songs(run, tmp_path):
@@ -289,7 +334,11 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
         (["--overlap", "0.9"], "an overlap of 0 to 0.5"),
         (["--shard", "3/2"], "Expected a shard I/N"),
         (["-j", "0"], "1 job or more"),
+        (["--threads", "0"], "1 thread or more"),
         (["--filename", "{track}"], "stems share a file"),
+        (["--flac", "--float32"], "--flac and --float32: FLAC holds integers"),
+        (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no bits per sample"),
+        (["--mp3-bitrate", "128"], "--mp3-bitrate: only an MP3 has one"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(run, tmp_path, options, message):
@@ -335,13 +384,15 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path, request):
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_leaves_no_stem(run, tmp_path, monkeypatch):
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_leaves_no_stem(run, tmp_path, monkeypatch, threads, jobs):
     def interrupted(self, stems):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("asteroid_xscheme.separation.stem_files.StemFiles.write", interrupted)
-    assert run(song(tmp_path / "a.wav")) == (130, ["xscheme: stopped"])
-    assert not (tmp_path / "out").exists()
+    songs = [song(tmp_path / f"{k}.wav") for k in range(3)]
+    assert run(*songs, "-j", jobs) == (130, ["xscheme: stopped"])
+    assert not any(path.is_file() for path in (tmp_path / "out").rglob("*"))
 
 
 def test_a_kill_leaves_no_stem(model, tmp_path):
