@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from . import ablate, convert, data, evaluate, export, models, points, report, separate
+from . import ablate, convert, data, env, evaluate, export, models, points, report, separate
 from .messages import message_of, printable
 
 #: libraries read these when they start, here or in child processes; see docs/choices.md
@@ -49,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Separate music into its sources with bridged networks (X-UMX, X-D3Net, "
         "X-Conv-TasNet), and evaluate and compare such models.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {env.own_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (separate, evaluate, models, convert, export, data, ablate, points, report):
+    for module in (separate, evaluate, models, convert, export, data, ablate, points, report, env):
         module.add_arguments(commands)
     return parser

@@ -199,7 +199,7 @@ def test_threads_are_bounded_by_the_cores(run, tmp_path, threads, monkeypatch):
     for options in (["-j", "1000"], ["-j", "1000", "--threads", "2"], ["--threads", "1000"]):
         status, lines = run(*songs, "--overwrite", *options)
         assert (status, len(lines)) == (0, 1)
-        assert "here are 6 cores: songs at a time" in lines[0]
+        assert "this machine has 6 cores: songs at a time" in lines[0]
     assert all(max(n_songs, 1) * n_threads <= 6 for n_songs, n_threads in seen)
     assert {n_threads for _, n_threads in seen} == {1, 2, 6}
 
@@ -333,11 +333,11 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
         (["--targets", "guitar"], "no source ['guitar']"),
         (["--overlap", "0.9"], "an overlap of 0 to 0.5"),
         (["--shard", "3/2"], "Expected a shard I/N"),
-        (["-j", "0"], "1 job or more"),
-        (["--threads", "0"], "1 thread or more"),
+        (["-j", "0"], "--jobs: expected 1 or more"),
+        (["--threads", "0"], "--threads: expected 1 or more"),
         (["--filename", "{track}"], "stems share a file"),
-        (["--flac", "--float32"], "--flac and --float32: FLAC holds integers"),
-        (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no bits per sample"),
+        (["--flac", "--float32"], "--flac and --float32: FLAC stores integers"),
+        (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no fixed"),
         (["--mp3-bitrate", "128"], "--mp3-bitrate: only an MP3 has one"),
     ],
 )
