@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, List, Sequence, Union
 
 import av
+import numpy as np
 import torch
 
 from .errors import AudioError
@@ -72,7 +73,7 @@ class StemMp4Writer:
         """Append the song and its stems, (1 + stem, C, T)."""
         streams = streams.expand(-1, 2, -1)
         for stream, waveform in zip(self._streams, streams):
-            planes = quantise(waveform.cpu().numpy(), "PCM_16")
+            planes = np.ascontiguousarray(quantise(waveform.cpu().numpy(), "PCM_16"))
             frame = av.AudioFrame.from_ndarray(planes, format="s16p", layout="stereo")
             frame.sample_rate = stream.rate
             frame.time_base, frame.pts = Fraction(1, stream.rate), self._n_samples

@@ -67,7 +67,7 @@ def made(tmp_path):
         (["--wiener-win-len", "-5"], "--wiener-win-len: expected a Wiener window"),
         (["--batch-size", str(10**30)], "--batch-size: expected"),
         (["--shifts", str(10**9)], "--shifts: expected 1 shift or more, at most"),
-        (["-j", "0"], "--jobs: expected 1 job or more"),
+        (["-j", "0"], "--jobs: expected 1 or more"),
         (["-d", "meta"], "no device 'meta'"),
         (["-d", "hpu"], "no device 'hpu'"),
         (["--filename", "{stem.x}"], "Cannot use the filename '{stem.x}'"),

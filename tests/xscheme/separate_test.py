@@ -15,7 +15,14 @@ import soundfile
 import torch
 
 import xscheme
-from asteroid_xscheme.audio import read_audio, write_audio
+from asteroid_xscheme.audio import (
+    AudioError,
+    AudioWriter,
+    Tags,
+    read_audio,
+    read_tags,
+    write_audio,
+)
 from asteroid_xscheme.weights import save_package
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.separation.stem_files import StemFiles
@@ -39,7 +46,7 @@ def run(model, tmp_path, capsys):
 
     def call(*arguments):
         options = ["-n", str(model), "-o", str(tmp_path / "out"), "-d", "cpu", "-q"]
-        status = xscheme.main(["separate", *map(str, arguments), *options])
+        status = xscheme.main(["separate", *options, *map(str, arguments)])
         return status, capsys.readouterr().err.splitlines()
 
     return call
@@ -338,6 +345,8 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
         (["--filename", "{track}"], "stems share a file"),
         (["--flac", "--float32"], "--flac and --float32: FLAC stores integers"),
         (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no fixed"),
+        (["--stem", "--int24"], "--stem and --int24: a .stem.mp4 stores 16 bits"),
+        (["--stem", "--two-stems", "vocals"], "--stem and --two-stems: a .stem.mp4 contains"),
         (["--mp3-bitrate", "128"], "--mp3-bitrate: only an MP3 has one"),
     ],
 )
@@ -412,17 +421,103 @@ def test_a_kill_leaves_no_stem(model, tmp_path):
     assert not out.exists()
 
 
-def test_help_imports_nothing_heavy():
-    program = """
+def test_nothing_heavy_is_imported_that_is_not_used(model, tmp_path):
+    unused = """
+        torch._dynamo torch._inductor torch.onnx sympy pytorch_lightning torchmetrics matplotlib
+        pandas tensorboard musdb museval stempeg IPython h5py onnx safetensors demo_songs
+        asteroid_xscheme.recipes
+    """.split()
+    program = f"""
 import sys, xscheme
 try:
     xscheme.main(["separate", "--help"])
 except SystemExit:
-    assert not {"torch", "numpy", "asteroid_xscheme"} & set(sys.modules)
+    assert not {{"torch", "numpy", "asteroid_xscheme"}} & set(sys.modules)
+status = xscheme.main(["separate", *sys.argv[1:]])
+sys.exit(status or ", ".join(set({unused}) & set(sys.modules)) or 0)
 """
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    options = ["-n", str(model), "-o", str(tmp_path / "out"), "-d", "cpu", "-q"]
+    process = subprocess.run(
+        [sys.executable, "-c", program, str(song(tmp_path / "a.wav")), *options],
+        capture_output=True,
+        text=True,
+    )
     assert process.returncode == 0, process.stderr
     assert "--two-stems" in process.stdout
+
+
+TAGS = Tags({"title": "Grüße", "artist": "Ärtist"})
+
+
+@pytest.mark.parametrize("option, suffix", [("-q", "wav"), ("--flac", "flac"), ("--mp3", "mp3")])
+def test_stems_have_the_tags_of_their_song(run, tmp_path, option, suffix):
+    with AudioWriter(tmp_path / "a.mp3", 8000, 2, tags=TAGS) as writer:
+        writer.write(noise())
+    assert run(tmp_path / "a.mp3", option) == (0, [])
+    for stem in SOURCES:
+        found = read_tags(tmp_path / "out" / "tiny" / "a" / f"{stem}.{suffix}").fields
+        assert found == {"title": f"Grüße ({stem})", "artist": "Ärtist"}
+
+
+def test_a_song_whose_tags_cannot_be_read_is_separated_with_a_note(run, tmp_path, monkeypatch):
+    def broken(path):
+        raise AudioError(f"{path}: its tags cannot be read (damaged).")
+
+    monkeypatch.setattr("xscheme.batch.read_tags", broken)
+    path = song(tmp_path / "a.wav")
+    assert run(path) == (0, [f"{path}: its tags cannot be read (damaged)."])
+    assert sorted(stems(tmp_path, "a")) == ["drums.wav", "vocals.wav"]
+
+
+@pytest.fixture(scope="module")
+def four_sources(tmp_path_factory):
+    sizes = dict(window_length=256, in_chan=256, n_hop=64, hidden_size=8, nb_layers=1)
+    network = XUMX(["bass", "drums", "other", "vocals"], sample_rate=8000, **sizes)
+    return save_package(network.serialize(), tmp_path_factory.mktemp("model") / "four.pth")
+
+
+@pytest.mark.parametrize("n_channels, scale, mode", [(2, 0.1, "rescale"), (1, 1.0, "none")])
+def test_a_stem_mp4_is_the_song_and_its_stems_in_step(
+    four_sources, run, tmp_path, n_channels, scale, mode
+):
+    with AudioWriter(tmp_path / "a.wav", 8000, n_channels, "FLOAT", tags=TAGS) as writer:
+        writer.write(noise(9001, n_channels, scale).clamp(-0.9, 0.9))
+    assert run(tmp_path / "a.wav", "-n", four_sources, "--stem", "--clip-mode", mode) == (0, [])
+    path = tmp_path / "out" / "four" / "a.stem.mp4"
+    streams = torch.stack([read_audio(path, stream=k)[0] for k in range(5)])
+    assert streams.shape == (5, 2, 9001)
+    if mode == "rescale":
+        assert torch.allclose(streams[1:].sum(0), streams[0], atol=3 * 2**-15)
+    mixture = read_audio(tmp_path / "a.wav")[0].expand(2, -1)
+    assert torch.allclose(streams[0], mixture, atol=2**-16)
+    assert read_tags(path).fields == TAGS.fields
+    content = path.read_bytes()
+    moov = content[content.index(b"moov") :]
+    assert moov.count(b"stem{") == 1 and moov.index(b"udta") < moov.index(b"stem{")
+    manifest = json.loads(moov[moov.index(b"stem{") + 4 :])  # the last box of the file
+    assert [stem["name"] for stem in manifest["stems"]] == ["drums", "bass", "other", "vocals"]
+
+
+@pytest.mark.slow
+def test_stempeg_reads_a_stem_mp4(four_sources, run, tmp_path):
+    stempeg = pytest.importorskip("stempeg")
+    path = song(tmp_path / "a.wav", 44100, rate=44100)
+    assert run(path, "-n", four_sources, "--stem") == (0, [])
+    audio, rate = stempeg.read_stems(str(tmp_path / "out" / "four" / "a.stem.mp4"))
+    assert (audio.shape, rate) == ((5, 44100, 2), 44100)
+    assert np.abs(audio[0] - read_audio(path)[0].numpy().T).max() <= 2**-15
+
+
+def test_a_stem_mp4_that_cannot_be_is_refused(four_sources, run, tmp_path):
+    status, lines = run(song(tmp_path / "a.wav"), "--stem")
+    assert status == 1 and "a .stem.mp4 has 4 stems, the model 2 sources" in lines[0]
+    path = song(tmp_path / "b.wav", 100, 3)
+    status, lines = run(path, "-n", four_sources, "--stem")
+    assert (status, len(lines)) == (1, 1)
+    assert "a .stem.mp4 is stereo, the song has 3 channels" in lines[0]
+    status, lines = run(path, "-n", four_sources, "--stem", "--filename", "{stem}.{ext}")
+    assert status == 1 and "one file holds all, leave {stem} out" in lines[0]
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_command_is_required(capsys):
