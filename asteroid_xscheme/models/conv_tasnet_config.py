@@ -40,7 +40,9 @@ class ConvTasNetConfig:
 
     n_filters: int = _argument(256, "number of filters of the encoder (N)")
     kernel_size: int = _argument(20, "length of these filters in samples (L)")
-    stride: Optional[int] = _argument(None, "hop of these filters in samples (none: half their length)")
+    stride: Optional[int] = _argument(
+        None, "hop of these filters in samples (none: half their length)"
+    )
     bn_chan: int = _argument(256, "channels of the bottleneck (B)")
     hid_chan: int = _argument(512, "channels inside a block (H)")
     skip_chan: int = _argument(0, "channels of the skip connections (Sc); 0: no skip connections")
