@@ -3,18 +3,27 @@
 import math
 import time
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List
+from threading import Event
+from typing import Any, Dict, Generator, Iterator, List, Sequence, Tuple
 
 import torch
 from tqdm import tqdm
 
-from asteroid_xscheme.audio import falls_short
+from asteroid_xscheme.audio import AudioError, Tags, falls_short, read_tags
 from asteroid_xscheme.models import BridgedModel
 from asteroid_xscheme.separation import Separator, Song, song_of_file
 from asteroid_xscheme.separation.stem_files import StemFiles, StemFormat
-from asteroid_xscheme.separation.stems import Stem, choose_stems, mix_stems, stem_paths
+from asteroid_xscheme.separation.stems import (
+    Stem,
+    choose_stem_mp4,
+    choose_stems,
+    mix_stems,
+    stem_path,
+    stem_paths,
+)
+from .at_once import in_order
 from .messages import message_of, printable
 from .songs import Job
 
@@ -28,26 +37,32 @@ class Batch:
         stems: The stems to write for each song.
         form: The file format of the stems.
         arguments: All options of the command line.
+        n_at_once: Number of songs to separate at a time.
+        stop: Set to abandon the songs that are being separated.
     """
 
     separator: Separator
     stems: List[Stem]
     form: StemFormat
     arguments: Namespace
+    n_at_once: int = 1
+    stop: Event = field(default_factory=Event)
 
     @classmethod
-    def of(cls, arguments: Namespace) -> "Batch":
+    def of(cls, arguments: Namespace, n_at_once: int = 1) -> "Batch":
         """Load the model and choose the stems.
 
         Raises:
             CheckpointError: If the weights do not exist or cannot be loaded.
             SeparationError: If the model lacks a source, or two stems would get the same file.
         """
-        separator = _separator(arguments)
-        wanted = arguments.targets, arguments.two_stems, arguments.residual
-        batch = cls(
-            separator, choose_stems(separator.sources, *wanted), _format(arguments), arguments
-        )
+        separator = _separator(arguments, n_at_once)
+        if arguments.stem:
+            stems = choose_stem_mp4(separator.sources)
+        else:
+            wanted = arguments.targets, arguments.two_stems, arguments.residual
+            stems = choose_stems(separator.sources, *wanted)
+        batch = cls(separator, stems, _format(arguments, stems), arguments, n_at_once)
         batch.stem_paths("track", ".wav")  # fail now if this would fail for every song
         return batch
 
@@ -55,7 +70,15 @@ class Batch:
         """The file of each stem of a track."""
         folder = Path(self.arguments.out) / model_folder(self.arguments.name)
         pattern, ext = self.arguments.filename, self.form.suffix[1:]
+        if self.arguments.stem:
+            pattern = pattern or "{track}.{ext}"
+            return {"stem": stem_path(pattern, folder, track, suffix[1:], ext)}
+        pattern = pattern or "{track}/{stem}.{ext}"
         return stem_paths(pattern, folder, track, suffix[1:], self.stems, ext)
+
+    def run_all(self, jobs: Sequence[Job]) -> Generator[dict, None, None]:
+        """The summary entry of each song, in the order of the jobs."""
+        return in_order(self.run, jobs, self.n_at_once, self.stop)
 
     def run(self, job: Job) -> dict:
         """Separate a song, unless it can be skipped; return its entry in the summary."""
@@ -79,7 +102,8 @@ class Batch:
         """Separate a song; return its length, time, gain, and any warning or note."""
         begin = time.perf_counter()
         song = song_of_file(job.path, self.arguments.start, self.arguments.duration)
-        with StemFiles(list(job.stems.values()), song, self.form) as files:
+        tags, notes = self._tags_of(job)
+        with StemFiles(list(job.stems.values()), song, self.form, tags) as files:
             n_samples = self._write(song, files)
         result: Dict[str, Any] = {
             "seconds": n_samples / song.sample_rate,
@@ -92,8 +116,20 @@ class Batch:
         elif song.is_cut:
             result["warning"] = f"is truncated: it ends after {result['seconds']:.1f} s"
         if files.gain < 1:
-            result["note"] = _note_of(files.gain)
-        return result
+            notes.append(_note_of(files.gain))
+        return {**result, "note": "; ".join(notes)} if notes else result
+
+    def _tags_of(self, job: Job) -> Tuple[List[Tags], List[str]]:
+        """The tags of each output file of a song, and notes about them."""
+        try:
+            tags = read_tags(job.path)
+        except AudioError as error:
+            return [Tags() for _ in job.stems], [str(error).removeprefix(f"{job.path}: ")]
+        notes = [tags.note] if tags.note else []
+        if self.arguments.stem:
+            return [tags], notes
+        track = job.path.name.removesuffix(job.path.suffix)
+        return [tags.of_stem(stem, track) for stem in job.stems], notes
 
     def _write(self, song: Song, files: StemFiles) -> int:
         """Write the stems of a song; return the number of samples."""
@@ -107,13 +143,19 @@ class Batch:
         )
         with bar:
             for block in mix_stems(self.separator.stream(song), self.stems, song):
+                if self.stop.is_set():
+                    raise _Stopped
                 files.write(block)
                 n_samples += block.shape[-1]
                 bar.update(block.shape[-1] / song.sample_rate)
         return n_samples
 
 
-def _separator(arguments: Namespace) -> Separator:
+class _Stopped(Exception):
+    """The run was stopped while this song was being separated."""
+
+
+def _separator(arguments: Namespace, n_at_once: int) -> Separator:
     return Separator(
         BridgedModel.from_pretrained(arguments.name, offline=arguments.offline),
         arguments.device,
@@ -128,10 +170,14 @@ def _separator(arguments: Namespace) -> Separator:
         normalize=arguments.normalize,
         precision=arguments.precision,
         batch_size=arguments.batch_size,
+        songs_at_once=n_at_once,
     )
 
 
-def _format(arguments: Namespace) -> StemFormat:
+def _format(arguments: Namespace, stems: Sequence[Stem]) -> StemFormat:
+    if arguments.stem:
+        names = tuple(stem.name for stem in stems[1:])
+        return StemFormat(".stem.mp4", clip_mode=arguments.clip_mode, names=names)
     suffix = ".mp3" if arguments.mp3 else ".flac" if arguments.flac else ".wav"
     subtype = "FLOAT" if arguments.float32 else "PCM_24" if arguments.int24 else "PCM_16"
     bitrate = arguments.mp3_bitrate if arguments.mp3 else None

@@ -8,7 +8,19 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from . import ablate, convert, data, evaluate, export, models, points, publish, report, separate
+from . import (
+    ablate,
+    convert,
+    data,
+    env,
+    evaluate,
+    export,
+    models,
+    points,
+    publish,
+    report,
+    separate,
+)
 from .messages import message_of, printable
 
 #: libraries read these when they start, here or in child processes; see docs/choices.md
@@ -49,8 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Separate music into its sources with bridged networks (X-UMX, X-D3Net, "
         "X-Conv-TasNet), and evaluate and compare such models.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {env.own_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     subcommands = separate, evaluate, publish, models, convert, export, data, ablate, points, report
-    for module in subcommands:
+    for module in (*subcommands, env):
         module.add_arguments(commands)
     return parser

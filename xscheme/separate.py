@@ -3,14 +3,12 @@
 A song that fails is reported in one line on the error stream, and the others are separated.
 """
 
-import os
 import signal
-import sys
 import threading
 from argparse import ArgumentParser, Namespace
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterator
 
 #: numeric options: name in Python -> name on the command line
 _CHECKED = {
@@ -23,6 +21,17 @@ _CHECKED = {
     "shifts": "shifts",
     "batch_size": "batch_size",
 }
+#: pairs of options that contradict each other, and why
+_CONFLICTS = (
+    ("flac", "float32", "FLAC stores integers; use --int24, or WAV"),
+    ("mp3", "int24", "MP3 has no fixed number of bits; choose one of the two"),
+    ("mp3", "float32", "MP3 has no fixed number of bits; choose one of the two"),
+    ("stem", "int24", "a .stem.mp4 stores 16 bits; choose one of the two"),
+    ("stem", "float32", "a .stem.mp4 stores 16 bits; choose one of the two"),
+    ("stem", "targets", "a .stem.mp4 contains all sources; choose one of the two"),
+    ("stem", "two_stems", "a .stem.mp4 contains all sources; choose one of the two"),
+    ("stem", "residual", "a .stem.mp4 contains exactly four stems; choose one of the two"),
+)
 
 
 def add_arguments(commands) -> None:
@@ -54,9 +63,8 @@ def _add_paths(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--filename",
-        default="{track}/{stem}.{ext}",
         help="names of the files in OUT/MODEL, made from track, trackext, stem and ext (default: "
-        "%(default)s)",
+        "{track}/{stem}.{ext}, with --stem {track}.{ext})",
     )
     group.add_argument(
         "--offline", action="store_true", help="use only weights that are already on this machine"
@@ -131,11 +139,15 @@ def _add_method(parser: ArgumentParser) -> None:
 
 def _add_format(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("format of the stems (default: 16-bit WAV)")
+    samples = group.add_mutually_exclusive_group()
+    samples.add_argument("--int24", action="store_true", help="24-bit WAV or FLAC")
+    samples.add_argument("--float32", action="store_true", help="float WAV, which never clips")
     kind = group.add_mutually_exclusive_group()
-    kind.add_argument("--int24", action="store_true", help="24-bit WAV")
-    kind.add_argument("--float32", action="store_true", help="float WAV, which never clips")
     kind.add_argument("--mp3", action="store_true", help="MP3")
-    kind.add_argument("--flac", action="store_true", help="16-bit FLAC")
+    kind.add_argument("--flac", action="store_true", help="FLAC")
+    kind.add_argument(
+        "--stem", action="store_true", help="one .stem.mp4 per song, for DJ software (ALAC)"
+    )
     group.add_argument("--mp3-bitrate", type=int, help="kbit/s (default: the highest, 320)")
     group.add_argument(
         "--clip-mode",
@@ -149,7 +161,10 @@ def _add_format(parser: ArgumentParser) -> None:
 def _add_run(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("run")
     group.add_argument(
-        "-j", "--jobs", type=int, help="CPU threads, at most one per core (default: all cores)"
+        "-j", "--jobs", type=int, default=1, help="songs at a time (default: %(default)s)"
+    )
+    group.add_argument(
+        "--threads", type=int, help="CPU threads per song (default: all cores, shared by the songs)"
     )
     group.add_argument("--shard", metavar="I/N", help="process only part I of N of the songs")
     group.add_argument("--json", metavar="FILE", help="write a JSON summary; - for standard output")
@@ -158,26 +173,29 @@ def _add_run(parser: ArgumentParser) -> None:
 
 def separate(arguments: Namespace) -> int:
     """Run the command; return 0 if every song was separated, otherwise 1."""
+    from .at_once import share_cores
     from .batch import Batch
     from .songs import find_songs, plan_jobs, take_shard
     from .summary import Summary
 
     _check(arguments)
+    n_at_once = share_cores(arguments.jobs, arguments.threads)
     found, problems = find_songs(arguments.input, Path(arguments.out))
     kept = [song.path for song in found] + [Path(arguments.name)]
     with _stopped_by_signals(), Summary(arguments.json, arguments.name, kept) as summary:
-        batch = Batch.of(arguments)
+        batch = Batch.of(arguments, n_at_once)
         kept += [summary.path] if summary.path else []
         jobs = take_shard(plan_jobs(found, batch.stem_paths, kept), arguments.shard)
         for name, error in problems:
             summary.add({"input": name, "error": error})
-        for job in jobs:
-            summary.add(batch.run(job))
+        with closing(batch.run_all(jobs)) as results:
+            for result in results:
+                summary.add(result)
     return 1 if summary.has_errors else 0
 
 
 def _check(arguments: Namespace) -> None:
-    """Check the options before weights are downloaded, and set the number of threads."""
+    """Check the options before weights are downloaded."""
     from asteroid_xscheme.audio import MP3_BITRATES
     from asteroid_xscheme.separation import SeparationError, check_option, find_device
     from asteroid_xscheme.separation.stems import check_pattern
@@ -185,31 +203,25 @@ def _check(arguments: Namespace) -> None:
 
     for option, name in _CHECKED.items():
         check_option(option, getattr(arguments, name), f"--{name.replace('_', '-')}")
-    if arguments.mp3 and arguments.mp3_bitrate not in (None, *MP3_BITRATES):
+    _check_format(arguments)
+    if arguments.mp3_bitrate not in (None, *MP3_BITRATES):
         raise SeparationError(
             f"--mp3-bitrate: expected one of {', '.join(map(str, MP3_BITRATES))} kbit/s, "
             f"got {arguments.mp3_bitrate}."
         )
-    check_pattern(arguments.filename)
+    check_pattern(arguments.filename or "")
     take_shard([], arguments.shard)
-    _use_threads(arguments.jobs)
     find_device(arguments.device)
 
 
-def _use_threads(jobs: Optional[int]) -> None:
-    import torch
+def _check_format(arguments: Namespace) -> None:
     from asteroid_xscheme.separation import SeparationError
 
-    if jobs is None:
-        return
-    if jobs < 1:
-        raise SeparationError(f"--jobs: expected 1 or more, got {jobs}.")
-    n_cores = os.cpu_count() or 1
-    if jobs > n_cores:
-        print(
-            f"xscheme: --jobs {jobs}: using all {n_cores} cores, there are no more", file=sys.stderr
-        )
-    torch.set_num_threads(min(jobs, n_cores))
+    for one, other, reason in _CONFLICTS:
+        if getattr(arguments, one) and getattr(arguments, other):
+            raise SeparationError(f"--{one} and --{other.replace('_', '-')}: {reason}.")
+    if arguments.mp3_bitrate is not None and not arguments.mp3:
+        raise SeparationError("--mp3-bitrate: only an MP3 has one; add --mp3.")
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
+from tqdm import tqdm
+
 from asteroid_xscheme.atomic import write_json
 from asteroid_xscheme.separation import SeparationError
 from .messages import message_of, printable
@@ -47,7 +49,8 @@ class Summary:
         """Print the messages about a song and record its result."""
         for kind in _KINDS:
             if kind in result:
-                print(printable(f"{result['input']}: {result[kind]}"), file=sys.stderr)
+                line = printable(f"{result['input']}: {result[kind]}")
+                tqdm.write(line, file=sys.stderr)  # above the bars of other songs
         self._results.append(result)
         self._write()
 

@@ -25,7 +25,11 @@ class FfmpegSource(Source):
     def __init__(self, file: Encoded, name: str, stream: int):
         self.name = name
         # "file:", lest a name such as "12:30.mp3" be taken for an address
-        self.container = av.open(f"file:{file}" if isinstance(file, Path) else opened(file), "r")
+        self.container = av.open(
+            f"file:{file}" if isinstance(file, Path) else opened(file),
+            "r",
+            metadata_errors="ignore",  # tags may be of any encoding
+        )
         try:
             self.info = self._info_of(stream)
         except BaseException:

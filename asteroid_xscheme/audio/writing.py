@@ -15,6 +15,8 @@ import torch
 from ..hidden import HiddenFile
 from .errors import AudioError
 from .sndfile import path_for_libsndfile
+from .tagging import TAGGED, write_tags
+from .tags import Tags
 
 SUBTYPES = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
 _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
@@ -43,6 +45,7 @@ class AudioWriter:
         n_samples: Expected length if known; a WAV that would exceed 4 GiB is written as RF64.
         bitrate: Of .mp3, in kbit/s, constant, one of :func:`mp3_bitrates`; libsndfile's default
             if None.
+        tags: What the file says of its music; not of .ogg.
 
     Raises:
         AudioError: If the file cannot be written; nothing is left behind.
@@ -56,12 +59,15 @@ class AudioWriter:
         subtype: str = "PCM_16",
         n_samples: Optional[int] = None,
         bitrate: Optional[int] = None,
+        tags: Tags = Tags(),
     ):
-        self.path = Path(path)
+        self.path, self.tags = Path(path), tags
         self.subtype = _subtype(self.path, subtype)
         options = _options(self.path, self.subtype, int(sample_rate), bitrate)
         if options["format"] == "WAV" and _n_bytes(n_samples, n_channels, subtype) > _WAV_LIMIT:
             options["format"] = "RF64"
+        if tags and self.path.suffix.lower() not in TAGGED:
+            raise AudioError(f"{self.path}: tags are written to {', '.join(TAGGED)} only.")
         if self.path.exists() and not self.path.is_file():
             kind = "folder" if self.path.is_dir() else "pipe or a device"
             raise AudioError(f"{self.path}: is a {kind}, where a file should be written.")
@@ -88,15 +94,19 @@ class AudioWriter:
         if not waveform.isfinite().all():
             raise AudioError(f"{self.path}: a sample that is no number (NaN or infinite).")
         try:
-            self._file.write(_quantise(waveform.detach().cpu().numpy().T, self.subtype))
+            self._file.write(quantise(waveform.detach().cpu().numpy().T, self.subtype))
             self._file.flush()
         except (soundfile.SoundFileError, OSError, AssertionError) as error:
             raise self._failure("cannot be written, is the disk full?", error) from error
 
     def finish(self) -> None:
-        """Write what is still held in memory; the file has no name yet."""
+        """Write what is still held in memory, and the tags; the file has no name yet."""
+        if self._file.closed:
+            return
         try:
             self._file.close()
+            if self.tags:
+                write_tags(self.hidden, self.path.suffix.lower(), self.tags)
         except (soundfile.SoundFileError, OSError) as error:
             self._hidden.remove()
             raise self._failure("cannot be written, is the disk full?", error) from error
@@ -162,13 +172,13 @@ def _subtype(path: Path, subtype: str) -> Optional[str]:
     return subtype if suffix in (".wav", ".flac") else None
 
 
-def _quantise(frames: np.ndarray, subtype: Optional[str]) -> np.ndarray:
+def quantise(samples: np.ndarray, subtype: Optional[str]) -> np.ndarray:
     """Samples as the integers of a PCM subtype, clipped at full scale; others unchanged."""
     if subtype not in ("PCM_16", "PCM_24"):
-        return np.ascontiguousarray(frames, dtype=np.float32)
+        return np.ascontiguousarray(samples, dtype=np.float32)
     bits = SUBTYPES[subtype]
     full_scale = 1 << (bits - 1)
-    steps = np.rint(frames.astype(np.float64) * full_scale).clip(-full_scale, full_scale - 1)
+    steps = np.rint(samples.astype(np.float64) * full_scale).clip(-full_scale, full_scale - 1)
     if bits == 16:
         return steps.astype(np.int16)
     return steps.astype(np.int32) << 8  # libsndfile takes 24 bits from the top of 32

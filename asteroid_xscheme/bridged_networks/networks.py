@@ -11,7 +11,7 @@ on Audio, Speech, and Music Processing 2024:39, https://arxiv.org/abs/2305.07855
 import difflib
 from collections import Counter
 from functools import partial
-from typing import Any, List, Sequence, Union
+from typing import Any, List, NoReturn, Sequence, Union
 
 import torch
 from torch import nn
@@ -81,7 +81,7 @@ class BridgedNetworks(nn.Module):
 
     def __prepare_scriptable__(self) -> nn.Module:
         """What torch.jit.script asks for."""
-        return _refuse_graph()
+        _refuse_graph()
 
     def _run_in_step(self, runs: List[Run]) -> List[Any]:
         """Let all networks go from point to point, until all of them are done."""
@@ -102,9 +102,13 @@ class BridgedNetworks(nn.Module):
         return arrived
 
 
-@torch.compiler.assume_constant_result  # so that torch.compile calls it, and stops
-def _refuse_graph() -> None:
+def _refuse_graph() -> NoReturn:
     raise BridgingError(_NO_GRAPH)
+
+
+# torch.compile calls such a function, and so stops. torch.compiler.assume_constant_result sets the
+# same mark, but loads the compiler: seconds, for all who import this package and compile nothing.
+setattr(_refuse_graph, "_dynamo_marked_constant", True)
 
 
 def _forget_points(networks: nn.Module) -> None:

@@ -5,7 +5,7 @@ built, and building it may take no more memory than its weights do.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, List, Type, TypeVar
+from typing import Any, Callable, List, Type, TypeVar
 
 import torch
 from torch import nn
@@ -77,11 +77,19 @@ class _WithinWeights(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in _FACTORIES:
-            self._bytes_left -= func(*args, **{**kwargs, "device": "meta"}).nbytes
+            self._bytes_left -= _n_bytes(func, args, kwargs)
             self._tensors_left -= 1
             if min(self._bytes_left, self._tensors_left) < 0:
                 raise ValueError("they ask for far more than there are weights.")
         return func(*args, **kwargs)
+
+
+def _n_bytes(func: Callable[..., torch.Tensor], args: Sequence[Any], kwargs: dict) -> int:
+    """Size of what a factory makes, without making it."""
+    if func is torch.hann_window and args:  # on "meta" it loads torch's compiler, for seconds
+        func, args = torch.empty, args[:1]
+        kwargs = {name: value for name, value in kwargs.items() if name != "periodic"}
+    return func(*args, **{**kwargs, "device": "meta"}).nbytes
 
 
 def _check_weights(

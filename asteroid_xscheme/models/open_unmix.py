@@ -186,7 +186,7 @@ def _before_norm(
 
 
 def _make_linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
-    linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
+    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
     linear.weight = nn.Parameter(weight.float().contiguous(), requires_grad=False)
     linear.bias = nn.Parameter(bias.float(), requires_grad=False)
     return linear

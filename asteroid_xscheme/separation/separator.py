@@ -65,6 +65,8 @@ class Separator:
             sources back.
         precision: "float32", or "bf16" or "fp16" for the networks alone.
         batch_size: Chunks that go through the networks at once; None for what memory holds.
+        songs_at_once: How many songs will be separated at the same time, each in a thread of the
+            caller's; there are workers and, on a GPU, memory for so many.
 
     Attributes:
         sources: Names of the sources, the keys of what :meth:`separate` returns.
@@ -88,6 +90,7 @@ class Separator:
         batch_size: Optional[int] = None,
         wiener: str = "em",
         flip_channels: bool = False,
+        songs_at_once: int = 1,
     ):
         if wiener_iterations is None:
             wiener_iterations = model.inference.wiener_iterations
@@ -103,7 +106,7 @@ class Separator:
             raise SeparationError(f"Expected a filter of {WIENER_METHODS}, got {wiener!r}.")
         self.device = find_device(device)
         autocast = PRECISIONS[precision]
-        run_each = runner(len(model.sources), self.device, autocast)
+        run_each = runner(len(model.sources), self.device, autocast, songs_at_once)
         self.model = _on_device(model, self.device).fold(run_each)
         self.sources = list(model.sources)
         self.sample_rate = int(model.sample_rate)
@@ -117,7 +120,7 @@ class Separator:
             n_steps = max(group.frames for group in inference.patches)
         else:
             n_steps = self.chunking.length
-        self.batch_size = batch_size or _batch_size(inference, n_steps, self.device)
+        self.batch_size = batch_size or _batch_size(inference, n_steps, self.device, songs_at_once)
 
     def separate(
         self,
@@ -226,12 +229,14 @@ def _chunking(inference: Inference, seconds: Optional[float], overlap: Optional[
     return Chunking(length, shared, int(shared * inference.fade))
 
 
-def _batch_size(inference: Inference, n_steps: int, device: torch.device) -> int:
-    """Chunks of so many steps that a device takes at once."""
+def _batch_size(
+    inference: Inference, n_steps: int, device: torch.device, songs_at_once: int
+) -> int:
+    """Chunks of so many steps that a device takes at once of each song."""
     if device.type != "cuda":
         return max(1, inference.steps_on_cpu // n_steps)
     free, _ = torch.cuda.mem_get_info(device)
-    fitting = int(_GPU_SHARE * free) // (n_steps * inference.bytes_per_step)
+    fitting = int(_GPU_SHARE * free) // (n_steps * inference.bytes_per_step * songs_at_once)
     return max(1, min(_GPU_LARGEST_BATCH, fitting))
 
 

@@ -24,13 +24,16 @@ _TORCH_LIBRARIES = {
 }
 
 
-def runner(n_sources: int, device: torch.device, autocast: Optional[torch.dtype]) -> Map:
+def runner(
+    n_sources: int, device: torch.device, autocast: Optional[torch.dtype], n_callers: int = 1
+) -> Map:
     """What calls the networks of sources that do not wait for each other.
 
     Args:
         n_sources: How many there are at most.
         device: Where the networks are.
         autocast: Precision of the networks, None for that of their weights.
+        n_callers: How many threads call it at the same time; each has workers for its threads.
 
     Returns:
         `map` where one thread works, or none of a CPU; else a :class:`SideBySide`.
@@ -39,7 +42,7 @@ def runner(n_sources: int, device: torch.device, autocast: Optional[torch.dtype]
     if device.type != "cpu" or n_threads == 1:
         return map
     threads_each = max(1, n_threads // n_sources)
-    return SideBySide(n_threads // threads_each, threads_each, autocast)
+    return SideBySide(n_callers * (n_threads // threads_each), threads_each, autocast)
 
 
 class SideBySide:

@@ -4,18 +4,27 @@ All take their names when all are whole, and one gain serves them all, so that t
 sources do.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple, Union
 
 import torch
 
-from ..audio import AudioReader, AudioWriter, mp3_bitrates
+from ..audio import AudioReader, AudioWriter, Tags, mp3_bitrates
 from .errors import SeparationError
 from .songs import Song
 
+if TYPE_CHECKING:
+    from ..audio.stem_mp4 import StemMp4Writer
+
+    _Writer = Union[AudioWriter, StemMp4Writer]
+
 CLIP_MODES = ("rescale", "clamp", "none")
 _FULL_SCALE = 1 - 2.0**-15
+_BLOCK = 1 << 18  # samples of what waited that are read at a time
+_FOLDERS = Lock()  # held where one song's thread removes a folder that another's may be filling
 
 
 @dataclass(frozen=True)
@@ -23,17 +32,19 @@ class StemFormat:
     """How stems are written.
 
     Attributes:
-        suffix: ".wav", ".flac" or ".mp3".
+        suffix: ".wav", ".flac", ".mp3", or ".stem.mp4" for one file of the song and all stems.
         subtype: "PCM_16", "PCM_24" or "FLOAT".
         bitrate: Of .mp3, kbit/s; None for the highest that the song's rate allows.
         clip_mode: "rescale" scales all stems of a song down by one gain if one of them exceeds
             full scale, "clamp" cuts their peaks, "none" leaves that to the format (integers cut).
+        names: Of .stem.mp4, what its stems are called; what is written begins with the song.
     """
 
     suffix: str = ".wav"
     subtype: str = "PCM_16"
     bitrate: Optional[int] = None
     clip_mode: str = "rescale"
+    names: Tuple[str, ...] = ()
 
     @property
     def must_wait(self) -> bool:
@@ -46,6 +57,12 @@ class StemFiles:
 
     Where a common gain may be needed the stems wait in hidden float files beside their targets.
 
+    Args:
+        paths: One per stem, or one for all.
+        song: What they are stems of.
+        form: How they are written.
+        tags: One per path; none if left out.
+
     Attributes:
         gain: What the stems were multiplied with, once the context is left.
 
@@ -53,13 +70,16 @@ class StemFiles:
         SeparationError, AudioError: If a path or the format cannot hold a stem; before any work.
     """
 
-    def __init__(self, paths: Sequence[Path], song: Song, form: StemFormat):
+    def __init__(
+        self, paths: Sequence[Path], song: Song, form: StemFormat, tags: Sequence[Tags] = ()
+    ):
         if form.clip_mode not in CLIP_MODES:
             raise SeparationError(f"Expected a clip mode of {CLIP_MODES}, got {form.clip_mode!r}.")
         self.paths, self.song, self.form = list(paths), song, form
+        self.tags = list(tags) or [Tags()] * len(self.paths)
         self.gain, self._peak = 1.0, 0.0
         self._made: List[Path] = []
-        self._writers: List[AudioWriter] = []
+        self._writers: "List[_Writer]" = []
         self._waiting: List[AudioWriter] = []
 
     def __enter__(self) -> "StemFiles":
@@ -71,18 +91,22 @@ class StemFiles:
         return self
 
     def _open_all(self) -> None:
-        for path in self.paths:
-            self._made += _make_folder(path.parent)
-            self._writers.append(self._open(path))
+        for path, tags in zip(self.paths, self.tags):
+            with _FOLDERS:
+                self._made += _make_folder(path.parent)
+                self._writers.append(self._open(path, tags))
         if self.form.must_wait:
-            self._waiting = [self._open_spool(path) for path in self.paths]
+            paths = [self.paths[0]] * (1 + len(self.form.names)) if self.form.names else self.paths
+            self._waiting = [self._open_spool(path) for path in paths]
 
-    def _open(self, path: Path) -> AudioWriter:
+    def _open(self, path: Path, tags: Tags) -> "_Writer":
+        shape = self.song.sample_rate, self.song.n_channels
+        if self.form.names:
+            return _stem_mp4(path, *shape, self.form.names, tags)
         bitrate = self.form.bitrate
         if bitrate is None and path.suffix.lower() == ".mp3":
             bitrate = mp3_bitrates(self.song.sample_rate)[-1]
-        shape = self.song.sample_rate, self.song.n_channels
-        return AudioWriter(path, *shape, self.form.subtype, self.song.n_samples, bitrate)
+        return AudioWriter(path, *shape, self.form.subtype, self.song.n_samples, bitrate, tags)
 
     def _open_spool(self, path: Path) -> AudioWriter:
         """A file beside `path` that is read again before anything has its name."""
@@ -94,7 +118,17 @@ class StemFiles:
         if self.form.clip_mode == "clamp":
             stems = stems.clamp(-1, 1)
         self._peak = max(self._peak, float(stems.abs().amax()) if stems.numel() else 0.0)
-        for writer, stem in zip(self._waiting or self._writers, stems):
+        if not self._waiting:
+            self._put(stems)
+        for spool, stem in zip(self._waiting, stems):
+            spool.write(stem)
+
+    def _put(self, stems: torch.Tensor) -> None:
+        """Append (stem, C, T) to the files themselves."""
+        if self.form.names:
+            self._writers[0].write(stems)
+            return
+        for writer, stem in zip(self._writers, stems):
             writer.write(stem)
 
     def __exit__(self, kind, *exception) -> None:
@@ -108,25 +142,41 @@ class StemFiles:
         """All stems written, whole and then named."""
         if self._waiting:
             self.gain = min(1.0, _FULL_SCALE / self._peak) if self._peak else 1.0
-        for writer, spool in zip(self._writers, list(self._waiting)):
-            spool.finish()
-            with AudioReader(spool.hidden) as reader:
-                while (block := reader.read(1 << 18)).shape[-1]:
-                    writer.write(self.gain * block)
-            spool.abort()
+            self._empty_spools()
         for writer in self._writers:
             writer.finish()
         while self._writers:
             self._writers.pop(0).close()
         self._made.clear()
 
+    def _empty_spools(self) -> None:
+        """What waited goes where it belongs, at one gain."""
+        with ExitStack() as stack:
+            readers = []
+            for spool in self._waiting:
+                spool.finish()
+                readers.append(stack.enter_context(AudioReader(spool.hidden)))
+            while (blocks := torch.stack([reader.read(_BLOCK) for reader in readers])).numel():
+                self._put(self.gain * blocks)
+        for spool in self._waiting:
+            spool.abort()
+
     def _drop(self) -> None:
         """Remove whatever did not get its name, and the folders made for it."""
         for writer in [*self._writers, *self._waiting]:
             writer.abort()
-        for folder in reversed(self._made):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+        with _FOLDERS:
+            for folder in reversed(self._made):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def _stem_mp4(
+    path: Path, sample_rate: int, n_channels: int, names: Sequence[str], tags: Tags
+) -> "StemMp4Writer":
+    from ..audio.stem_mp4 import StemMp4Writer  # loads the ffmpeg libraries
+
+    return StemMp4Writer(path, sample_rate, n_channels, names, tags)
 
 
 def _make_folder(folder: Path) -> List[Path]:

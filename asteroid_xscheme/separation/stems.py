@@ -13,6 +13,7 @@ import torch
 from .errors import SeparationError
 from .songs import Song
 
+_DJ_ORDER = ("drums", "bass", "other", "vocals")
 _FIELDS = ["track", "trackext", "stem", "ext"]
 
 
@@ -67,6 +68,25 @@ def choose_stems(
     if len(set(names)) < len(names):
         raise SeparationError(f"Two stems would have one name: {names}.")
     return stems
+
+
+def choose_stem_mp4(sources: Sequence[str]) -> List[Stem]:
+    """The song and its four sources, in the order that DJ software expects of a `.stem.mp4`.
+
+    Raises:
+        SeparationError: If there are not four sources.
+
+    >>> [stem.name for stem in choose_stem_mp4(["bass", "drums", "other", "vocals"])]
+    ['mixture', 'drums', 'bass', 'other', 'vocals']
+    """
+    if len(sources) != len(_DJ_ORDER):
+        raise SeparationError(
+            f"--stem: a .stem.mp4 has {len(_DJ_ORDER)} stems, the model {len(sources)} sources "
+            f"({', '.join(sources)})."
+        )
+    is_usual = set(sources) == set(_DJ_ORDER)
+    stems = choose_stems(sources, targets=_DJ_ORDER if is_usual else None)
+    return [Stem("mixture", (0.0,) * len(sources), of_mixture=1.0), *stems]
 
 
 def mix_stems(
@@ -126,14 +146,31 @@ def stem_paths(
         SeparationError: If the pattern has other fields, leads outside the folder, or gives two
             stems one file.
     """
-    check_pattern(pattern)
-    paths = {}
-    for stem in stems:
-        fields = dict(track=track, trackext=suffix_of_track, stem=stem.name, ext=ext)
-        relative = Path(pattern.format(**fields))
-        if relative.is_absolute() or ".." in relative.parts:
-            raise SeparationError(f"The filename {pattern!r} leads outside the output folder.")
-        paths[stem.name] = folder / relative
+    paths = {
+        stem.name: _path(pattern, folder, track, suffix_of_track, stem.name, ext) for stem in stems
+    }
     if len(set(paths.values())) < len(paths):
         raise SeparationError(f"The filename {pattern!r} needs {{stem}}: stems share a file.")
     return paths
+
+
+def stem_path(pattern: str, folder: Path, track: str, suffix_of_track: str, ext: str) -> Path:
+    """The one file of all stems: `pattern` with {track}, {trackext} and {ext}, below a folder.
+
+    Raises:
+        SeparationError: If the pattern has other fields, or leads outside the folder.
+    """
+    check_pattern(pattern)
+    if any(name == "stem" for _, name, _, _ in Formatter().parse(pattern)):
+        raise SeparationError(f"The filename {pattern!r}: one file holds all, leave {{stem}} out.")
+    return _path(pattern, folder, track, suffix_of_track, "", ext)
+
+
+def _path(
+    pattern: str, folder: Path, track: str, suffix_of_track: str, stem: str, ext: str
+) -> Path:
+    check_pattern(pattern)
+    relative = Path(pattern.format(track=track, trackext=suffix_of_track, stem=stem, ext=ext))
+    if relative.is_absolute() or ".." in relative.parts:
+        raise SeparationError(f"The filename {pattern!r} leads outside the output folder.")
+    return folder / relative

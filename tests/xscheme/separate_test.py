@@ -5,7 +5,9 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +15,17 @@ import soundfile
 import torch
 
 import xscheme
-from asteroid_xscheme.audio import read_audio, write_audio
+from asteroid_xscheme.audio import (
+    AudioError,
+    AudioWriter,
+    Tags,
+    read_audio,
+    read_tags,
+    write_audio,
+)
 from asteroid_xscheme.weights import save_package
 from asteroid_xscheme.models import XUMX
+from asteroid_xscheme.separation.stem_files import StemFiles
 
 SOURCES = ["drums", "vocals"]
 
@@ -36,7 +46,7 @@ def run(model, tmp_path, capsys):
 
     def call(*arguments):
         options = ["-n", str(model), "-o", str(tmp_path / "out"), "-d", "cpu", "-q"]
-        status = xscheme.main(["separate", *map(str, arguments), *options])
+        status = xscheme.main(["separate", *options, *map(str, arguments)])
         return status, capsys.readouterr().err.splitlines()
 
     return call
@@ -65,16 +75,17 @@ def test_stems_of_a_song_have_its_length_and_sum_to_it(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "option, name, subtype",
+    "options, name, subtype",
     [
-        ("--int24", "drums.wav", "PCM_24"),
-        ("--float32", "drums.wav", "FLOAT"),
-        ("--flac", "drums.flac", "PCM_16"),
-        ("--mp3", "drums.mp3", "MPEG_LAYER_III"),
+        (["--int24"], "drums.wav", "PCM_24"),
+        (["--float32"], "drums.wav", "FLOAT"),
+        (["--flac"], "drums.flac", "PCM_16"),
+        (["--flac", "--int24"], "drums.flac", "PCM_24"),
+        (["--mp3"], "drums.mp3", "MPEG_LAYER_III"),
     ],
 )
-def test_formats(run, tmp_path, option, name, subtype):
-    assert run(song(tmp_path / "a.wav"), option) == (0, [])
+def test_formats(run, tmp_path, options, name, subtype):
+    assert run(song(tmp_path / "a.wav"), *options) == (0, [])
     path = tmp_path / "out" / "tiny" / "a" / name
     assert soundfile.info(path).subtype == subtype
     assert read_audio(path)[0].shape == (2, 8000)
@@ -87,16 +98,14 @@ def test_formats(run, tmp_path, option, name, subtype):
         ["--niter", "2", "--softmask", "--wiener-win-len", "0"],
         ["--wiener", "one_pass", "--flip-channels"],
         ["--segment", "0.5", "--overlap", "0.3", "--batch-size", "2"],
-        ["--shifts", "2", "--normalize", "-j", "1"],
+        ["--shifts", "2", "--normalize", "--threads", "1"],
         ["--precision", "bf16"],
         ["--clip-mode", "clamp"],
     ],
 )
-def test_ways_of_separating(run, tmp_path, options):
-    threads = torch.get_num_threads()
+def test_ways_of_separating(run, tmp_path, threads, options):
     assert run(song(tmp_path / "a.wav"), *options) == (0, [])
     assert stems(tmp_path, "a")["drums.wav"].shape == (2, 8000)
-    torch.set_num_threads(threads)
 
 
 def test_two_stems_and_residual(run, tmp_path):
@@ -157,6 +166,49 @@ def test_unfinished_songs_are_finished_by_skip_existing(run, tmp_path):
     (tmp_path / "out" / "tiny" / "a" / "drums.wav").unlink()
     assert run(path, "--skip-existing") == (0, [])
     assert sorted(stems(tmp_path, "a")) == ["drums.wav", "vocals.wav"]
+
+
+@pytest.fixture
+def threads():
+    """The number of torch's threads is as before after a test that changes it."""
+    before = torch.get_num_threads()
+    yield before
+    torch.set_num_threads(before)
+
+
+def test_songs_at_a_time_have_the_bits_and_the_order_of_songs_one_by_one(run, tmp_path, threads):
+    for k in range(5):
+        song(tmp_path / "in" / f"{k}.wav", 3000 + k)
+    (tmp_path / "in" / "3.wav").write_text("no song")
+    found = []
+    for jobs in ("1", "2", "1000"):
+        options = "-j", jobs, "--threads", "1", "--overwrite", "--json", tmp_path / "s.json"
+        assert run(tmp_path / "in", *options)[0] == 1
+        results = json.loads((tmp_path / "s.json").read_text())["songs"]
+        assert [Path(result["input"]).stem for result in results] == list("01234")
+        files = sorted((tmp_path / "out").rglob("*.wav"))
+        found.append([(path, path.read_bytes()) for path in files])
+    assert len(found[0]) == 8
+    assert found[0] == found[1] == found[2]
+
+
+def test_threads_are_bounded_by_the_cores(run, tmp_path, threads, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    songs = [song(tmp_path / f"{k}.wav", 500) for k in range(9)]
+    seen, write = [], StemFiles.write
+
+    def look(self, stems):
+        active = [thread.name for thread in threading.enumerate()]
+        seen.append((sum(name.startswith("song") for name in active), torch.get_num_threads()))
+        write(self, stems)
+
+    monkeypatch.setattr(StemFiles, "write", look)
+    for options in (["-j", "1000"], ["-j", "1000", "--threads", "2"], ["--threads", "1000"]):
+        status, lines = run(*songs, "--overwrite", *options)
+        assert (status, len(lines)) == (0, 1)
+        assert "this machine has 6 cores: songs at a time" in lines[0]
+    assert all(max(n_songs, 1) * n_threads <= 6 for n_songs, n_threads in seen)
+    assert {n_threads for _, n_threads in seen} == {1, 2, 6}
 
 
 def test_shards_share_the_songs(run, tmp_path):
@@ -288,8 +340,14 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
         (["--targets", "guitar"], "no source ['guitar']"),
         (["--overlap", "0.9"], "an overlap of 0 to 0.5"),
         (["--shard", "3/2"], "Expected a shard I/N"),
-        (["-j", "0"], "1 job or more"),
+        (["-j", "0"], "--jobs: expected 1 or more"),
+        (["--threads", "0"], "--threads: expected 1 or more"),
         (["--filename", "{track}"], "stems share a file"),
+        (["--flac", "--float32"], "--flac and --float32: FLAC stores integers"),
+        (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no fixed"),
+        (["--stem", "--int24"], "--stem and --int24: a .stem.mp4 stores 16 bits"),
+        (["--stem", "--two-stems", "vocals"], "--stem and --two-stems: a .stem.mp4 contains"),
+        (["--mp3-bitrate", "128"], "--mp3-bitrate: only an MP3 has one"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(run, tmp_path, options, message):
@@ -335,13 +393,15 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path, request):
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_leaves_no_stem(run, tmp_path, monkeypatch):
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_leaves_no_stem(run, tmp_path, monkeypatch, threads, jobs):
     def interrupted(self, stems):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("asteroid_xscheme.separation.stem_files.StemFiles.write", interrupted)
-    assert run(song(tmp_path / "a.wav")) == (130, ["xscheme: stopped"])
-    assert not (tmp_path / "out").exists()
+    songs = [song(tmp_path / f"{k}.wav") for k in range(3)]
+    assert run(*songs, "-j", jobs) == (130, ["xscheme: stopped"])
+    assert not any(path.is_file() for path in (tmp_path / "out").rglob("*"))
 
 
 def test_a_kill_leaves_no_stem(model, tmp_path):
@@ -361,17 +421,103 @@ def test_a_kill_leaves_no_stem(model, tmp_path):
     assert not out.exists()
 
 
-def test_help_imports_nothing_heavy():
-    program = """
+def test_nothing_heavy_is_imported_that_is_not_used(model, tmp_path):
+    unused = """
+        torch._dynamo torch._inductor torch.onnx sympy pytorch_lightning torchmetrics matplotlib
+        pandas tensorboard musdb museval stempeg IPython h5py onnx safetensors demo_songs
+        asteroid_xscheme.recipes
+    """.split()
+    program = f"""
 import sys, xscheme
 try:
     xscheme.main(["separate", "--help"])
 except SystemExit:
-    assert not {"torch", "numpy", "asteroid_xscheme"} & set(sys.modules)
+    assert not {{"torch", "numpy", "asteroid_xscheme"}} & set(sys.modules)
+status = xscheme.main(["separate", *sys.argv[1:]])
+sys.exit(status or ", ".join(set({unused}) & set(sys.modules)) or 0)
 """
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    options = ["-n", str(model), "-o", str(tmp_path / "out"), "-d", "cpu", "-q"]
+    process = subprocess.run(
+        [sys.executable, "-c", program, str(song(tmp_path / "a.wav")), *options],
+        capture_output=True,
+        text=True,
+    )
     assert process.returncode == 0, process.stderr
     assert "--two-stems" in process.stdout
+
+
+TAGS = Tags({"title": "Grüße", "artist": "Ärtist"})
+
+
+@pytest.mark.parametrize("option, suffix", [("-q", "wav"), ("--flac", "flac"), ("--mp3", "mp3")])
+def test_stems_have_the_tags_of_their_song(run, tmp_path, option, suffix):
+    with AudioWriter(tmp_path / "a.mp3", 8000, 2, tags=TAGS) as writer:
+        writer.write(noise())
+    assert run(tmp_path / "a.mp3", option) == (0, [])
+    for stem in SOURCES:
+        found = read_tags(tmp_path / "out" / "tiny" / "a" / f"{stem}.{suffix}").fields
+        assert found == {"title": f"Grüße ({stem})", "artist": "Ärtist"}
+
+
+def test_a_song_whose_tags_cannot_be_read_is_separated_with_a_note(run, tmp_path, monkeypatch):
+    def broken(path):
+        raise AudioError(f"{path}: its tags cannot be read (damaged).")
+
+    monkeypatch.setattr("xscheme.batch.read_tags", broken)
+    path = song(tmp_path / "a.wav")
+    assert run(path) == (0, [f"{path}: its tags cannot be read (damaged)."])
+    assert sorted(stems(tmp_path, "a")) == ["drums.wav", "vocals.wav"]
+
+
+@pytest.fixture(scope="module")
+def four_sources(tmp_path_factory):
+    sizes = dict(window_length=256, in_chan=256, n_hop=64, hidden_size=8, nb_layers=1)
+    network = XUMX(["bass", "drums", "other", "vocals"], sample_rate=8000, **sizes)
+    return save_package(network.serialize(), tmp_path_factory.mktemp("model") / "four.pth")
+
+
+@pytest.mark.parametrize("n_channels, scale, mode", [(2, 0.1, "rescale"), (1, 1.0, "none")])
+def test_a_stem_mp4_is_the_song_and_its_stems_in_step(
+    four_sources, run, tmp_path, n_channels, scale, mode
+):
+    with AudioWriter(tmp_path / "a.wav", 8000, n_channels, "FLOAT", tags=TAGS) as writer:
+        writer.write(noise(9001, n_channels, scale).clamp(-0.9, 0.9))
+    assert run(tmp_path / "a.wav", "-n", four_sources, "--stem", "--clip-mode", mode) == (0, [])
+    path = tmp_path / "out" / "four" / "a.stem.mp4"
+    streams = torch.stack([read_audio(path, stream=k)[0] for k in range(5)])
+    assert streams.shape == (5, 2, 9001)
+    if mode == "rescale":
+        assert torch.allclose(streams[1:].sum(0), streams[0], atol=3 * 2**-15)
+    mixture = read_audio(tmp_path / "a.wav")[0].expand(2, -1)
+    assert torch.allclose(streams[0], mixture, atol=2**-16)
+    assert read_tags(path).fields == TAGS.fields
+    content = path.read_bytes()
+    moov = content[content.index(b"moov") :]
+    assert moov.count(b"stem{") == 1 and moov.index(b"udta") < moov.index(b"stem{")
+    manifest = json.loads(moov[moov.index(b"stem{") + 4 :])  # the last box of the file
+    assert [stem["name"] for stem in manifest["stems"]] == ["drums", "bass", "other", "vocals"]
+
+
+@pytest.mark.slow
+def test_stempeg_reads_a_stem_mp4(four_sources, run, tmp_path):
+    stempeg = pytest.importorskip("stempeg")
+    path = song(tmp_path / "a.wav", 44100, rate=44100)
+    assert run(path, "-n", four_sources, "--stem") == (0, [])
+    audio, rate = stempeg.read_stems(str(tmp_path / "out" / "four" / "a.stem.mp4"))
+    assert (audio.shape, rate) == ((5, 44100, 2), 44100)
+    assert np.abs(audio[0] - read_audio(path)[0].numpy().T).max() <= 2**-15
+
+
+def test_a_stem_mp4_that_cannot_be_is_refused(four_sources, run, tmp_path):
+    status, lines = run(song(tmp_path / "a.wav"), "--stem")
+    assert status == 1 and "a .stem.mp4 has 4 stems, the model 2 sources" in lines[0]
+    path = song(tmp_path / "b.wav", 100, 3)
+    status, lines = run(path, "-n", four_sources, "--stem")
+    assert (status, len(lines)) == (1, 1)
+    assert "a .stem.mp4 is stereo, the song has 3 channels" in lines[0]
+    status, lines = run(path, "-n", four_sources, "--stem", "--filename", "{stem}.{ext}")
+    assert status == 1 and "one file holds all, leave {stem} out" in lines[0]
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_command_is_required(capsys):
