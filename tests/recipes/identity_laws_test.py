@@ -1,0 +1,310 @@
+"""Laws of identity: any change of what results depend on is named, and nothing else is a change."""
+
+import dataclasses
+import json
+import math
+import tempfile
+import typing
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as some
+
+from asteroid_xscheme.recipes.ablation import cells
+from asteroid_xscheme.recipes.config import ARCHITECTURES, GROUPS, Config, ConfigError
+from asteroid_xscheme.recipes.data import find_tracks, track_contents
+from asteroid_xscheme.recipes.identity import (
+    as_plain,
+    compare,
+    digest,
+    read_record,
+    weights_hash,
+    write_record,
+)
+from asteroid_xscheme.recipes.run.folder import run_record
+from asteroid_xscheme.weights import save_package
+
+pytestmark = pytest.mark.fuzz
+FEW = settings(derandomize=True, deadline=None, max_examples=10, database=None)
+MANY = settings(derandomize=True, deadline=None, max_examples=300, database=None)
+
+NO_DATA = SimpleNamespace(train_tracks=(), valid_tracks=(), roots=())
+TRAINED = ("model", "data", "loss", "optim", "training")  # groups that weights depend on
+PROCESSES = ("devices", "num_nodes")  # one fact: how many processes share a batch
+CHOICES = {
+    "dataset": some.sampled_from(["musdb18", "musdb18hq", "demo", "folder"]),
+    "source_map": some.sampled_from([{}, {"a": {"guitar": "other"}}, {"a": {"guitar": None}}]),
+    "source_augmentations": some.sampled_from([[], ["gain"], ["gain", "polarity"]]),
+    "cache": some.sampled_from(["none", "memory"]),
+    "root_weights": some.none() | some.tuples(some.floats(1e-3, 1e3)).map(list),
+    "loss": some.sampled_from(["MultiDomainLoss", "WaveformL1Loss"]),
+    "scheduler": some.sampled_from(["plateau", "steps", "constant"]),
+    "precision": some.sampled_from(["32-true", "64-true", "bf16-mixed", "16-mixed"]),
+    "devices": some.sampled_from(["auto", "1", "2", "0,", "0,1", "0,1,2"]),
+    "pretrained": some.none(),  # a file, whose content counts: below
+    "wiener": some.sampled_from(["em", "one_pass"]),
+    "bss_eval": some.sampled_from(["museval", "fast"]),
+    "metrics": some.lists(some.sampled_from(["bsseval", "usdr", "si_sdr"]), unique=True),
+    "stride": some.none() | some.integers(1, 10),
+    "conv_kernel_size": some.integers(1, 20).map(lambda n: 2 * n + 1),
+    "domain": some.sampled_from(["waveform", "magnitude"]),
+    "adapter": some.sampled_from([None, "json:dumps", "json:loads"]),
+}
+OF_XD3NET = some.sampled_from(["vocals", "bass", ["bass", "drums", "vocals", "other"]])
+OF_XSCHEME = some.sampled_from([None, "torch.nn:Linear", "torch.nn:GRU"])
+NETWORKS = {"XD3Net": OF_XD3NET, "XScheme": OF_XSCHEME}
+WORDS = some.text("abcxyz.", min_size=1, max_size=5)
+VALUES = {
+    str: WORDS,
+    int: some.integers(1, 500),
+    float: some.floats(1e-6, 100) | some.floats(1e-6, 0.99),
+    bool: some.booleans(),
+    type(None): some.none(),
+    typing.Any: some.integers(),
+}
+
+
+def values_of(kind):
+    """A strategy of the values that an option of a type can hold."""
+    if typing.get_origin(kind) is list:
+        return some.lists(values_of(*typing.get_args(kind)), min_size=1, max_size=3, unique=True)
+    if typing.get_origin(kind) is dict:
+        return some.dictionaries(WORDS, some.integers(), max_size=2)
+    if typing.get_args(kind):
+        return some.one_of(*map(values_of, typing.get_args(kind)))
+    return VALUES[kind]
+
+
+def values_of_option(architecture, title, field):
+    if title == "model" and field.name == "network":
+        return NETWORKS[architecture]
+    if field.name in CHOICES:
+        return CHOICES[field.name]
+    group = GROUPS.get(title, ARCHITECTURES[architecture])
+    return values_of(typing.get_type_hints(group)[field.name])
+
+
+OPTIONS = [
+    *(
+        (architecture, "model", field)
+        for architecture, group in ARCHITECTURES.items()
+        for field in dataclasses.fields(group)
+    ),
+    *(
+        ("XUMX", title, field)
+        for title, group in GROUPS.items()
+        for field in dataclasses.fields(group)
+    ),
+]
+NAMES = [f"{architecture} {title} {field.name}" for architecture, title, field in OPTIONS]
+
+
+def option_and_value(draw, architecture, title, field):
+    """The default options and, beside one other value, what a command line would make of it."""
+    before = Config.from_dict({"model": {"architecture": architecture}})
+    groups = before.to_dict()
+    groups[title][field.name] = draw(values_of_option(architecture, title, field))
+    try:
+        return before, Config.from_dict(groups)
+    except ConfigError:
+        assume(False)
+
+
+def records(config):
+    """Those of a run and of a grid, without songs, as files hold them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells, "configured_tracks", lambda data, subset: ())
+        grid = cells.grid_record(config)
+    run = run_record(config, NO_DATA, config.training.n_processes or 1)
+    return json.loads(json.dumps(run)), json.loads(json.dumps(grid))
+
+
+def changes_that_count(title, field, before, now):
+    """How changes have to begin: with the option, if it affects results and its value is another.
+
+    That of the devices is the "number of processes (devices)".
+    """
+    if field.name in PROCESSES:
+        counts = [c.training.n_processes or c.training.num_nodes for c in (before, now)]
+        return ["number"] if counts[0] != counts[1] else []
+    values = [getattr(getattr(config, title), field.name) for config in (before, now)]
+    is_other = values[0] != values[1] and field.metadata.get("affects_result", True)
+    return [field.name] if is_other else []
+
+
+def first_word(change):
+    """The option that a change is about: it was, it is new, or something in it is another."""
+    return change.split()[0].rstrip(",")
+
+
+@pytest.mark.parametrize("architecture, title, field", OPTIONS, ids=NAMES)
+def test_an_option_changes_the_identity_and_is_named_if_results_depend_on_it(
+    architecture, title, field
+):
+    @FEW
+    @given(some.data())
+    def check(data):
+        before, now = option_and_value(data.draw, architecture, title, field)
+        expected = changes_that_count(title, field, before, now)
+        of_run, of_grid = (compare(*pair) for pair in zip(records(before), records(now)))
+        assert sorted({first_word(change) for change in of_grid.changes}) == expected
+        is_trained = title in TRAINED and field.name not in ("epochs", "num_nodes")
+        assert of_run.is_same == (not (expected and is_trained))
+
+    check()
+
+
+PLAIN = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(), inner, max_size=3),
+    max_leaves=8,
+)
+RECORDS = some.dictionaries(some.text(), PLAIN, max_size=4)
+
+
+@MANY
+@given(RECORDS)
+def test_records_are_the_same_after_the_way_through_a_file(record):
+    with tempfile.TemporaryDirectory() as folder:
+        write_record(Path(folder), record)
+        assert compare(read_record(Path(folder)), record).is_same
+    assert compare(as_plain(record), dict(reversed(record.items()))).is_same
+
+
+NEAR = some.recursive(  # so few values that many pairs of records are equal, or nearly
+    some.sampled_from([None, False, "", "a", 0, 1, 2.5]),
+    lambda inner: some.lists(inner, max_size=1) | some.dictionaries(some.just("a"), inner),
+    max_leaves=2,
+)
+NEAR_RECORDS = some.dictionaries(some.sampled_from("ab"), NEAR, max_size=2)
+
+
+@MANY
+@given(NEAR_RECORDS, NEAR_RECORDS)
+def test_only_equal_records_are_the_same_and_have_one_digest(one, other):
+    assert compare(as_plain(one), other).is_same == (one == other)
+    texts = [json.dumps(record, sort_keys=True) for record in (one, other)]
+    assert (digest(one) == digest(other)) == (texts[0] == texts[1])
+
+
+@MANY
+@given(RECORDS, some.data())
+def test_a_record_with_one_more_one_less_or_one_other_entry_names_it(record, data):
+    name = data.draw(some.text(), "name")
+    value = data.draw(PLAIN.filter(lambda value: value != record.get(name)), "value")
+    assume(not isinstance(value, dict) or value)  # an empty one, nested, holds nothing to name
+    changes = compare(as_plain(record), {**record, name: value}).changes
+    assert changes and all(change.startswith(name) for change in changes)
+    back = compare(as_plain({**record, name: value}), record).changes
+    assert back and all(change.startswith(name) for change in back)
+
+
+SHAPES = some.lists(some.integers(0, 3), max_size=3)
+DTYPES = some.sampled_from([torch.float32, torch.float16, torch.int64, torch.bool, torch.complex64])
+
+
+@some.composite
+def tensors(draw):
+    shape, dtype = draw(SHAPES), draw(DTYPES)
+    values = draw(some.lists(some.integers(0, 1), min_size=math.prod(shape), max_size=27))
+    return torch.tensor(values[: math.prod(shape)]).to(dtype).reshape(shape)
+
+
+PACKAGES = some.fixed_dictionaries(
+    {
+        "model_name": WORDS,
+        "model_args": some.dictionaries(WORDS, some.integers(0, 2), max_size=2),
+        "state_dict": some.dictionaries(WORDS, tensors(), max_size=2),
+    }
+)
+
+
+def is_equal(one, other):
+    """Whether two packages are one model, entry by entry and bit by bit."""
+    states = one["state_dict"], other["state_dict"]
+    plain = [{**package, "state_dict": sorted(package["state_dict"])} for package in (one, other)]
+    return plain[0] == plain[1] and all(
+        tensor.dtype == states[1][name].dtype and torch.equal(tensor, states[1][name])
+        for name, tensor in states[0].items()
+    )
+
+
+@MANY
+@given(PACKAGES, PACKAGES, some.data())
+def test_a_model_has_another_hash_if_and_only_if_anything_of_it_is_other(one, other, data):
+    part = data.draw(some.sampled_from([*one]), "part")
+    for changed in (other, {**one, part: other[part]}):
+        assert (weights_hash(one) == weights_hash(changed)) == is_equal(one, changed)
+
+
+@FEW
+@given(some.integers(0, 15), some.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_run_names_the_weights_that_it_began_with_by_their_values(place, value):
+    state = {"a": torch.arange(16.0)}
+    changed = {"a": state["a"].clone().index_fill_(0, torch.tensor([place]), value)}
+    with tempfile.TemporaryDirectory() as folder:
+        runs = []
+        for name, entries in (("a.pth", state), ("b.pth", state), ("c.pth", changed)):
+            package = {"model_name": "XUMX", "model_args": {}, "state_dict": entries}
+            path = str(save_package(package, Path(folder) / name))
+            config = Config.from_dict({"training": {"pretrained": path}})
+            runs.append(run_record(config, NO_DATA, 1))
+    assert compare(runs[0], runs[1]).is_same
+    expected = () if torch.equal(changed["a"], state["a"]) else ("pretrained weights changed",)
+    assert compare(runs[0], runs[2]).changes == expected
+
+
+RATE, SOURCES = 8000, ("bass", "drums", "vocals")
+STEMS = some.sampled_from([*SOURCES, "mixture"])
+SAMPLES = some.lists(some.integers(-9, 9), min_size=4, max_size=4)
+SONGS = some.dictionaries(
+    some.sampled_from("abc"),
+    some.dictionaries(STEMS, SAMPLES, min_size=1).filter(lambda stems: {*stems} & {*SOURCES}),
+    min_size=1,
+)
+
+
+def contents(songs):
+    """What a folder of songs, written anew, is made of."""
+    with tempfile.TemporaryDirectory() as root:
+        for name, stems in songs.items():
+            folder = Path(root) / "train" / name
+            folder.mkdir(parents=True)
+            (folder / "cover.jpg").write_bytes(root.encode())  # no sound, and no part of it
+            for place, (stem, samples) in enumerate(stems.items()):
+                samples = np.array([*samples, 100 if stem == "mixture" else 0])
+                soundfile.write(folder / f"{stem}.wav", samples / 2.0**15, RATE)
+        return track_contents(find_tracks(root, "train", SOURCES))
+
+
+def mutated(draw, songs):
+    """Songs of which one stem was written, renamed, added or removed, or the whole song was."""
+    songs = {name: dict(stems) for name, stems in songs.items()}
+    name, stem = draw(some.sampled_from(sorted(songs))), draw(STEMS)
+    way = draw(some.sampled_from(["bytes", "rename", "remove", "add", "rename song"]))
+    if way == "rename song":
+        songs[draw(some.sampled_from("abcd"))] = songs.pop(name)
+    elif way == "rename":
+        songs[name][stem] = songs[name].pop(draw(some.sampled_from(sorted(songs[name]))))
+    elif way == "remove":
+        songs[name].pop(stem, None)
+    else:
+        songs[name][stem] = draw(SAMPLES)
+    assume({*songs[name]} & {*SOURCES} if name in songs else True)
+    return songs
+
+
+@settings(MANY, max_examples=100)
+@given(SONGS, some.data())
+def test_songs_are_other_ones_if_and_only_if_a_stem_changed_came_went_or_was_renamed(songs, data):
+    changed = mutated(data.draw, songs)
+    before, now = contents(songs), contents(changed)
+    assert (before == now) == (songs == changed)
+    names = [name for name in {*songs, *changed} if songs.get(name) != changed.get(name)]
+    assert compare(before, now).is_same == (not names)
+    assert {change[len("train/")] for change in compare(before, now).changes} == {*names}
