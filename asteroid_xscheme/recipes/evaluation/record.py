@@ -98,7 +98,7 @@ def describe_machine() -> Dict[str, str]:
 
 def find_commit() -> Optional[str]:
     """The commit that the package runs from, marked where files differ; None outside a checkout."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     if not (package.parent / ".git").exists():
         return None
     commands = (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--", "."])

@@ -145,3 +145,20 @@ def test_grid_continues_after_it_was_killed(conf, tmp_path):
     again = subprocess.run(program, capture_output=True, text=True)
     assert "3 of 3 jobs are already done" in again.stdout
     assert (first / "cell.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.slow
+def test_cells_of_two_processes_are_made_once_and_are_no_cells_of_one(conf, tmp_path, capfd):
+    write_songs(tmp_path / "songs")
+    options = ["--rows", "all", "--seeds", "1", "--epochs", "1", "--batch_size", "1"]
+    assert run(conf, *options, "--devices", "2") == 0
+    content = json.loads((tmp_path / "exp" / "ablation.json").read_text())
+    assert list(content["rows"]) == ["all"] and content["tracks"] == ["t", "u"]
+    cell = tmp_path / "exp" / "all_seed1" / "cell.json"
+    written = cell.stat().st_mtime_ns
+    capfd.readouterr()
+    assert run(conf, *options, "--devices", "2") == 0
+    assert "2 of 2 jobs are" in capfd.readouterr().out
+    assert cell.stat().st_mtime_ns == written
+    assert run(conf, *options, "--devices", "1") == 1
+    assert "(number of processes (devices) was 2, is now 1)" in capfd.readouterr().err

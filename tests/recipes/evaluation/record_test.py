@@ -1,5 +1,8 @@
 """The record of an evaluation, as the report reads it."""
 
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,6 +12,7 @@ from asteroid_xscheme.recipes.evaluation import (
     METRICS,
     TrackScores,
     describe_machine,
+    find_commit,
     subset_record,
     write_record,
 )
@@ -70,3 +74,12 @@ def test_machine_is_described_with_version_and_commit():
     facts = describe_machine()
     assert facts["asteroid_xscheme"] == __version__
     assert facts["commit"] and "torch" in facts["packages"]
+
+
+def test_commit_is_that_of_the_checkout():
+    root = Path(__file__).parents[3]
+    if not (root / ".git").exists():
+        pytest.skip("needs a checkout")
+    head = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
+    expected = subprocess.run(head, capture_output=True, text=True, check=True).stdout.strip()
+    assert find_commit().removesuffix(" with changes") == expected
