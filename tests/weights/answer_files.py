@@ -1,9 +1,10 @@
 """A process that may die: reads names of files of weights, answers each in a line.
 
-Usage: answer_files.py BYTES  (of memory that it may take)
+Usage: answer_files.py BYTES SECONDS  (of memory, and of processor time for a file)
 """
 
 import resource
+import signal
 import sys
 
 from asteroid_xscheme.models import BridgedModel
@@ -23,4 +24,5 @@ def answer(path: str) -> str:
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
     for line in sys.stdin:
+        signal.setitimer(signal.ITIMER_PROF, float(sys.argv[2]))  # it ends the process
         print(answer(line.rstrip("\n")), flush=True)
