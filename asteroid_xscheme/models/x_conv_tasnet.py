@@ -143,6 +143,19 @@ class XConvTasNet(WaveformModel):
         """Multiply-accumulates of all networks per second of audio."""
         return sum(network.macs_per_second(self.sample_rate) for network in self.networks)
 
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """By source, the tensors of its network; of a joint network those of its mask.
+
+        See :meth:`BridgedModel.weights_by_source`.
+        """
+        states: list[dict[str, torch.Tensor]] = [net.state_dict() for net in self.networks]
+        if not self.joint:
+            return dict(zip(self.sources, states))
+        names = [name for name in states[0] if name.startswith("mask_conv.")]
+        masks = {name: states[0].pop(name).chunk(len(self.sources)) for name in names}
+        own = [{name: each[j] for name, each in masks.items()} for j in range(len(self.sources))]
+        return {None: states[0], **dict(zip(self.sources, own))}
+
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model."""
         return {
