@@ -7,6 +7,7 @@ from typing import Dict, List, Optional
 from .options import ConfigError, check_one_of, option
 
 PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+LOGGERS = ("tensorboard", "csv", "wandb", "mlflow", "comet", "lit")
 _DEVICES = re.compile(r"auto|[1-9][0-9]*|[0-9]+,([0-9]+(,[0-9]+)*,?)?")
 
 
@@ -52,6 +53,11 @@ class TrainingConfig:
     save_top_k: int = option(
         5, "how many of the best checkpoints to keep, -1 for all", affects_result=False, least=-1
     )
+    logger: List[str] = option(
+        ["tensorboard", "csv"],
+        f"of {', '.join(LOGGERS)}; csv, logs/metrics.csv, is always written",
+        affects_result=False,
+    )
     resume: str = option(
         "auto",
         "auto: resume a stopped run; none: start over; or the path of a checkpoint",
@@ -70,6 +76,8 @@ class TrainingConfig:
 
     def __post_init__(self):
         check_one_of("precision", self.precision, PRECISIONS)
+        for name in self.logger:
+            check_one_of("logger", name, LOGGERS)
         if self.pretrained_map and self.pretrained is None:
             raise ConfigError("pretrained_map needs the weights that it refers to: set pretrained.")
         if len(self.starts) < len(self.pretrained_map) or not all(self.starts.values()):

@@ -2,7 +2,7 @@
 
 conf.yml, made_of.json   the run's options and its record, written when it begins to run
 checkpoints/             the best ones, and last.ckpt
-logs/                    for TensorBoard, and metrics.csv, a row for each epoch
+logs/                    of the loggers, and metrics.csv, a row for each epoch
 seconds.json             seconds of each epoch
 best_k_models.json       validation losses of the best checkpoints
 best_model.pth           the best of them, which any asteroid can read

@@ -170,6 +170,7 @@ def test_fraction_is_no_integer():
         ({"training": {"save_top_k": 0}}, "save_top_k must be at least 1, or -1"),
         ({"training": {"devices": "0"}}, "devices must be auto, a number"),
         ({"training": {"precision": "17"}}, "precision must be one of 32-true"),
+        ({"training": {"logger": ["neptune"]}}, "logger must be one of tensorboard, csv, wandb"),
         ({"model": {"nhop": 0}}, "nhop must be at least 1, got 0"),
         ({"evaluation": {"bss_eval": "slow"}}, "one of museval, fast"),
     ],
