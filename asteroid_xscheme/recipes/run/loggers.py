@@ -56,7 +56,7 @@ def _arguments(name: str, run: RunFolder) -> Dict[str, Any]:
     title, logs = run.path.resolve().name, run.path / "logs"
     arguments: Dict[str, Dict[str, Any]] = {
         "tensorboard": {"save_dir": run.path, "name": "logs", "version": "tensorboard"},
-        "wandb": {"name": title, "project": _PROJECT, "save_dir": logs},
+        "wandb": {"name": title, "project": _PROJECT, "save_dir": run.path},
         "mlflow": {
             "run_name": title,
             "experiment_name": _PROJECT,
