@@ -9,7 +9,7 @@ Reference: R. Sawata et al., "The whole is greater than the sum of its parts: im
 separation by bridging networks", 2024, https://arxiv.org/abs/2305.07855.
 """
 
-from typing import Any, List, Sequence, Tuple, cast
+from typing import Any, List, Optional, Sequence, Tuple, cast
 
 import torch
 from torch import nn
