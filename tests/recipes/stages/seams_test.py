@@ -122,9 +122,11 @@ def test_named_weights_are_scored_in_a_folder_without_a_run(make_run, tmp_path, 
     run, folder = make_run(), tmp_path / "exp" / "eval_best_model"
     weights = tmp_path / "elsewhere.pth"
     (run.folder / "best_model.pth").rename(weights)
-    run.stage(2, "--exp_dir", folder, "--eval_model", weights)
+    run.stage(2, "--exp_dir", folder, "--eval_model", weights, "--metrics", "usdr")
     assert f"| {weights}" in capsys.readouterr().out
-    assert (folder / "final_metrics.json").is_file() and not list(run.folder.glob("*.json"))
+    metrics = json.loads((folder / "final_metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics) == {f"usdr_{source}" for source in run.config.data.sources}
+    assert not list(run.folder.glob("*.json"))
     assert "train it first" in run.fails(2)
 
 
