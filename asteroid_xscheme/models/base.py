@@ -127,6 +127,15 @@ class BridgedModel(BaseModel):
                 in each of the n_fft // 2 + 1 bins; takes a while, and is to be called if needed.
         """
 
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """The tensors of the state dict but for windows, by the source whose network they are in.
+
+        Returns:
+            By source, its network's tensors by their names in it; under None those that belong to
+            no single source: here all. They are the model's own: writing to them changes it.
+        """
+        return {None: self.state_dict()}
+
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model; `bridge` only where it is not the default."""
         args = {

@@ -9,7 +9,7 @@ Reference: R. Sawata et al., "The whole is greater than the sum of its parts: im
 separation by bridging networks", 2024, https://arxiv.org/abs/2305.07855.
 """
 
-from typing import Any, List, Sequence, Tuple, cast
+from typing import Any, List, Optional, Sequence, Tuple, cast
 
 import torch
 from torch import nn
@@ -142,6 +142,19 @@ class XConvTasNet(WaveformModel):
     def macs_per_second(self) -> float:
         """Multiply-accumulates of all networks per second of audio."""
         return sum(network.macs_per_second(self.sample_rate) for network in self.networks)
+
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """By source, the tensors of its network; of a joint network those of its mask.
+
+        See :meth:`BridgedModel.weights_by_source`.
+        """
+        states: list[dict[str, torch.Tensor]] = [net.state_dict() for net in self.networks]
+        if not self.joint:
+            return dict(zip(self.sources, states))
+        names = [name for name in states[0] if name.startswith("mask_conv.")]
+        masks = {name: states[0].pop(name).chunk(len(self.sources)) for name in names}
+        own = [{name: each[j] for name, each in masks.items()} for j in range(len(self.sources))]
+        return {None: states[0], **dict(zip(self.sources, own))}
 
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model."""

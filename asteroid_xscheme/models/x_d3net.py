@@ -223,6 +223,10 @@ class XD3Net(SpectrogramModel):
         folded.networks = nn.ModuleList(fold_networks(self.networks))
         return folded.eval()
 
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """By source, the tensors of its D3Net; see :meth:`BridgedModel.weights_by_source`."""
+        return {s: network.state_dict() for s, network in zip(self.sources, self.networks)}
+
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model, in plain types."""
         networks = [config.to_dict() for config in self.configs]

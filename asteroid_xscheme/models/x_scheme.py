@@ -80,6 +80,10 @@ class XScheme(WaveformModel):
             wav = wav.mean(1, keepdim=True)
         return torch.stack(self.wrapped(wav), dim=1)
 
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """By source, the tensors of its network; see :meth:`BridgedModel.weights_by_source`."""
+        return {s: net.state_dict() for s, net in zip(self.sources, self.wrapped.networks)}
+
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model, the class of its networks by name."""
         return {**super().get_model_args(), **self.wrapped.get_args(self.bridge_points)}
@@ -141,6 +145,10 @@ class XSchemeOfMagnitudes(SpectrogramModel):
         """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources."""
         estimates = self.wrapped(magnitudes.permute(1, 2, 3, 0))
         return torch.stack(estimates).permute(0, 4, 1, 2, 3)
+
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """By source, the tensors of its network; see :meth:`BridgedModel.weights_by_source`."""
+        return {s: net.state_dict() for s, net in zip(self.sources, self.wrapped.networks)}
 
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model, the class of its networks by name."""

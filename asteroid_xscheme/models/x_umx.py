@@ -34,6 +34,7 @@ from .open_unmix import (
 )
 from .spectrogram import SpectrogramModel
 
+_AFFINES = ("input_mean", "input_scale", "output_mean", "output_scale")
 _DROPOUT = 0.4  # between the layers of a recurrent network, as in [2]
 
 
@@ -198,6 +199,21 @@ class XUMX(SpectrogramModel):
         names = [(f"{side}_mean_{key}", f"{side}_scale_{key}") for key in self._keys]
         repeat = self.nb_channels
         return [[tuple(self.mean_scale[x].repeat(repeat) for x in pair) for pair in names]]
+
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """By source, the tensors of its Open-Unmix; see :meth:`BridgedModel.weights_by_source`."""
+        layers, affines = ("layer_enc", "layer_lstm", "layer_dec"), self.mean_scale.state_dict()
+        return {
+            source: {
+                **{
+                    f"{layer}.{name}": tensor
+                    for layer in layers
+                    for name, tensor in getattr(self, layer)[key].state_dict().items()
+                },
+                **{name: affines[f"{name}_{key}"] for name in _AFFINES},
+            }
+            for source, key in zip(self.sources, self._keys)
+        }
 
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model, those of asteroid's `XUMX` (and `bridge`, see base)."""

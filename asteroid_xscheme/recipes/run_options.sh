@@ -5,6 +5,7 @@
 # which know their names and types. Then the folder of the run, `expdir`, is chosen.
 
 options=()
+eval_model=
 while [[ $# -gt 0 ]]; do
   name=${1#--}
   name=${name//-/_}
@@ -14,12 +15,13 @@ while [[ $# -gt 0 ]]; do
       "$python_path" train.py --help | sed -n '/^model/,$p'
       exit 0
       ;;
-    --stage | --stop[-_]stage | --tag | --id | --python[-_]path | --dataset | --conf)
+    --stage | --stop[-_]stage | --tag | --id | --python[-_]path | --dataset | --conf | --eval_model)
       if [[ $# -lt 2 || $2 == --* ]]; then
         echo "run.sh: $1 needs a value" >&2
         exit 2
       fi
       printf -v "$name" '%s' "$2"
+      if [[ $1 == --eval_model ]]; then options+=("$1" "$2"); fi
       shift 2
       ;;
     *)
@@ -52,7 +54,17 @@ export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-1073741824}
 export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-4294967296}
 
 # Without --tag, a training gets a new name; the other stages use the run trained last.
+# With --eval_model and no --tag, stage 2 needs no run: it is the last, in a folder of its own.
 mkdir -p exp
+if [[ -n $eval_model && -z $tag && $stage -eq 2 ]]; then
+  name=${eval_model%%\?*}
+  name=$(basename "$name")
+  for suffix in pth pt h5 zip safetensors; do name=${name%."$suffix"}; done
+  expdir=exp/eval_$name
+  run_conf=$conf
+  stop_stage=2
+  return
+fi
 if [[ -z $tag && $stage -le 1 && $stop_stage -ge 1 ]]; then
   tag=$("$python_path" -c 'import uuid; print(str(uuid.uuid4())[:8])')
 elif [[ -z $tag && $stop_stage -ge 2 ]]; then
@@ -63,3 +75,4 @@ elif [[ -z $tag && $stop_stage -ge 2 ]]; then
   tag=$(<exp/last_tag)
 fi
 expdir=exp/train_$(basename "$PWD" | tr '[:upper:]-' '[:lower:]_')_$tag
+run_conf=$expdir/conf.yml

@@ -8,6 +8,7 @@ Each stage reads the options of a conf.yml and a command line; the rooms before 
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -96,7 +97,9 @@ def evaluate_run(config: Config, exp_dir: Path) -> None:
         _conditions(config),
     )
     evaluation = evaluate([system], _test_data(config, exp_dir), scoring, exp_dir)
-    metrics = json.dumps(flat(all_figures(evaluation.scores["test"][system.name])), indent=2)
+    figures = flat(all_figures(evaluation.scores["test"][system.name]))
+    scored = {name: value for name, value in figures.items() if math.isfinite(value)}
+    metrics = json.dumps(scored, indent=2)
     (exp_dir / "final_metrics.json").write_text(metrics, encoding="utf-8")
     print(evaluation.text)
     _report(exp_dir)

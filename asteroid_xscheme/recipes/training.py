@@ -18,13 +18,10 @@ from .config import Config, ConfigError, TrainingConfig
 from .data import MusicDataModule, dataset_infos, magnitude_statistics
 from ..losses import MultiDomainLoss, WaveformL1Loss
 from ..models import BridgedModel
-from .run import RunFolder, TrainingError, build_trainer, run_record
+from .run import PretrainedWeights, RunFolder, TrainingError, build_trainer, run_record
 from .run.checkpoints import Checkpoints, newest_checkpoint, read_checkpoint
 from .run.folder import MADE_OF, refuse_changes, refuse_fewer_epochs
 from .system import Loss, SeparationSystem, check_optimizer
-
-#: options of models that change how they are computed, not what
-_MEMORY_OPTIONS = {"checkpointing", "recompute"}
 
 
 def train(config: Config, exp_dir: Path, callbacks: Sequence[Callback] = ()) -> Path:
@@ -126,10 +123,10 @@ def _log_interval(config: Config, data: MusicDataModule, n_processes: int) -> in
 
 
 def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
-    """The model that the options describe: new, or with the weights of `pretrained`.
+    """The model that the options describe, with what fits of the weights of `pretrained`, if any.
 
-    A new model that normalises its input gets the statistics of the training mixtures, which one
-    process computes and the others, and later runs, read.
+    Where anything is new, a model that normalises its input gets the statistics of the training
+    mixtures first, which one process computes and the others, and later runs, read.
     """
     args = config.model.model_args(config.data.sample_rate)
     model_class = config.model.model_class(config.architecture)
@@ -140,10 +137,11 @@ def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
     except ValueError as error:
         raise ConfigError(f"model ({config.architecture}): {error}") from error
     model.fit_segments(data.segment)
-    if config.training.pretrained is None:
+    weights = config.training.pretrained and _pretrained(model, config.training, data)
+    if not (weights and weights.are_whole):
         model.start_normalisation(partial(_input_statistics, model, data))
-    else:
-        _take_weights(model, config.training.pretrained, data)
+    if weights:
+        weights.give()
     model.compute_for_loss(config.loss.uses_spectrograms, config.loss.uses_waveforms)
     return model
 
@@ -177,22 +175,16 @@ def _input_statistics(model: BridgedModel, data: MusicDataModule) -> Tuple[np.nd
     )
 
 
-def _take_weights(model: BridgedModel, pretrained: str, data: MusicDataModule) -> None:
-    """Give a model the weights of a pretrained one, which must have its options."""
-    found = BridgedModel.from_pretrained(pretrained)
+def _pretrained(
+    model: BridgedModel, options: TrainingConfig, data: MusicDataModule
+) -> PretrainedWeights:
+    """What a model takes from the pretrained one; says so."""
+    name = str(options.pretrained)
+    found = BridgedModel.from_pretrained(name)
     found.fit_segments(data.segment)
-    has, wanted = found.get_model_args(), model.get_model_args()
-    differing = [
-        f"{name} is {has.get(name, 'default')}, the options say {wanted.get(name, 'default')}"
-        for name in sorted({*has, *wanted} - _MEMORY_OPTIONS)
-        if has.get(name) != wanted.get(name)
-    ]
-    if type(found) is not type(model) or differing:
-        raise ConfigError(
-            f"{pretrained} is another {type(found).__name__} than the {type(model).__name__} of "
-            f"the options: {'; '.join(differing)}. Set the options to the model's own."
-        )
-    model.load_state_dict(found.state_dict())
+    weights = PretrainedWeights(model, found, name, options.starts)
+    _say(str(weights))
+    return weights
 
 
 def _export_best(

@@ -280,3 +280,13 @@ def test_core_of_a_spectrogram_model_is_what_forward_estimates(build):
     estimates = model.estimate_magnitudes(magnitudes)
     assert estimates.shape == (3, *magnitudes.shape)
     assert torch.equal(estimates, model(wav)[0])
+
+
+def test_weights_by_source_are_those_of_the_state_dict_each_once(build):
+    model = build()
+    whole = [t for name, t in model.state_dict().items() if "window" not in name]
+    of_sources = model.weights_by_source()
+    parts = [tensor for own in of_sources.values() for tensor in own.values()]
+    assert list(of_sources) == model.sources
+    assert len({frozenset(own) for own in of_sources.values()}) == 1
+    assert sorted(t.data_ptr() for t in parts) == sorted(t.data_ptr() for t in whole)

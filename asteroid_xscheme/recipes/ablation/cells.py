@@ -28,7 +28,7 @@ from ..data import configured_tracks, track_contents
 from ..evaluation import Scoring, evaluate_baselines, find_commit, write_csv
 from ...models import BridgedModel
 from ..identity import Record, as_plain, file_hash, weights_hash
-from ..run import refuse_changes
+from ..run import pretrained_record, refuse_changes
 from ..stages import best_model, evaluate_run
 from ...separation import Separator
 from ..training import train
@@ -57,12 +57,11 @@ def grid_record(config: Config) -> Record:
     groups = (config.model, data, config.loss, config.optim, training)
     for group in (*groups, config.separation, config.evaluation):
         options.update(result_options(group))
-    pretrained = training.pretrained
     return as_plain(
         {
             **options,
             "number of processes (devices)": training.n_processes or training.num_nodes,
-            "pretrained weights": pretrained and weights_hash(load_package(pretrained)),
+            **pretrained_record(training),
             "training tracks": track_contents(configured_tracks(data, "train")),
             "test tracks": track_contents(configured_tracks(data, "test")),
         }

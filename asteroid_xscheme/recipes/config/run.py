@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, cast
@@ -18,7 +19,10 @@ from .groups import (
     SeparationConfig,
     TrainingConfig,
 )
+from .old_names import from_asteroid
 from .options import ConfigError, add_arguments, from_dict
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -61,14 +65,19 @@ class Config:
 
     @classmethod
     def from_yaml(cls, path: Path) -> "Config":
-        """Options from a conf.yml.
+        """Options from a conf.yml, ours or that of asteroid's X-UMX recipe.
+
+        Of the latter, each option that has no meaning any more is said in a line.
 
         Raises:
             ConfigError: If the file is missing, or has an unknown option or a wrong value.
         """
         if not Path(path).is_file():
             raise ConfigError(f"There is no configuration file {path}.")
-        return cls.from_dict(_load_yaml(Path(path)))
+        groups, remarks = from_asteroid(_load_yaml(Path(path)))
+        for remark in remarks:
+            log.warning("%s: %s", path, remark)
+        return cls.from_dict(groups)
 
     @classmethod
     def parse(

@@ -9,7 +9,7 @@ from typing import Dict, List, Optional, Sequence
 
 from ..evaluation import METRICS, PUBLISHED
 from ..markdown import markdown_table
-from .records import Record
+from .records import Figures, Record
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,19 @@ class Row:
 
     def average(self, metric: str = "SDR") -> Optional[float]:
         """Mean over sources; None if any is undefined."""
-        values = self.values[metric].values()
+        values = self.values.get(metric, {}).values()
         defined = [value for value in values if value is not None]
         return mean(defined) if defined and len(defined) == len(values) else None
+
+    @property
+    def scored(self) -> List[str]:
+        """The metrics with a figure; those of whole songs come last."""
+        return [m for m, of in self.values.items() if any(v is not None for v in of.values())]
+
+    @property
+    def of_songs(self) -> List[str]:
+        """The scored metrics of whole songs."""
+        return [metric for metric in self.scored if metric not in METRICS]
 
 
 def score_rows(records: Sequence[Record], subset: str) -> List[Row]:
@@ -47,7 +57,7 @@ def score_rows(records: Sequence[Record], subset: str) -> List[Row]:
             continue
         of_subset = record.subsets[subset]
         for name, system in of_subset.systems.items():
-            values = {m: {s: system.figures[s][m] for s in record.sources} for m in METRICS}
+            values = _by_metric(system.figures, record.sources)
             if name == record.name:
                 label = names[record.folder]
                 ours.append(Row(label, "ours", of_subset.title, values, record.conditions))
@@ -82,26 +92,44 @@ def run_names(records: Sequence[Record]) -> Dict[Path, str]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Table of SDR by source: a line per row."""
+    """A table for SDR and for each metric of whole songs, as far as they were scored."""
+    has_frames = any("SDR" in row.scored for row in rows if row.kind != "published")
+    metrics = [*(["SDR"] if has_frames else []), *_of_songs(rows)]
+    return "\n\n".join(_table(rows, metric) for metric in metrics)
+
+
+def _table(rows: Sequence[Row], metric: str) -> str:
+    """Table of a metric by source: a line for each row that has it."""
     sources = list(rows[0].values["SDR"])
-    header = ["SDR in dB", *sources, "average", "songs", "conditions"]
+    header = [f"{metric} in dB", *sources, "average", "songs", "conditions"]
     lines = []
-    for row in rows:
-        values = [*row.values["SDR"].values(), row.average()]
+    for row in (row for row in rows if metric in row.values):
+        values = [*(row.values[metric].get(s) for s in sources), row.average(metric)]
         lines.append([row.system, *map(decibels, values), row.subset, row.conditions])
     return markdown_table(header, lines, text=(0, len(header) - 2, len(header) - 1))
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """A line per row and source, a column per metric; undefined values are empty."""
+    metrics = [*METRICS, *_of_songs(rows)]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["system", "kind", "songs", "conditions", "source", *METRICS])
+        writer.writerow(["system", "kind", "songs", "conditions", "source", *metrics])
         for row in rows:
             for source in row.values["SDR"]:
-                values = [row.values.get(metric, {}).get(source) for metric in METRICS]
+                values = [row.values.get(metric, {}).get(source) for metric in metrics]
                 cells = ["" if value is None else f"{value:.4f}" for value in values]
                 writer.writerow([row.system, row.kind, row.subset, row.conditions, source, *cells])
+
+
+def _of_songs(rows: Sequence[Row]) -> List[str]:
+    return list(dict.fromkeys(metric for row in rows for metric in row.of_songs))
+
+
+def _by_metric(figures: Figures, sources: Sequence[str]) -> Dict[str, Dict[str, Optional[float]]]:
+    """Figures by metric, then source: BSSEval's, then those of whole songs."""
+    metrics = dict.fromkeys([*METRICS, *(m for source in sources for m in figures[source])])
+    return {m: {s: figures[s].get(m) for s in sources} for m in metrics}
 
 
 def decibels(value: Optional[float]) -> str:

@@ -5,7 +5,16 @@ and movable; the trainer stops at the first step whose loss is not a number.
 """
 
 from .errors import TrainingError
-from .folder import RunFolder, refuse_changes, run_record
+from .fine_tuning import PretrainedWeights
+from .folder import RunFolder, pretrained_record, refuse_changes, run_record
 from .trainer import build_trainer
 
-__all__ = ["RunFolder", "TrainingError", "build_trainer", "refuse_changes", "run_record"]
+__all__ = [
+    "PretrainedWeights",
+    "RunFolder",
+    "TrainingError",
+    "build_trainer",
+    "pretrained_record",
+    "refuse_changes",
+    "run_record",
+]

@@ -2,7 +2,7 @@
 
 conf.yml, made_of.json   the run's options and its record, written when it begins to run
 checkpoints/             the best ones, and last.ckpt
-logs/                    for TensorBoard, and metrics.csv, a row for each epoch
+logs/                    of the loggers, and metrics.csv, a row for each epoch
 seconds.json             seconds of each epoch
 best_k_models.json       validation losses of the best checkpoints
 best_model.pth           the best of them, which any asteroid can read
@@ -17,7 +17,7 @@ from typing import Any, Dict, Mapping, Optional
 from ...atomic import alone, replacing, write_json
 from ...hidden import remove_orphans
 from ...weights import load_package
-from ..config import Config, ConfigError, result_options
+from ..config import Config, ConfigError, TrainingConfig, result_options
 from ..data import MusicDataModule, track_contents
 from ..identity import Record, as_plain, compare, read_record, weights_hash, write_record
 from .errors import TrainingError
@@ -39,16 +39,22 @@ def run_record(config: Config, data: MusicDataModule, n_processes: int) -> Recor
     for group in (config.model, config.data, config.loss, config.optim, config.training):
         options.update(result_options(group))
     del options["epochs"]
-    pretrained = config.training.pretrained
     return as_plain(
         {
             **options,
             "number of processes (devices)": n_processes,
-            "pretrained weights": pretrained and weights_hash(load_package(pretrained)),
+            **pretrained_record(config.training),
             "training tracks": _by_folder(data, data.train_tracks),
             "validation tracks": _by_folder(data, data.valid_tracks),
         }
     )
+
+
+def pretrained_record(options: TrainingConfig) -> Record:
+    """Whose weights a training starts from; the map only where there is one."""
+    name, starts = options.pretrained, options.starts
+    weights = {"pretrained weights": name and weights_hash(load_package(name))}
+    return {**weights, "pretrained_map": starts} if starts else weights
 
 
 class RunFolder:

@@ -12,7 +12,6 @@ from pytorch_lightning.callbacks import (
     EMAWeightAveraging,
     TQDMProgressBar,
 )
-from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import StrategyRegistry
 from pytorch_lightning.utilities import _pytree
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -22,6 +21,7 @@ from .callbacks import Beginning, EpochClock, EpochReport, EpochTable, Patience
 from .checkpoints import Checkpoints, WholeFiles
 from .finite import FiniteSteps
 from .folder import RunFolder
+from .loggers import build_loggers
 
 
 def build_trainer(config: Config, run: RunFolder, callbacks: Sequence[Callback] = ()) -> pl.Trainer:
@@ -36,13 +36,14 @@ def build_trainer(config: Config, run: RunFolder, callbacks: Sequence[Callback] 
         callbacks: Lightning callbacks beside those of every run.
 
     Raises:
-        ConfigError: If this machine does not have what the options ask for.
+        ConfigError: If this machine does not have what the options ask for, or a logger's package.
     """
     options = config.training
     _check_machine(options)
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # their advertisements are INFO
     _make_leaves_as_torch_does()
+    loggers = build_loggers(options.logger, run)
     try:
         return pl.Trainer(
             max_epochs=options.epochs,
@@ -59,7 +60,7 @@ def build_trainer(config: Config, run: RunFolder, callbacks: Sequence[Callback] 
             enable_model_summary=False,
             enable_progress_bar=sys.stderr.isatty(),
             callbacks=[*_callbacks(config, run), *callbacks],
-            logger=TensorBoardLogger(run.path, name="logs", version="tensorboard"),
+            logger=loggers,
             default_root_dir=run.path,
             plugins=[WholeFiles()],
         )

@@ -5,6 +5,7 @@
 #   ./run.sh --dataset demo                 all stages, small, on built-in songs
 #   ./run.sh --tag mine                     all stages, full size: downloads MUSDB18, trains, ...
 #   ./run.sh --stage 2                      evaluates the run trained last
+#   ./run.sh --stage 2 --eval_model xumxl   evaluates published weights; needs no training
 #
 # Besides the options below, you can give any option of local/conf.yml:
 #   --source_dir --train_dir --sample_rate --seed --seq_dur --samples_per_track --sources
@@ -40,7 +41,7 @@ fi
 
 if [[ $stage -le 2 && $stop_stage -ge 2 ]]; then
   echo "Stage 2: evaluating $expdir"
-  "$python_path" eval.py --conf "$expdir/conf.yml" --exp_dir "$expdir" "${options[@]}"
+  "$python_path" eval.py --conf "$run_conf" --exp_dir "$expdir" "${options[@]}"
 fi
 
 if [[ $stage -le 3 && $stop_stage -ge 3 ]]; then

@@ -170,6 +170,7 @@ def test_fraction_is_no_integer():
         ({"training": {"save_top_k": 0}}, "save_top_k must be at least 1, or -1"),
         ({"training": {"devices": "0"}}, "devices must be auto, a number"),
         ({"training": {"precision": "17"}}, "precision must be one of 32-true"),
+        ({"training": {"logger": ["neptune"]}}, "logger must be one of tensorboard, csv, wandb"),
         ({"model": {"nhop": 0}}, "nhop must be at least 1, got 0"),
         ({"evaluation": {"bss_eval": "slow"}}, "one of museval, fast"),
     ],
@@ -225,3 +226,56 @@ def test_every_option_is_explained_and_an_argument(conf, capsys):
 @pytest.mark.parametrize("bandwidth, bins", [(16000, 1487), (22050, 2049), (48000, 2049), (0, 1)])
 def test_max_bin_counts_the_bins_up_to_the_bandwidth(bandwidth, bins):
     assert max_bin(bandwidth, 4096, 44100) == bins
+
+
+ASTEROIDS_CONF = """
+training: {epochs: 1000, batch_size: 14, loss_combine_sources: yes, loss_use_multidomain: yes,
+           mix_coef: 10.0, val_dur: 80.0}
+optim: {optimizer: adam, lr: 0.001, patience: 1000, lr_decay_patience: 80, lr_decay_gamma: 0.3,
+        weight_decay: 0.00001}
+data:
+  {train_dir: ./data, output: x-umx_outputs, sample_rate: 44100, num_workers: 4, seed: 42,
+   seq_dur: 6.0, samples_per_track: 64, source_augmentations: [gain, channelswap],
+   sources: [bass, drums, vocals, other]}
+model: {pretrained: null, bidirectional: yes, window_length: 4096, in_chan: 4096, nhop: 1024,
+        hidden_size: 512, bandwidth: 16000, nb_channels: 2, spec_power: 1}
+"""
+
+
+def test_conf_of_asteroids_x_umx_is_read_as_the_official_settings(conf, caplog):
+    conf.write_text(ASTEROIDS_CONF, encoding="utf-8")
+    read = parse(conf)
+    official = Config.from_yaml(RECIPES / "X-UMX" / "local" / "conf.yml")
+    official.data.train_dir = ["./data"]
+    assert read == official
+    assert [record.message for record in caplog.records] == [
+        f"{conf}: data.output has no meaning any more: the folder of a run is given by --exp_dir, "
+        "or --tag of run.sh."
+    ]
+
+
+def test_what_asteroids_x_umx_wrote_of_a_run_is_taken_from_its_old_places(conf, caplog):
+    groups = yaml.safe_load(ASTEROIDS_CONF)
+    groups["training"].update(loss_combine_sources=False, loss_use_multidomain=False, mix_coef=2.0)
+    groups["model"]["pretrained"] = "old.pth"
+    groups["data"]["root"] = groups["data"].pop("train_dir")
+    groups.update({"main_args": {"help": None}, "positional arguments": {}})
+    conf.write_text(yaml.safe_dump(groups), encoding="utf-8")
+    read = parse(conf, "--mix_coef", "3")
+    assert not read.loss.loss_combine_sources and not read.loss.loss_use_multidomain
+    assert (read.loss.mix_coef, read.training.pretrained) == (3.0, "old.pth")
+    assert read.data.train_dir == ["./data"]
+    assert [r.message.split(" has")[0] for r in caplog.records] == [f"{conf}: data.output"]
+
+
+def test_option_in_its_old_and_its_new_place_is_refused(conf):
+    conf.write_text("training: {mix_coef: 1}\nloss: {mix_coef: 2}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="training.mix_coef is loss.mix_coef now, and both"):
+        parse(conf)
+
+
+def test_old_places_are_none_of_a_conf_that_names_its_architecture(conf):
+    text = "model: {architecture: XUMX}\ndata: {output: x}\n"
+    conf.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="data has no option 'output'"):
+        parse(conf)

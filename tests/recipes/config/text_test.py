@@ -33,7 +33,8 @@ def values_of(kind):
     if typing.get_origin(kind) is dict:
         return st.just({})
     if typing.get_args(kind):
-        return st.one_of(*map(values_of, typing.get_args(kind)))
+        members = typing.get_args(kind)  # of which mappings cannot be given on a command line
+        return st.one_of(*(values_of(m) for m in members if typing.get_origin(m) is not dict))
     return VALUES.get(kind, st.nothing())
 
 

@@ -117,6 +117,34 @@ def test_several_runs_stand_side_by_side_and_baselines_once(make_run, run, tmp_p
     assert len(list(page.parent.rglob("vocals-estimate1.mp3"))) == 1  # only the second song
 
 
+@pytest.mark.parametrize("bsseval", [True, False])
+def test_tables_show_the_metrics_that_were_scored(bsseval, make_run, tmp_path):
+    folder = make_run(tmp_path / "run", songs=("First",))
+    shutil.rmtree(folder / "evaluation" / "estimates")
+    path = folder / "evaluation" / "record.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for system in record["subsets"]["test"]["systems"].values():
+        for source, figures in system["figures"].items():
+            if not bsseval:
+                figures.update(dict.fromkeys(figures))
+                frames = system["frames"]["First"]
+                frames[source] = [None] * len(frames[source])
+            figures.update({"uSDR": 3.0, "SI-SDR": -2.0})
+    path.write_text(json.dumps(record), encoding="utf-8")
+    page = write_report([folder], tmp_path / "report")
+    words = Links(page.read_text(encoding="utf-8")).words
+    assert "uSDR in dB, of whole songs" in words and "SI-SDR in dB, of whole songs" in words
+    assert ("SDR in dB, BSSEval v4" in words) == ("SIR in dB" in words) == bsseval
+    text = page.with_name("scores.md").read_text(encoding="utf-8")
+    table = re.sub(" +", " ", text)  # columns are padded
+    assert "| uSDR in dB | bass | vocals | average |" in table
+    assert "| X-UMX | −2.00 | −2.00 | −2.00 | 2 songs of demo | seed 42 |" in table
+    assert ("| SDR in dB" in table) == bsseval
+    with open(page.with_name("scores.csv"), newline="", encoding="utf-8") as file:
+        row = next(row for row in csv.DictReader(file) if row["system"] == "X-UMX")
+    assert (row["uSDR"], row["SI-SDR"], bool(row["SDR"])) == ("3.0000", "-2.0000", bsseval)
+
+
 def test_losses_of_a_resumed_training_are_one_curve(run):
     losses = read_record(run).losses
     assert losses["val_loss"] == {0: 3.5, 1: 2.5}

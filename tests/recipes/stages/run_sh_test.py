@@ -1,5 +1,6 @@
 """run.sh: its options, its stages, and the memory of the last run; Python is played by a script."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from asteroid_xscheme.models import XUMX
+from asteroid_xscheme.weights import save_package
 
 RECIPES = Path(__file__).parents[3] / "egs" / "musdb18"
 FOLDERS = ["X-UMX", "X-D3Net", "X-ConvTasNet", "X-Any"]
@@ -95,6 +99,38 @@ def test_later_stage_without_any_run_says_what_to_do(x_umx):
     done = x_umx.run("--stage", "2")
     assert done.returncode == 2 and not x_umx.calls
     assert "nothing has been trained here yet" in done.stderr
+
+
+def test_named_weights_are_scored_without_a_run_in_a_folder_of_their_own(recipe):
+    for weights, name in (("xumxl", "xumxl"), ("https://a.b/c/m.pth?download=1", "m")):
+        done = recipe.run("--stage", "2", "--eval_model", weights)
+        assert done.returncode == 0, done.stderr
+        expected = f"eval.py --conf local/conf.yml --exp_dir exp/eval_{name} --eval_model {weights}"
+        assert expected in recipe.calls.pop()
+    assert len(recipe.calls) == 2  # nothing is published
+
+
+def test_named_weights_are_scored_in_the_run_that_a_tag_names(x_umx):
+    x_umx.run("--stage", "2", "--stop_stage", "2", "--tag", "a", "--eval_model", "xumxl")
+    folder = "exp/train_x_umx_a"
+    assert f"eval.py --conf {folder}/conf.yml --exp_dir {folder} --eval_model" in x_umx.calls[0]
+
+
+@pytest.mark.slow
+def test_weights_of_a_file_are_scored_through_the_shell(x_umx, make_config, tmp_path):
+    config = make_config(evaluation={"bss_eval": "fast"})
+    args = config.model.model_args(8000)
+    model = XUMX(["vocals", "other"], sample_rate=8000, **args)
+    save_package(model.serialize(), tmp_path / "tiny.pth")
+    (x_umx.folder / "mine.yml").write_text(config.to_yaml(), encoding="utf-8")
+    command = ["bash", "run.sh", "--stage", "2", "--conf", "mine.yml", "--dataset", "folder"]
+    command += ["--eval_model", str(tmp_path / "tiny.pth"), "--python_path", sys.executable]
+    done = subprocess.run(command, cwd=x_umx.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    folder = x_umx.folder / "exp" / "eval_tiny"
+    assert "| mixture" in done.stdout and (folder / "report" / "report.html").is_file()
+    scores = json.loads((folder / "final_metrics.json").read_text(encoding="utf-8"))
+    assert set(scores) >= {"sdr_vocals", "sdr_other"} and "sdr_bass" not in scores
 
 
 def test_options_of_the_configuration_reach_every_stage_as_they_are(x_umx):

@@ -118,6 +118,18 @@ def test_scores_of_tracks_that_are_gone_go_too(make_run, root):
     assert list(run.times()) == ["t"]
 
 
+def test_named_weights_are_scored_in_a_folder_without_a_run(make_run, tmp_path, capsys):
+    run, folder = make_run(), tmp_path / "exp" / "eval_best_model"
+    weights = tmp_path / "elsewhere.pth"
+    (run.folder / "best_model.pth").rename(weights)
+    run.stage(2, "--exp_dir", folder, "--eval_model", weights, "--metrics", "usdr")
+    assert f"| {weights}" in capsys.readouterr().out
+    metrics = json.loads((folder / "final_metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics) == {f"usdr_{source}" for source in run.config.data.sources}
+    assert not list(run.folder.glob("*.json"))
+    assert "train it first" in run.fails(2)
+
+
 def test_source_map_counts_in_scoring(make_run, root):
     run = make_run()
     run.stage(2)

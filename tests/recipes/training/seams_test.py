@@ -1,5 +1,6 @@
 """Something changed between two trainings in a folder: continued if it may, else named."""
 
+import csv
 import shutil
 import sys
 from pathlib import Path
@@ -91,6 +92,28 @@ def test_damaged_last_checkpoint_gives_way_to_the_newest_intact_one(
 def test_two_trainings_in_a_folder_are_refused(run, make_config):
     with alone(run), pytest.raises(BusyError, match="Another process works in"):
         train(make_config(training={"epochs": 3}), run)
+
+
+def test_loggers_change_no_result_and_the_table_of_epochs_is_always_written(run, make_config):
+    train(make_config(training={"epochs": 3, "logger": ["csv"]}), run)  # the same run goes on
+    with open(run / "logs" / "metrics.csv", encoding="utf-8") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2"]
+    assert len(list((run / "logs" / "tensorboard").glob("events*"))) == 1  # of before
+
+
+def test_logger_whose_package_is_missing_is_named_with_it(
+    make_config, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
+    monkeypatch.setattr("pytorch_lightning.loggers.wandb._WANDB_AVAILABLE", False)
+    conf, run = tmp_path / "conf.yml", tmp_path / "run"
+    conf.write_text(make_config().to_yaml(), encoding="utf-8")
+    options = ["--logger", "tensorboard", "csv", "wandb"]
+    argv = ["train.py", "--conf", str(conf), "--exp_dir", str(run), *options]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit, match="logger wandb needs the package wandb: pip install wandb"):
+        run_stage("Train.", train)
+    assert not (run / "conf.yml").exists()
 
 
 def test_loss_that_is_not_finite_ends_the_command_and_keeps_the_last_good_epoch(
