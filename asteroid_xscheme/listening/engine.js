@@ -144,9 +144,10 @@ class Engine {
       this.context = this.context || new AudioContext({ sampleRate: rate });
       const graph = this.graph(this.context);
       graph.master.gain.value = 0;
-      this.run = { graph, segments: [], next: start, frame: null, ended: false };
+      const run = { graph, segments: [], next: start, frame: null, ended: false };
+      this.run = run;
       await this.context.resume();
-      await this.pump(this.run);
+      await this.pump(run);
     } catch (error) {
       this.stop(start);
       this.onfail(error);

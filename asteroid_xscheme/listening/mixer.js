@@ -107,8 +107,8 @@ class Mixer {
       this.engine.update();
     });
     const controls = make("span", { class: "controls" }, row.muteButton, row.soloButton, volume);
-    row.head = make("div", { class: `head c${i % 8}`, role: "group", "aria-label": row.name }, words, controls);
-    row.canvas = make("canvas", { class: `wave c${i % 8}`, "aria-hidden": "true" });
+    row.head = make("div", { class: `head c${i % 8}`, style: `grid-row: ${i + 2}`, role: "group", "aria-label": row.name }, words, controls);
+    row.canvas = make("canvas", { class: `wave c${i % 8}`, style: `grid-row: ${i + 2}`, "aria-hidden": "true" });
     return [row.head, row.canvas];
   }
 
@@ -311,7 +311,7 @@ function drawWave(canvas, track, region, song) {
       const last = Math.max(first + 1, Math.ceil((x + 1) * perPixel - start));
       if (last <= 0 || first >= chunk.heights.length) continue;
       const peak = Math.max(...chunk.heights.subarray(Math.max(0, first), last)) / 255;
-      const half = Math.max(0.5, (peak * height) / 2);
+      const half = Math.max(0.5, (peak ** 0.7 * height) / 2); // soft ones are to be seen too
       pen.fillRect(x, height / 2 - half, 1, 2 * half);
     }
   }

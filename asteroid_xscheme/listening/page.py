@@ -189,7 +189,7 @@ def _describe(names: Sequence[str], songs: Sequence[Song], survey: _Survey) -> M
 
 
 def _name_of_sum(survey: _Survey) -> str:
-    return "mixture" if survey.is_given else "all sources"
+    return "mixture" if survey.is_given else "everything"
 
 
 def _chunks(track: int, survey: _Survey, rate: int) -> List[Chunk]:
@@ -211,7 +211,7 @@ def _remark(songs: Sequence[Song], survey: _Survey) -> str:
         "The mixture is the sum of the sources, which is the song: the largest difference is "
         f"{survey.rest / _STEP:.0f} of 32768 steps.": survey.is_given
         and not survey.has_mixture,
-        "All sources is their sum; no mixture was given.": not survey.is_given,
+        "Everything is the sum of the sources; no mixture was given.": not survey.is_given,
         f"Everything is {-20 * np.log10(survey.scale):.1f} dB softer than the files, which exceed "
         "full scale.": survey.scale < 1,
         "The first two channels are heard.": max(song.n_channels for song in songs) > 2,
