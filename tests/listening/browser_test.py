@@ -38,8 +38,10 @@ PLAYS = """(async () => {
   const before = performance.now();
   engine.play(4000);
   const seen = [];
-  while (performance.now() - before < 3000 && !(engine.run && engine.run.next > 0 && seen.length > 40))
-    { seen.push(engine.position()); await new Promise((done) => setTimeout(done, 25)); }
+  while (performance.now() - before < 1000) {
+    seen.push(engine.position());
+    await new Promise((done) => setTimeout(done, 25));
+  }
   const joins = engine.run.segments.map((s) => s.frame + s.length);
   const starts = engine.run.segments.map((s) => s.frame);
   engine.stop();
@@ -74,7 +76,8 @@ def test_sources_of_the_page_null_against_the_mixture_and_against_the_files(mixe
     everything = rendered(mixer, 0, -1, *span)
     expected = np.rint(2**15 * waveforms[:, slice(*span)].astype(float)).astype(int)
     assert np.abs(everything - expected.sum(0)).max() <= 1
-    assert np.abs(everything - 2 * rendered(mixer, 1, -1, *span)).max() <= 1
+    half = rendered(mixer, 1, -1, *span)  # rounded twice: in the page, and by this test
+    assert np.abs(everything - 2 * half).max() <= 2
     second = rendered(mixer, 0, 1, *span)  # its solo
     assert np.abs(second - expected[1]).max() <= 1
 
