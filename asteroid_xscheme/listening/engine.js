@@ -58,13 +58,14 @@ class Engine {
     this.onfail = onfail;
     this.loop = null;
     this.master = 1;
+    this.region = 0; // of the song's regions, the one that is played
     this.here = song.regions[0][0];
     this.run = null;
     this.decoded = new Map();
   }
 
-  regionOf(sample) {
-    return this.song.regions.find(([first, last]) => first <= sample && sample < last);
+  get span() {
+    return this.song.regions[this.region];
   }
 
   graph(context) {
@@ -93,6 +94,7 @@ class Engine {
     this.song.tracks.forEach((track, index) =>
       track.chunks.forEach((chunk) => {
         const last = chunk.at + chunk.length;
+        if (chunk.region !== this.region) return;
         if (chunk.at <= sample && sample < last) {
           found.push([index, chunk]);
           end = Math.min(end, last);
@@ -130,14 +132,13 @@ class Engine {
     const now = (context.currentTime - (context.outputLatency || 0)) * this.song.sample_rate;
     while (run.segments.length > 1 && run.segments[1].frame <= now) run.segments.shift();
     const { frame, sample, length } = run.segments[0];
-    if (run.ended && now >= frame + length) this.stop(this.regionOf(sample)[0]);
+    if (run.ended && now >= frame + length) this.stop(this.span[0]);
     else this.here = sample + Math.max(0, Math.min(length - 1, Math.floor(now - frame)));
     return this.here;
   }
 
   async play(from) {
     const start = from === undefined ? this.position() : from;
-    if (!this.regionOf(start)) return;
     this.stop(start);
     try {
       const rate = this.song.sample_rate;
@@ -163,7 +164,7 @@ class Engine {
         continue;
       }
       const loops = this.loop && run.next < this.loop[1];
-      const end = loops ? this.loop[1] : this.regionOf(run.next)[1];
+      const end = loops ? this.loop[1] : this.span[1];
       const piece = await this.piece(graph.context, run.next, end);
       if (this.run !== run) return;
       const soonest = Math.ceil((graph.context.currentTime + 0.05) * rate);

@@ -41,7 +41,6 @@ class Mixer {
     this.scene = song.scene || 0;
     this.rows = song.rows.map((name) => ({ name, volume: 1, mute: false, solo: false }));
     this.engine = new Engine(song, (track) => this.gainOf(track), (error) => this.say(error.message));
-    this.region = song.regions[0];
     this.build();
     new ResizeObserver(() => this.draw()).observe(this.lanes);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
@@ -60,6 +59,10 @@ class Mixer {
     return this.rows.some((each) => each.solo) ? row.solo : !row.mute;
   }
 
+  get region() {
+    return this.engine.span;
+  }
+
   build() {
     this.root.classList.add("mixer");
     this.playButton = button("", "Play", () => this.toggle());
@@ -67,6 +70,10 @@ class Mixer {
     this.time = make("output", { class: "time", "aria-live": "off" });
     this.sceneButtons = this.song.scenes.map((scene, i) =>
       button(scene.name, `Listen to: ${scene.name}`, () => this.choose(i))
+    );
+    const rate = this.song.sample_rate;
+    this.regionButtons = this.song.regions.map(([first, last], i) =>
+      button(`${clock(first / rate)} – ${clock(last / rate)}`, "Show this part", () => this.enter(i))
     );
     this.loopButtons = [
       button("⇤ from here", "The loop begins here (key [)", () => this.mark(0)),
@@ -79,6 +86,8 @@ class Mixer {
     });
     const bar = make("div", { class: "bar" }, this.playButton, this.time);
     bar.append(make("span", { class: "scenes", role: "group", "aria-label": "What is heard" }, ...this.sceneButtons));
+    if (this.regionButtons.length > 1)
+      bar.append(make("span", { class: "regions", role: "group", "aria-label": "Part" }, ...this.regionButtons));
     bar.append(make("span", { class: "loops", role: "group", "aria-label": "Loop" }, ...this.loopButtons));
     bar.append(make("label", { class: "master" }, "volume ", master));
     this.message = make("p", { class: "message", role: "alert", hidden: "" });
@@ -163,19 +172,22 @@ class Mixer {
     this.show();
   }
 
-  // Play from a second of the song, wherever it lies; the scene and the row are optional.
-  playAt(second, scene, row) {
-    const sample = Math.round(second * this.song.sample_rate);
-    const region = this.engine.regionOf(sample);
-    if (!region) return false;
-    Mixer.active = this;
-    this.region = region;
+  enter(region) {
+    this.engine.stop();
     this.engine.loop = null;
-    if (row !== undefined) this.rows.forEach((each, i) => (each.solo = i === row));
-    if (scene !== undefined) this.scene = scene;
-    this.start(sample);
+    this.engine.region = region;
+    this.engine.here = this.region[0];
     this.draw();
-    return true;
+  }
+
+  // Play from a second of the song in a region; a row that is given is heard alone.
+  playAt(region, second, scene = this.scene, row = null) {
+    Mixer.active = this;
+    this.enter(region);
+    if (row !== null) this.rows.forEach((each, i) => (each.solo = i === row));
+    this.scene = scene;
+    this.start(Math.min(Math.round(second * this.song.sample_rate), this.region[1] - 1));
+    this.draw();
   }
 
   choose(scene) {
@@ -272,6 +284,7 @@ class Mixer {
     const shown = scene.sum_of === null ? this.scene : scene.sum_of;
     const whole = this.song.tracks.find((track) => track.scene === shown && track.row === null);
     this.sceneButtons.forEach((each, i) => each.setAttribute("aria-pressed", i === this.scene));
+    this.regionButtons.forEach((each, i) => each.setAttribute("aria-pressed", i === this.engine.region));
     this.rows.forEach((row, i) => {
       const track = this.song.tracks.find((each) => each.scene === shown && each.row === i);
       const isHeard = whole || scene.sum_of !== null ? true : track && this.hears(row);
@@ -279,7 +292,7 @@ class Mixer {
       row.soloButton.setAttribute("aria-pressed", row.solo);
       row.head.classList.toggle("bypassed", Boolean(whole) || scene.sum_of !== null);
       row.canvas.classList.toggle("silent", !isHeard);
-      drawWave(row.canvas, track || whole, this.region, this.song);
+      drawWave(row.canvas, track || whole, this.engine, this.song);
     });
     drawRuler(this.ruler, this.region, this.song.sample_rate);
     this.show();
@@ -298,11 +311,12 @@ function sized(canvas) {
   return { pen, width, height };
 }
 
-function drawWave(canvas, track, region, song) {
+function drawWave(canvas, track, engine, song) {
+  const region = engine.span;
   const { pen, width, height } = sized(canvas);
   pen.fillStyle = getComputedStyle(canvas).getPropertyValue("--c");
   const perPixel = (region[1] - region[0]) / width / song.samples_per_peak;
-  const chunks = track ? track.chunks : [];
+  const chunks = track ? track.chunks.filter((chunk) => chunk.region === engine.region) : [];
   for (const chunk of chunks) {
     chunk.heights = chunk.heights || bytesOf(chunk.peaks);
     const start = (chunk.at - region[0]) / song.samples_per_peak;

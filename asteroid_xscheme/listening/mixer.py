@@ -22,6 +22,7 @@ class Chunk:
         key: Of the script that holds its sound.
         peaks: Heights of its waveform in base64; see `waveform_peaks`.
         url: Of that script, if it stands beside the page and not in it.
+        region: In which of the mixer's regions it is heard.
     """
 
     at: int
@@ -29,6 +30,7 @@ class Chunk:
     key: str
     peaks: str
     url: str = ""
+    region: int = 0
 
 
 @dataclass(frozen=True)
