@@ -8,7 +8,7 @@ What each was made of is kept beside them: those that would be made of the same 
 from base64 import b64encode
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 import soundfile
@@ -149,6 +149,32 @@ def write_spectrograms(
         image.putpalette(palette.tobytes())
         with replacing(path) as part:
             image.save(part, format="PNG", optimize=True)
+
+
+def spectrogram_axes(path: Path, seconds: Tuple[int, int]) -> Dict[str, List[Tuple[str, float]]]:
+    """Ticks of the spectrograms of a file: words, and the share of the picture where they stand.
+
+    Returns:
+        "frequency", from the bottom up (logarithmic, `_LOWEST` to half the rate), and "time".
+    """
+    info = soundfile.info(str(path))
+    highest = info.samplerate / 2
+    last = min(seconds[1], info.duration)
+    frequencies = [
+        (f"{hertz // 1000} kHz" if hertz >= 1000 else f"{hertz} Hz", hertz)
+        for hertz in (100, 1000, 10_000)
+        if hertz < highest
+    ]
+    return {
+        "frequency": [
+            (words, float(np.log(hertz / _LOWEST) / np.log(highest / _LOWEST)))
+            for words, hertz in frequencies
+        ],
+        "time": [
+            (f"{second:g} s", (second - seconds[0]) / (last - seconds[0]))
+            for second in np.linspace(seconds[0], last, 3).round(1)
+        ],
+    }
 
 
 def _levels(signal: np.ndarray, sample_rate: int) -> np.ndarray:
