@@ -1,4 +1,4 @@
-"""Records of runs -> the first thing that a page says: how good each is, between filter and oracle."""
+"""Records of runs -> what a page says first: how good each is, between filter and oracle."""
 
 from dataclasses import dataclass
 from statistics import mean, median

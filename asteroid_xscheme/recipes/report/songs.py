@@ -1,4 +1,4 @@
-"""Songs of runs -> what the page shows of each: a mixer, spectrograms, SDR over time, worst seconds.
+"""Songs of runs -> what the page shows of each: a mixer, spectrograms, SDR over time, the worst.
 
 The files stay below `MOST_BYTES`: of each song there is an excerpt, the shorter the more songs
 there are, and a clip of each worst second outside of it; the whole files are linked.
