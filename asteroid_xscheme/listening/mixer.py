@@ -92,7 +92,7 @@ def page_style() -> str:
 
 def script() -> str:
     """The script of mixers; `startMixers()` starts those of a page."""
-    return _asset("engine.js") + _asset("mixer.js").replace('"use strict";\n', "", 1)
+    return "".join(_asset(name) for name in ("engine.js", "drawing.js", "mixer.js"))
 
 
 def script_of(key: str, coded: str) -> str:
