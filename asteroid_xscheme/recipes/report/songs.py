@@ -20,7 +20,7 @@ from .records import Record, Track
 from .tables import decibels, run_names
 
 MOST_BYTES = 100_000_000
-_SHARE_OF_EXCERPTS = 0.6  # of the bytes; pictures and worst seconds take the rest
+_SHARE_OF_EXCERPTS = 0.5  # of the bytes; pictures and worst seconds take the rest
 _SHORTEST, _LONGEST = 4, 30  # seconds of an excerpt
 
 
