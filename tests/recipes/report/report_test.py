@@ -127,7 +127,7 @@ def test_spectrograms_are_pictures_of_one_size(page):
 def test_report_of_many_songs_has_short_excerpts_that_stay_below_the_limit(
     make_run, tmp_path, monkeypatch
 ):
-    """The limit of 100 MB for fifty songs, here of 1.4 MB for three: by the files that are there."""
+    """The limit of 100 MB for fifty songs, here of 1.4 MB for three: by the files."""
     monkeypatch.setattr("asteroid_xscheme.recipes.report.songs.MOST_BYTES", 1_400_000)
     run = make_run(tmp_path / "run", songs=("a", "b", "c"), n_seconds=40)
     page = write_report([run], tmp_path / "report")
