@@ -1,5 +1,11 @@
 """A folder of tiny songs and the options of a training that takes a second."""
 
+import base64
+import json
+import os
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,6 +13,7 @@ import soundfile
 from asteroid_xscheme.recipes.config import Config
 from tests.hub_server import hub_server  # noqa: F401 - a fixture
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 RATE = 8000
 SOURCES = ["bass", "drums", "vocals", "other"]
 VALID = {"long": 2.0, "short": 0.5}  # seconds
@@ -100,3 +107,90 @@ def make_config(songs):
         return Config.from_dict(base)
 
     return make
+
+
+class Browser:
+    """Headless Chromium, spoken to over two pipes by its DevTools protocol."""
+
+    def __init__(self, profile):
+        to_browser, self._write = os.pipe()
+        self._read, from_browser = os.pipe()
+        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--mute-audio"]
+        command += ["--autoplay-policy=no-user-gesture-required", f"--user-data-dir={profile}"]
+        # The protocol is spoken on file descriptors 3 and 4.
+        shell = f'exec 3<&{to_browser} 4>&{from_browser}; exec "$@"'
+        self._process = subprocess.Popen(
+            ["bash", "-c", shell, "bash", *command, "--remote-debugging-pipe"],
+            pass_fds=(to_browser, from_browser),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        self._buffer, self._number, self._session = b"", 0, None
+        self.errors = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method, **params):
+        """Result of a command; errors that the page reports meanwhile are kept."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._receive()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def open(self, address, width):
+        size = dict(width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.errors = []
+        self.call("Page.navigate", url=address)
+        while self._receive().get("method") != "Page.loadEventFired":
+            pass
+
+    def run(self, script):
+        """Value of a script, awaited."""
+        options = dict(awaitPromise=True, returnByValue=True, userGesture=True)
+        answer = self.call("Runtime.evaluate", expression=script, **options)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def save_picture(self, path):
+        """A picture of the whole page."""
+        answer = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+    def close(self):
+        self._process.terminate()
+        self._process.wait()
+        os.close(self._write)
+        os.close(self._read)
+
+    def _receive(self):
+        while b"\0" not in self._buffer:
+            received = os.read(self._read, 1 << 16)
+            assert received, "Chromium ended"
+            self._buffer += received
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        message = json.loads(message)
+        if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
+            self.errors.append(message["params"])
+        return message
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A browser for all tests that open pages."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()

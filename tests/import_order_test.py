@@ -16,7 +16,7 @@ ORDER = (
         f"{ADD_ON}/{room}"
         for room in (
             "version errors hidden atomic download audio dsp bridge bridged_networks weights "
-            "losses models separation export registration"
+            "losses models separation listening export registration"
         ).split()
     ),
     *(

@@ -6,12 +6,13 @@ from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, Dict, Generator, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Generator, List, Optional, Sequence, Tuple
 
 import torch
 from tqdm import tqdm
 
 from asteroid_xscheme.audio import AudioError, Tags, falls_short, read_tags
+from asteroid_xscheme.listening import check_page, write_page
 from asteroid_xscheme.models import BridgedModel
 from asteroid_xscheme.separation import Separator, Song, song_of_file
 from asteroid_xscheme.separation.stem_files import StemFiles, StemFormat
@@ -76,6 +77,16 @@ class Batch:
         pattern = pattern or "{track}/{stem}.{ext}"
         return stem_paths(pattern, folder, track, suffix[1:], self.stems, ext)
 
+    def page_path(self, track: str, suffix: str) -> Optional[Path]:
+        """The file of a track's page, named as a stem "listen" would be; None for no page."""
+        if not self.arguments.page:
+            return None
+        folder = Path(self.arguments.out) / model_folder(self.arguments.name)
+        pattern = self.arguments.filename or "{track}/{stem}.{ext}"
+        page = [Stem("listen", ())]
+        path = stem_paths(pattern, folder, track, suffix[1:], page, "html")["listen"]
+        return path if path.suffix == ".html" else path.with_name(f"{path.name}.html")
+
     def run_all(self, jobs: Sequence[Job]) -> Generator[dict, None, None]:
         """The summary entry of each song, in the order of the jobs."""
         return in_order(self.run, jobs, self.n_at_once, self.stop)
@@ -84,10 +95,12 @@ class Batch:
         """Separate a song, unless it can be skipped; return its entry in the summary."""
         stems = {name: str(path) for name, path in job.stems.items()}
         result = {"input": str(job.path), "stems": stems}
-        existing = [path for path in job.stems.values() if path.is_file()]
+        if job.page:
+            result["page"] = str(job.page)
+        existing = [path for path in job.files if path.is_file()]
         if job.problem:
             return {"input": str(job.path), "error": job.problem}
-        if len(existing) == len(job.stems) and self.arguments.skip_existing:
+        if len(existing) == len(job.files) and self.arguments.skip_existing:
             return {**result, "skipped": True}
         if existing and not (self.arguments.overwrite or self.arguments.skip_existing):
             problem = f"{existing[0]} already exists; add --overwrite or --skip-existing"
@@ -102,9 +115,14 @@ class Batch:
         """Separate a song; return its length, time, gain, and any warning or note."""
         begin = time.perf_counter()
         song = song_of_file(job.path, self.arguments.start, self.arguments.duration)
+        if job.page:
+            check_page(job.page)
         tags, notes = self._tags_of(job)
         with StemFiles(list(job.stems.values()), song, self.form, tags) as files:
             n_samples = self._write(song, files)
+        if job.page:
+            stems = {name: song_of_file(path) for name, path in job.stems.items()}
+            write_page(job.page, Path(song.name).stem, stems, song, files.gain)
         result: Dict[str, Any] = {
             "seconds": n_samples / song.sample_rate,
             "elapsed": time.perf_counter() - begin,

@@ -15,6 +15,7 @@ from . import (
     env,
     evaluate,
     export,
+    listen,
     models,
     points,
     publish,
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {env.own_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    subcommands = separate, evaluate, publish, models, convert, export, data, ablate, points, report
-    for module in (*subcommands, env):
+    modules = separate, listen, evaluate, publish, models, convert, export, data, ablate, points
+    for module in (*modules, report, env):
         module.add_arguments(commands)
     return parser

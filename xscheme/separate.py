@@ -30,6 +30,7 @@ _CONFLICTS = (
     ("stem", "float32", "a .stem.mp4 stores 16 bits; choose one of the two"),
     ("stem", "targets", "a .stem.mp4 contains all sources; choose one of the two"),
     ("stem", "two_stems", "a .stem.mp4 contains all sources; choose one of the two"),
+    ("stem", "page", "a page is made from a file per source; choose one of the two"),
     ("stem", "residual", "a .stem.mp4 contains exactly four stems; choose one of the two"),
 )
 
@@ -65,6 +66,9 @@ def _add_paths(parser: ArgumentParser) -> None:
         "--filename",
         help="names of the files in OUT/MODEL, made from track, trackext, stem and ext (default: "
         "{track}/{stem}.{ext}, with --stem {track}.{ext})",
+    )
+    group.add_argument(
+        "--page", action="store_true", help="also write listen.html, a mixer to hear the stems with"
     )
     group.add_argument(
         "--offline", action="store_true", help="use only weights that are already on this machine"
@@ -185,7 +189,9 @@ def separate(arguments: Namespace) -> int:
     with _stopped_by_signals(), Summary(arguments.json, arguments.name, kept) as summary:
         batch = Batch.of(arguments, n_at_once)
         kept += [summary.path] if summary.path else []
-        jobs = take_shard(plan_jobs(found, batch.stem_paths, kept), arguments.shard)
+        jobs = take_shard(
+            plan_jobs(found, batch.stem_paths, batch.page_path, kept), arguments.shard
+        )
         for name, error in problems:
             summary.add({"input": name, "error": error})
         with closing(batch.run_all(jobs)) as results:

@@ -25,11 +25,17 @@ class FoundSong:
 
 @dataclass(frozen=True)
 class Job:
-    """A song, the file of each stem, and the reason if it cannot be separated."""
+    """A song, the file of each stem, its page, and the reason if it cannot be separated."""
 
     path: Path
     stems: Dict[str, Path] = field(default_factory=dict)
+    page: Optional[Path] = None
     problem: Optional[str] = None
+
+    @property
+    def files(self) -> List[Path]:
+        """All that it writes."""
+        return [*self.stems.values(), *([self.page] if self.page else [])]
 
 
 def find_songs(names: Sequence[str], out: Path) -> Tuple[List[FoundSong], List[Tuple[str, str]]]:
@@ -63,6 +69,7 @@ def find_songs(names: Sequence[str], out: Path) -> Tuple[List[FoundSong], List[T
 def plan_jobs(
     songs: Sequence[FoundSong],
     stem_files: Callable[[str, str], Dict[str, Path]],
+    page_file: Callable[[str, str], Optional[Path]],
     kept: Sequence[Path],
 ) -> List[Job]:
     """A job for each song; refused if it would overwrite a kept file or an earlier song's.
@@ -70,6 +77,7 @@ def plan_jobs(
     Args:
         songs: The songs in their order.
         stem_files: Function (track, suffix) -> file of each stem.
+        page_file: Function (track, suffix) -> file of the page, None for no page.
         kept: Files that must not be overwritten: what the run reads, and its summary.
     """
     jobs: List[Job] = []
@@ -77,20 +85,21 @@ def plan_jobs(
     inputs = identities(kept)
     for song in songs:
         try:
-            job = Job(song.path, stem_files(song.track, song.suffix))
+            name = song.track, song.suffix
+            job = Job(song.path, stem_files(*name), page_file(*name))
         except SeparationError as error:
             jobs.append(Job(song.path, problem=str(error)))
             continue
         problem = _problem_of(job, owners, inputs)
         if problem is None and os.path.exists(song.path):
-            owners.update({file: song.path for file in job.stems.values()})
+            owners.update({file: song.path for file in job.files})
         jobs.append(replace(job, problem=problem))
     return jobs
 
 
 def _problem_of(job: Job, owners: Dict[Path, Path], inputs: Set[Tuple[int, int]]) -> Optional[str]:
-    """The reason why the stems of a job cannot be written, or None."""
-    for file in job.stems.values():
+    """The reason why the files of a job cannot be written, or None."""
+    for file in job.files:
         if file in owners:
             return f"would overwrite the files of {owners[file]}; set --filename to avoid this"
         if identities([file]) & inputs:

@@ -524,3 +524,25 @@ def test_a_command_is_required(capsys):
     with pytest.raises(SystemExit):
         xscheme.main([])
     assert "COMMAND" in capsys.readouterr().err
+
+
+def test_page_stands_beside_the_stems_and_its_mixture_is_at_their_level(run, tmp_path):
+    path = song(tmp_path / "a.wav", 8000, 2, 0.5)  # exceeds full scale, so that stems are softer
+    assert run(path, "--page")[0] == 0
+    page = tmp_path / "out" / "tiny" / "a" / "listen.html"
+    assert "The mixture is the sum of the sources" in page.read_text(encoding="utf-8")
+    assert run(path, "--page", "--skip-existing", "--json", tmp_path / "b.json")[0] == 0
+    assert json.loads((tmp_path / "b.json").read_text())["songs"][0]["page"] == str(page)
+    page.write_text("mine")
+    status, (line,) = run(path, "--page", "--overwrite")
+    assert status == 1 and "not a page that xscheme wrote" in line
+    assert page.read_text() == "mine"
+
+
+def test_pages_of_songs_in_one_folder_have_names_of_their_own(run, tmp_path):
+    options = ["--page", "--filename", "{track}.{stem}.{ext}"]
+    assert run(song(tmp_path / "a.wav"), song(tmp_path / "b.wav"), *options) == (0, [])
+    assert sorted(path.name for path in (tmp_path / "out" / "tiny").glob("*.html")) == [
+        "a.listen.html",
+        "b.listen.html",
+    ]

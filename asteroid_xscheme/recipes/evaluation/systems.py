@@ -173,7 +173,12 @@ def _text(
     tracks = data.subsets[subset]
     is_official = subset == "test" and all(track.sample_rate == 44100 for track in tracks)
     published = published_beside(filters, data.name, len(tracks)) if is_official else ()
-    return results_text(f"{subset} tracks of {data.name}", scores, list(filters), published)
+    return results_text(_title(subset, len(tracks), data.name), scores, list(filters), published)
+
+
+def _title(subset: str, n_tracks: int, dataset: str) -> str:
+    """What was scored, such as "50 test tracks of musdb18"."""
+    return f"{n_tracks} {subset} {'track' if n_tracks == 1 else 'tracks'} of {dataset}"
 
 
 def _write_record(
@@ -182,7 +187,7 @@ def _write_record(
     """The record of a system beside the baselines."""
     subsets, sources = {}, []
     for subset, tracks in data.subsets.items():
-        title = f"{len(tracks)} {subset} tracks of {data.name}"
+        title = _title(subset, len(tracks), data.name)
         estimates = {track.name: system.estimates(track) for track in tracks}
         folder = system.record.parent
         subsets[subset] = subset_record(title, folder, tracks, estimates, scores[subset])

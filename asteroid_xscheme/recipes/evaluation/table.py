@@ -116,7 +116,7 @@ def results_text(
     rows, sources = dict(figures), list(figures[models[0]])
     for each in published:
         rows[f"{each.name}, published"] = {s: {"SDR": each.sdr(s)} for s in sources}
-    parts = [f"## {len(scores[models[0]])} {title}"]
+    parts = [f"## {title}"]
     if _has_frames(scores):
         parts += ["BSSEval v4, median over frames, then over tracks.", systems_table(rows)]
     for metric in _song_metrics(scores):

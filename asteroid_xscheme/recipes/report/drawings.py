@@ -57,13 +57,20 @@ def time_plot(
         parts.append(f'<path class="grid" d="M{left} {y:.1f}H{WIDTH - _RIGHT}"/>')
         parts.append(_text(left - 4, y + 4, _number(tick), "end"))
     for second in _ticks(0, n_seconds, most=6):
-        parts.append(_text(left + scale * second, 122, f"{second:g} s", "middle"))
+        parts.append(_tick(left + scale * second, 122, f"{second:g} s"))
     for i, (name, values) in enumerate(rows.items()):
         points = [
             None if v is None else (left + scale * (t + 0.5), 108 - 84 * _share(v, limits))
             for t, v in enumerate(values)
         ]
         parts.append(f'<path class="line c{i % 8}" d="{_polyline(points)}"/>')
+        parts += [
+            _beyond(
+                point[0], point[1], "below" if v < limits[0] else "above", i, f"{name}, {v:.2f} dB"
+            )
+            for v, point in zip(values, points)
+            if v is not None and point is not None and not limits[0] <= v <= limits[1]
+        ]
     return _drawing(title, height, parts, f' data-left="{left / WIDTH}" data-seconds="{n_seconds}"')
 
 
@@ -82,7 +89,7 @@ def curve_plot(title: str, curves: Mapping[str, Mapping[int, float]]) -> str:
     for tick in _ticks(*ends, most=6):
         if tick == int(tick):
             x = left + (WIDTH - left - _RIGHT) * _share(tick, ends)
-            parts.append(_text(x, 164, _number(tick), "middle"))
+            parts.append(_tick(x, 164, _number(tick)))
     for i, (name, curve) in enumerate(curves.items()):
         points = [
             (left + (WIDTH - left - _RIGHT) * _share(e, ends), 150 - 126 * _share(curve[e], limits))
@@ -114,11 +121,17 @@ def _box(quantiles: np.ndarray, limits: Tuple[float, float], y: int, index: int,
     low, first, middle, third, high = (_LEFT + _inner() * _share(q, limits) for q in quantiles)
     words = f"{name}: median {quantiles[2]:.2f} dB, half of the seconds {quantiles[1]:.2f} to "
     words += f"{quantiles[3]:.2f} dB, nine of ten {quantiles[0]:.2f} to {quantiles[4]:.2f} dB"
+    ends = [(low, quantiles[0], "before"), (high, quantiles[4], "after")]
+    beyond = "".join(
+        _beyond(x, y + 8, side, index, words)
+        for x, value, side in ends
+        if (value < limits[0] if side == "before" else value > limits[1])
+    )
     return (
         f'<g class="c{index % 8}"><title>{escape(words)}</title>'
         f'<path class="whisker" d="M{low:.1f} {y + 8}H{high:.1f}"/>'
         f'<rect class="box" x="{first:.1f}" y="{y + 3}" width="{third - first:.1f}" height="10"/>'
-        f'<path class="median" d="M{middle:.1f} {y + 1}v14"/></g>'
+        f'<path class="median" d="M{middle:.1f} {y + 1}v14"/>{beyond}</g>'
     )
 
 
@@ -127,7 +140,7 @@ def _axis(limits: Tuple[float, float], top: int, bottom: int) -> str:
     for tick in _ticks(*limits, most=6):
         x = _LEFT + _inner() * _share(tick, limits)
         parts.append(f'<path class="grid" d="M{x:.1f} {top}V{bottom}"/>')
-        parts.append(_text(x, bottom + 14, _number(tick), "middle"))
+        parts.append(_tick(x, bottom + 14, _number(tick)))
     return "".join(parts)
 
 
@@ -140,6 +153,25 @@ def _drawing(title: str, height: int, parts: List[str], attributes: str = "") ->
 
 def _text(x: float, y: float, words: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _tick(x: float, y: float, words: str) -> str:
+    """A label centred below x, unless the drawing would cut it there."""
+    half = 3.5 * len(words)  # of its width, about
+    if x + half > WIDTH:
+        return _text(WIDTH - 1, y, words, "end")
+    return _text(x, y, words, "middle")
+
+
+_ARROWS = {"before": "l6 -4v8", "after": "l-6 -4v8", "above": "l-4 6h8", "below": "l-4 -6h8"}
+
+
+def _beyond(x: float, y: float, side: str, index: int, words: str) -> str:
+    """An arrowhead at the edge, for a value beyond it."""
+    return (
+        f'<path class="beyond c{index % 8}" d="M{x:.1f} {y:.1f}{_ARROWS[side]}z">'
+        f"<title>beyond the axis: {escape(words)}</title></path>"
+    )
 
 
 def _polyline(points: Sequence[Optional[Tuple[float, float]]]) -> str:

@@ -1,10 +1,14 @@
-"""Audio files of a song -> short MP3s to listen to, and spectrograms to look at.
+"""Audio files of a song -> short excerpts to listen to, and spectrograms to look at.
+
+An excerpt is an MP3 in a script, because a page that was opened as a file can load scripts alone.
 
 What each was made of is kept beside them: those that would be made of the same are not made again.
 """
 
+from base64 import b64encode
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from tempfile import TemporaryDirectory
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 import soundfile
@@ -13,11 +17,12 @@ from scipy.signal import resample_poly
 
 from ...atomic import replacing
 from ...audio import AudioWriter, mp3_bitrates
+from ...listening import Chunk, script_of, waveform_peaks
 from ..identity import RECORD_FILE, compare, file_hashes, read_record, write_record
 
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz
 _KILOBITS = 96  # of an MP3, per second
-BYTES_PER_SECOND = 1000 * _KILOBITS // 8
+BYTES_PER_SECOND = 1000 * _KILOBITS // 6  # in base64
 _IMAGE = (420, 132)  # pixels
 _RANGE = 80.0  # dB shown below the loudest point of the reference
 _N_FFT = 2048
@@ -37,10 +42,17 @@ class Media:
         self._made_of: Dict[str, Any] = {}
         (folder / RECORD_FILE).unlink(missing_ok=True)
 
-    def preview(self, path: Path, files: Sequence[Path], seconds: Tuple[float, float]) -> None:
-        """An MP3 of the sum of files between two seconds."""
-        if self._is_missing(path, [files], seconds):
-            write_preview(path, *read_excerpt(files, seconds))
+    def sound(self, path: Path, files: Sequence[Path], first: int, last: int, region: int) -> Chunk:
+        """The sum of files between two seconds, as a script and what a mixer is told of it."""
+        waveform, rate = at_preview_rate(*read_excerpt(files, (first, last)))
+        key = self._name(path)
+        if self._is_missing(path, [files], (first, last)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as part:
+                coded = b64encode(encode_preview(waveform, rate)).decode("ascii")
+                part.write_text(script_of(key, coded), encoding="utf-8")
+        peaks = b64encode(waveform_peaks(waveform)).decode("ascii")
+        return Chunk(first * rate, len(waveform), key, peaks, f"{self.folder.name}/{key}", region)
 
     def spectrograms(
         self,
@@ -88,15 +100,27 @@ def read_excerpt(paths: Sequence[Path], seconds: Tuple[float, float]) -> Tuple[n
     return total, sample_rate
 
 
-def write_preview(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
-    """An MP3 of a waveform (T, C); clipped to full scale."""
-    rate = next((r for r in MP3_RATES if r >= sample_rate), MP3_RATES[-1])
+def preview_rate(sample_rate: int) -> int:
+    """The rate in Hz of an MP3 of a waveform."""
+    return next((rate for rate in MP3_RATES if rate >= sample_rate), MP3_RATES[-1])
+
+
+def at_preview_rate(waveform: np.ndarray, sample_rate: int) -> Tuple[np.ndarray, int]:
+    """A waveform (T, C) at the rate of its MP3, and that rate."""
+    rate = preview_rate(sample_rate)
     if rate != sample_rate:
         waveform = resample_poly(waveform, rate, sample_rate, axis=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bitrate = min(_KILOBITS, mp3_bitrates(rate)[-1])
-    with AudioWriter(path, rate, waveform.shape[1], bitrate=bitrate) as writer:
-        writer.write(torch.from_numpy(np.clip(waveform, -1.0, 1.0).T))
+    return waveform, rate
+
+
+def encode_preview(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """An MP3 of a waveform (T, C); clipped to full scale."""
+    bitrate = min(_KILOBITS, mp3_bitrates(sample_rate)[-1])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "preview.mp3"
+        with AudioWriter(path, sample_rate, waveform.shape[1], bitrate=bitrate) as writer:
+            writer.write(torch.from_numpy(np.clip(waveform, -1.0, 1.0).T))
+        return path.read_bytes()
 
 
 def write_spectrograms(
@@ -125,6 +149,32 @@ def write_spectrograms(
         image.putpalette(palette.tobytes())
         with replacing(path) as part:
             image.save(part, format="PNG", optimize=True)
+
+
+def spectrogram_axes(path: Path, seconds: Tuple[int, int]) -> Dict[str, List[Tuple[str, float]]]:
+    """Ticks of the spectrograms of a file: words, and the share of the picture where they stand.
+
+    Returns:
+        "frequency", from the bottom up (logarithmic, `_LOWEST` to half the rate), and "time".
+    """
+    info = soundfile.info(str(path))
+    highest = info.samplerate / 2
+    last = min(seconds[1], info.duration)
+    frequencies = [
+        (f"{hertz // 1000} kHz" if hertz >= 1000 else f"{hertz} Hz", hertz)
+        for hertz in (100, 1000, 10_000)
+        if hertz < highest
+    ]
+    return {
+        "frequency": [
+            (words, float(np.log(hertz / _LOWEST) / np.log(highest / _LOWEST)))
+            for words, hertz in frequencies
+        ],
+        "time": [
+            (f"{second:g} s", (second - seconds[0]) / (last - seconds[0]))
+            for second in np.linspace(seconds[0], last, 3).round(1)
+        ],
+    }
 
 
 def _levels(signal: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Songs of runs -> what the page shows of each: sounds, spectrograms, SDR over time, worst seconds.
+"""Songs of runs -> what the page shows of each: a mixer, spectrograms, SDR over time, the worst.
 
 The files stay below `MOST_BYTES`: of each song there is an excerpt, the shorter the more songs
 there are, and a clip of each worst second outside of it; the whole files are linked.
@@ -11,60 +11,62 @@ from statistics import median
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
 
+from ...listening import Mixer
 from .drawings import common_limits, legend, time_plot
-from .excerpts import Frames, WorstSecond, choose_excerpt, worst_seconds
-from .media import BYTES_PER_SECOND, Media
+from .excerpts import Frames, choose_excerpt, worst_seconds
+from .media import BYTES_PER_SECOND, Media, spectrogram_axes
+from .mixers import Place, SongMixer
 from .records import Record, Track
 from .tables import decibels, run_names
 
 MOST_BYTES = 100_000_000
-_SHARE_OF_EXCERPTS = 0.6  # of the bytes; pictures and worst seconds take the rest
+_SHARE_OF_EXCERPTS = 0.5  # of the bytes; pictures and worst seconds take the rest
 _SHORTEST, _LONGEST = 4, 30  # seconds of an excerpt
-_CLIP = (-1, 2)  # seconds around the beginning of a worst second
-
-
-@dataclass(frozen=True)
-class Sound:
-    """Something to listen to: an excerpt and the whole."""
-
-    label: str
-    excerpt: str
-    whole: str
 
 
 @dataclass(frozen=True)
 class Worst:
-    """A worst second of a run: words, and what to play from which second on."""
+    """A worst second of a run: words, and where its song's mixer plays it."""
 
     words: str
     sdr: float
-    estimate: Tuple[str, float]
-    reference: Tuple[str, float]
+    estimate: Place
+    reference: Place
     anchor: str
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A spectrogram: what it shows, and its address."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
 class SourceView:
-    """A source of a song: its reference and estimates, and pictures of them by run."""
+    """A source of a song: addresses of its whole files, and by run pictures of it."""
 
     name: str
-    sounds: List[Sound]
-    pictures: List[Tuple[str, List[str]]]
+    files: List[Picture]
+    pictures: List[List[Picture]]
 
 
 @dataclass(frozen=True)
 class SongView:
-    """A song on the page."""
+    """A song on the page; its axes are (words, share of the picture) of its spectrograms."""
 
     anchor: str
     name: str
     subset: str
     excerpt: Tuple[int, int]
-    mixture: Optional[Sound]
+    mixer: Optional[Mixer]
+    whole: str
     sources: List[SourceView]
+    axes: Mapping[str, List[Tuple[str, float]]]
     plots: List[str]
     worst: List[Worst]
-    figures: List[Tuple[str, List[str]]]
+    figures: List[Tuple[str, List[Tuple[str, str]]]]
 
 
 def song_views(records: Sequence[Record], folder: Path) -> Iterator[SongView]:
@@ -102,6 +104,7 @@ class _SongWriter:
         self.anchor, self.subset, self.found, self.names = anchor, subset, found, names
         self.media, self.folder = media, media.folder.parent
         self.track = found[0][1]
+        self.rows = list(self.track.references)
         self.frames = {
             record.folder: record.subsets[subset].systems[record.name].frames[track.name]
             for record, track in found
@@ -109,87 +112,95 @@ class _SongWriter:
 
     def write(self, n_seconds: int) -> SongView:
         excerpt = choose_excerpt(next(iter(self.frames.values())), n_seconds)
-        files = self.track.mixture
-        mixture = self._sound("mixture", "mixture", files, excerpt) if files else None
-        sources = [self._source(s, paths, excerpt) for s, paths in self.track.references.items()]
+        mixer = SongMixer(self.media, self.anchor, self.rows, excerpt)
+        scenes = self._add_sounds(mixer)
         values = [v for of in self.frames.values() for values in of.values() for v in values]
         limits = common_limits(values)
         plots = [
             time_plot(f"SDR in dB, {self.names[run]}", of, limits, excerpt)
             for run, of in self.frames.items()
         ]
+        whole = self.track.mixture or next(filter(None, self.track.references.values()), [])
         return SongView(
             anchor=self.anchor,
             name=self.track.name,
             subset=self.subset,
             excerpt=excerpt,
-            mixture=mixture,
-            sources=sources,
+            worst=list(self._worst(mixer, scenes)),  # before the mixer: it adds their sounds
+            mixer=mixer.finish(self._first_scene(scenes)),
+            whole=self._url(whole[0]) if whole else "",
+            sources=[self._source(s, paths, excerpt) for s, paths in self.track.references.items()],
+            axes=spectrogram_axes(whole[0], excerpt) if whole else {},
             plots=[*plots, legend(list(next(iter(self.frames.values()))))],
-            worst=list(self._worst(excerpt)),
             figures=[(self.names[run], self._medians(of)) for run, of in self.frames.items()],
         )
 
-    def _medians(self, frames: Frames) -> List[str]:
-        defined = ([v for v in values if v is not None] for values in frames.values())
-        return [decibels(median(values) if values else None) for values in defined]
+    def _add_sounds(self, mixer: SongMixer) -> List[int]:
+        """The scenes mixture and reference, and one for each run; the scenes of the runs."""
+        if self.track.mixture:
+            mixer.add(mixer.add_scene("mixture"), None, "mixture", self.track.mixture)
+        self.reference = mixer.add_scene("reference")
+        for row, (source, paths) in enumerate(self.track.references.items()):
+            if paths:
+                mixer.add(self.reference, row, f"{source}-reference", paths)
+        scenes = []
+        for i, (record, track) in enumerate(self.found):
+            scenes.append(mixer.add_scene(self.names[record.folder]) if track.estimates else -1)
+            for source, paths in track.estimates.items():
+                if source in self.rows:
+                    row = self.rows.index(source)
+                    mixer.add(scenes[-1], row, f"{source}-estimate{i}", paths)
+        return scenes
+
+    def _first_scene(self, scenes: Sequence[int]) -> int:
+        return next((scene for scene in scenes if scene >= 0), self.reference)
+
+    def _medians(self, frames: Frames) -> List[Tuple[str, str]]:
+        defined = {name: [v for v in of if v is not None] for name, of in frames.items()}
+        return [(name, decibels(median(of) if of else None)) for name, of in defined.items()]
 
     def _source(self, source: str, paths: Sequence[Path], excerpt: Tuple[int, int]) -> SourceView:
-        sounds = [self._sound("reference", f"{source}-reference", paths, excerpt)] if paths else []
+        files = [Picture("reference", self._url(paths[0]))] if paths else []
         pictures = []
         for i, (record, track) in enumerate(self.found):
             if source not in track.estimates:
                 continue
             estimate = track.estimates[source]
             label = self.names[record.folder]
-            sounds.append(self._sound(label, f"{source}-estimate{i}", estimate, excerpt))
+            files.append(Picture(label, self._url(estimate[0])))
             if paths:
-                pictures.append((label, self._pictures(f"{source}{i}", paths, estimate, excerpt)))
-        return SourceView(source, sounds, pictures)
+                urls = self._pictures(f"{source}{i}", paths, estimate, excerpt)
+                kinds = ("reference", label, f"reference minus {label}")
+                pictures.append([Picture(*each) for each in zip(kinds, urls)])
+        return SourceView(source, files, pictures)
 
-    def _worst(self, excerpt: Tuple[int, int]) -> Iterator[Worst]:
-        for i, (record, track) in enumerate(self.found):
+    def _worst(self, mixer: SongMixer, scenes: Sequence[int]) -> Iterator[Worst]:
+        for scene, (record, track) in zip(scenes, self.found):
             for worst in worst_seconds(self.frames[record.folder]):
-                references = self.track.references.get(worst.source)
-                if not references or worst.source not in track.estimates:
+                if (
+                    not self.track.references.get(worst.source)
+                    or worst.source not in track.estimates
+                ):
                     continue
-                estimate = track.estimates[worst.source]
+                row = self.rows.index(worst.source)
                 yield Worst(
                     f"{track.name}: {worst.source} at {_clock(worst.second)}, "
                     f"{self.names[record.folder]}",
                     worst.sdr,
-                    self._clip(f"{worst.source}-estimate{i}", estimate, worst, excerpt),
-                    self._clip(f"{worst.source}-reference", references, worst, excerpt),
+                    mixer.place(scene, row, worst.second),
+                    mixer.place(self.reference, row, worst.second),
                     self.anchor,
                 )
-
-    def _clip(
-        self, name: str, paths: Sequence[Path], worst: WorstSecond, excerpt: Tuple[int, int]
-    ) -> Tuple[str, float]:
-        """Where a second is heard: in the excerpt, or in a clip of its own."""
-        if excerpt[0] <= worst.second < excerpt[1]:
-            return self._url(self._path(f"{name}.mp3")), worst.second - excerpt[0]
-        start = max(0, worst.second + _CLIP[0])
-        path = self._path(f"{name}-at-{worst.second}.mp3")
-        self.media.preview(path, paths, (start, worst.second + _CLIP[1]))
-        return self._url(path), 0.0
-
-    def _sound(
-        self, label: str, name: str, paths: Sequence[Path], excerpt: Tuple[int, int]
-    ) -> Sound:
-        path = self._path(f"{name}.mp3")
-        self.media.preview(path, paths, excerpt)
-        return Sound(label, self._url(path), self._url(paths[0]))
 
     def _pictures(
         self, name: str, paths: Sequence[Path], estimate: Sequence[Path], excerpt: Tuple[int, int]
     ) -> List[str]:
-        targets = [self._path(f"{name}-{kind}.png") for kind in ("reference", "estimate", "rest")]
+        targets = [
+            self.media.folder / self.anchor / f"{name}-{kind}.png"
+            for kind in ("reference", "estimate", "rest")
+        ]
         self.media.spectrograms(targets, paths, estimate, excerpt)
         return [self._url(target) for target in targets]
-
-    def _path(self, name: str) -> Path:
-        return self.media.folder / self.anchor / name
 
     def _url(self, path: Path) -> str:
         return quote(Path(os.path.relpath(path, self.folder)).as_posix())

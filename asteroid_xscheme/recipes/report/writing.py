@@ -6,7 +6,10 @@ The folder needs no network: style and script stand in the page, sounds and pict
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
+from ...listening import script, style
+from ..evaluation import PUBLISHED
 from .drawings import box_plot, common_limits, curve_plot
+from .headlines import headlines
 from .records import Record, find_runs, read_record
 from .songs import song_views
 from .tables import decibels, markdown, published_rows, run_names, score_rows, write_csv
@@ -45,6 +48,8 @@ def write_report(run_folders: Sequence[Path], folder: Path) -> Path:
     songs = list(song_views(records, folder))
     page = environment.get_template("report.html").render(
         names=run_names(records),
+        headlines=headlines(records),
+        is_published_data=_is_published_data(records),
         records=records,
         rows=rows,
         published=published,
@@ -52,12 +57,18 @@ def write_report(run_folders: Sequence[Path], folder: Path) -> Path:
         curves=_curves(records),
         songs=songs,
         worst=sorted((w for song in songs for w in song.worst), key=lambda w: w.sdr)[:_MOST_WORST],
-        style=loader.get_source(environment, "report.css")[0],
-        script=loader.get_source(environment, "report.js")[0],
+        style=loader.get_source(environment, "report.css")[0] + style(),
+        script=script() + loader.get_source(environment, "report.js")[0],
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _is_published_data(records: Sequence[Record]) -> bool:
+    """Whether a run was scored on data that published scores are of."""
+    data = {system.tested_on.replace("-", "").lower() for system in PUBLISHED}
+    return any(record.dataset in data for record in records)
 
 
 def _boxes(records: Sequence[Record], subset: str) -> List[Tuple[str, List[str]]]:
@@ -95,8 +106,13 @@ def _curves(records: Sequence[Record]) -> List[str]:
             for kind, curve in zip(("training", "validation"), curves):
                 if curve in record.losses:
                     label = f"{names[record.folder]}, {kind}"
-                    panels.setdefault(title, {})[label] = record.losses[curve]
+                    panels.setdefault(title, {})[label] = _from_one(record.losses[curve])
     return [curve_plot(f"{title}, by epoch", curves) for title, curves in panels.items()]
+
+
+def _from_one(curve: Mapping[int, float]) -> Mapping[int, float]:
+    """A curve whose epochs are counted from 1, as the console does."""
+    return {epoch + 1: value for epoch, value in curve.items()}
 
 
 def _terms(losses: Mapping[str, object]) -> Dict[str, Tuple[str, str]]:

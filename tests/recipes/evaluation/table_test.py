@@ -88,7 +88,7 @@ def test_table_of_systems_has_a_row_for_each_in_their_order():
 
 def test_results_end_with_all_metrics_of_the_last_system():
     scores = {"mixture": make_scores(2, seed=2), "X-UMX": make_scores(2, seed=3)}
-    text = results_text("test tracks of demo", scores, ["X-UMX"])
+    text = results_text("2 test tracks of demo", scores, ["X-UMX"])
     assert text.startswith("## 2 test tracks of demo")
     assert text.count("X-UMX: ") == 2 and "mixture: " not in text
     assert metrics_table(of_tracks(scores["X-UMX"]), "X-UMX: median") in text

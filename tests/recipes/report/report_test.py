@@ -1,9 +1,11 @@
 """What reports say, and the files they consist of."""
 
 import csv
+import io
 import json
 import re
 import shutil
+from base64 import b64decode
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -19,7 +21,7 @@ class Links(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.addresses, self.words = [], ""
+        self.addresses, self.words, self.parts = [], "", []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -27,6 +29,7 @@ class Links(HTMLParser):
 
     def handle_data(self, words):
         self.words += words
+        self.parts.append(words)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +49,44 @@ def test_every_address_is_a_file_beside_the_page_or_a_place_in_it(page, links):
 
 def test_page_shows_scores_beside_what_was_published_and_their_conditions(links):
     assert "mixture" in links.words and "−5.00" in links.words
-    assert re.search(r"X-UMX\s*0\.50\s*1\.50\s*1\.00\s*seed 42", links.words)
+    assert re.search(r"X-UMX\s*1\.00\s*0\.50\s*1\.50\s*seed 42", links.words)
     assert "50 test songs of MUSDB18; trained on MUSDB18; Asteroid README" in links.words
+
+
+def test_first_screen_stands_between_the_filter_and_the_oracle(make_run, tmp_path):
+    run = make_run(tmp_path / "run")
+    path = run / "evaluation" / "record.json"
+    record = json.loads(path.read_text())
+    systems = record["subsets"]["test"]["systems"]
+    for name, decibels in {"static filter": -2.0, "ratio-mask oracle": 4.0}.items():
+        systems[name] = json.loads(json.dumps(systems["X-UMX"]))
+        for source in record["sources"]:
+            systems[name]["figures"][source]["SDR"] += decibels
+            for song, second in (("First & last", 1.0), ("Second", -1.0)):
+                frames = systems[name]["frames"][song][source]
+                systems[name]["frames"][song][source] = [
+                    v if v is None else v + decibels + second for v in frames
+                ]
+    path.write_text(json.dumps(record))
+    words = Links(write_report([run], tmp_path / "report").read_text(encoding="utf-8")).words
+    headline = words[words.index("SDR in dB, average") : words.index("median over the seconds")]
+    assert re.search(r"dB above the static filter\s*2\.00\s*songs 1\.00 to 3\.00", headline)
+    assert re.search(r"dB below the oracle\s*4\.00\s*songs 3\.00 to 5\.00", headline)
+
+
+def test_published_scores_are_folded_away_beside_other_data(page):
+    text = page.read_text(encoding="utf-8")
+    assert "<details><summary>Published scores, all on other data than this" in text
+
+
+def test_song_lines_name_their_sources_and_epochs_count_from_one(links, page):
+    assert re.search(r"X-UMX:\s*bass 0\.50,\s*vocals 1\.50\s*dB", links.words)
+    losses = re.search(r'aria-label="loss, by epoch".*?</svg>', page.read_text()).group(0)
+    assert ">1</text>" in losses and ">2</text>" in losses and ">0</text>" not in losses
+
+
+def test_spectrograms_have_axes_with_units(links):
+    assert {"100 Hz", "1 kHz", "0 s", "1.5 s", "3 s"} <= set(map(str.strip, links.parts))
 
 
 def test_page_shows_options_and_information_of_the_run(links):
@@ -58,11 +97,17 @@ def test_page_shows_options_and_information_of_the_run(links):
 def test_worst_second_of_each_song_and_source_leads_to_its_sound(page):
     text = page.read_text(encoding="utf-8")
     assert "First &amp; last: bass at 0:01, X-UMX" in text
-    assert re.search(r'href="media/t000/bass-estimate0.mp3" data-at="1"', text)
+    assert 'href="#t000" data-place="0 1 2 0"' in text  # excerpt, second 1, estimates, bass
 
 
-def test_previews_hold_the_excerpt(page):
-    info = soundfile.info(str(page.parent / "media" / "t000" / "mixture.mp3"))
+def sound_of(path):
+    """What soundfile knows of the MP3 in a script."""
+    coded = re.fullmatch(r'mixerAudio\("[^"]+", "(.*)"\);\n', path.read_text()).group(1)
+    return soundfile.info(io.BytesIO(b64decode(coded)))
+
+
+def test_excerpts_hold_the_sound(page):
+    info = sound_of(page.parent / "media" / "t000" / "mixture.js")
     assert info.samplerate == 8000 and info.channels == 2
     assert info.duration == pytest.approx(3.0, abs=0.2)
 
@@ -82,13 +127,13 @@ def test_spectrograms_are_pictures_of_one_size(page):
 def test_report_of_many_songs_has_short_excerpts_that_stay_below_the_limit(
     make_run, tmp_path, monkeypatch
 ):
-    """The limit of 100 MB for fifty songs, here of 1 MB for three: by the files that are there."""
-    monkeypatch.setattr("asteroid_xscheme.recipes.report.songs.MOST_BYTES", 1_000_000)
+    """The limit of 100 MB for fifty songs, here of 1.4 MB for three: by the files."""
+    monkeypatch.setattr("asteroid_xscheme.recipes.report.songs.MOST_BYTES", 1_400_000)
     run = make_run(tmp_path / "run", songs=("a", "b", "c"), n_seconds=40)
     page = write_report([run], tmp_path / "report")
     media = [path for path in page.parent.joinpath("media").rglob("*") if path.suffix != ".json"]
-    assert sum(path.stat().st_size for path in media if path.is_file()) < 1_000_000
-    excerpt = soundfile.info(str(page.parent / "media" / "t000" / "mixture.mp3"))
+    assert sum(path.stat().st_size for path in media if path.is_file()) < 1_400_000
+    excerpt = sound_of(page.parent / "media" / "t000" / "mixture.js")
     assert 2.0 < excerpt.duration < 10.0
 
 
@@ -96,11 +141,11 @@ def test_clip_of_a_worst_second_outside_of_the_excerpt_is_written(make_run, tmp_
     frames = [np.nan, -4.0, np.nan, *[5.0] * 37]
     run = make_run(tmp_path / "run", songs=("Long",), n_seconds=40, frames=frames)
     page = write_report([run], tmp_path / "report")
-    clips = sorted(path.name for path in page.parent.rglob("*-at-1.mp3"))
+    clips = sorted(path.name for path in page.parent.rglob("*-at-1.js"))
     assert len(clips) == 4
-    clip = soundfile.info(str(page.parent / "media" / "t000" / clips[0]))
+    clip = sound_of(page.parent / "media" / "t000" / clips[0])
     assert clip.duration == pytest.approx(3.0, abs=0.2)
-    excerpt = soundfile.info(str(page.parent / "media" / "t000" / "mixture.mp3"))
+    excerpt = sound_of(page.parent / "media" / "t000" / "mixture.js")
     assert excerpt.duration == pytest.approx(30.0, abs=0.2)
 
 
@@ -114,7 +159,7 @@ def test_several_runs_stand_side_by_side_and_baselines_once(make_run, run, tmp_p
     assert [float(row["SDR"]) for row in ours] == [-5.0, 0.5, -0.5]
     table = " ".join(page.with_name("scores.md").read_text(encoding="utf-8").split())
     assert "| X-UMX (other) | −0.50 | 0.50 | 0.00 | 2 songs of demo | seed 42 |" in table
-    assert len(list(page.parent.rglob("vocals-estimate1.mp3"))) == 1  # only the second song
+    assert len(list(page.parent.rglob("vocals-estimate1.js"))) == 1  # only the second song
 
 
 @pytest.mark.parametrize("bsseval", [True, False])
@@ -183,9 +228,9 @@ def test_clips_follow_the_estimates_and_those_of_the_same_stay(make_run, tmp_pat
     other = make_run(tmp_path / "other", seed=1, songs=("First & last",))
     shutil.copytree(other / "evaluation", run / "evaluation")
     write_report([run], tmp_path / "report")
-    clip = page.parent / "media" / "t000" / "bass-estimate0.mp3"
+    clip = page.parent / "media" / "t000" / "bass-estimate0.js"
     assert clip.read_bytes() != media[clip]
-    assert not (page.parent / "media" / "t001" / "bass-estimate0.mp3").exists()  # no such song
+    assert not (page.parent / "media" / "t001" / "bass-estimate0.js").exists()  # no such song
 
 
 @pytest.mark.parametrize("what", ["replaced", "deleted"])
@@ -201,14 +246,14 @@ def test_estimate_that_is_not_what_was_scored_is_left_out_and_named(
     page = write_report([run], tmp_path / "report")
     assert "Second: left out, because they are gone or changed" in caplog.text
     assert "estimates/test/Second/bass.wav" in caplog.text
-    assert not (page.parent / "media" / "t001" / "bass-estimate0.mp3").exists()
-    assert (page.parent / "media" / "t001" / "vocals-estimate0.mp3").is_file()
+    assert not (page.parent / "media" / "t001" / "bass-estimate0.js").exists()
+    assert (page.parent / "media" / "t001" / "vocals-estimate0.js").is_file()
 
 
 def test_clip_that_was_cut_by_a_kill_is_made_again(make_run, tmp_path):
     run = make_run(tmp_path / "run")
     page = write_report([run], tmp_path / "report")
-    clip = page.parent / "media" / "t000" / "mixture.mp3"
+    clip = page.parent / "media" / "t000" / "mixture.js"
     whole = clip.read_bytes()
     clip.write_bytes(whole[:100])
     (page.parent / "media" / "made_of.json").unlink()  # goes first, and comes back last
