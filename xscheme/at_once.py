@@ -4,7 +4,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import Callable, Iterator, Optional, Sequence
+from typing import Callable, Generator, Optional, Sequence
 
 import torch
 
@@ -43,7 +43,7 @@ def share_cores(jobs: int, threads: Optional[int]) -> int:
 
 def in_order(
     run: Callable[[Job], dict], jobs: Sequence[Job], n_at_once: int, stop: Event
-) -> Iterator[dict]:
+) -> Generator[dict, None, None]:
     """Run jobs, several at a time, and yield their results in the order of the jobs.
 
     Args:

@@ -4,8 +4,6 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Tuple
 
-from .batch import model_folder
-
 _SUFFIXES = (".safetensors", ".pth")
 
 
@@ -51,6 +49,7 @@ def check_target(arguments: Namespace, suffixes: Tuple[str, ...]) -> Path:
         CheckpointError: If it has another suffix, or exists and --overwrite is not given.
     """
     from asteroid_xscheme.weights import CheckpointError
+    from .batch import model_folder
 
     default = f"{model_folder(arguments.input)}{suffixes[0]}"
     path = Path(arguments.output or default).expanduser()

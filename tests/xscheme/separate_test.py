@@ -424,7 +424,7 @@ def test_a_kill_leaves_no_stem(model, tmp_path):
 def test_nothing_heavy_is_imported_that_is_not_used(model, tmp_path):
     unused = """
         torch._dynamo torch._inductor torch.onnx sympy pytorch_lightning torchmetrics matplotlib
-        pandas tensorboard musdb museval stempeg IPython h5py onnx safetensors demo_songs
+        pandas tensorboard musdb museval stempeg IPython h5py onnx demo_songs
         asteroid_xscheme.recipes
     """.split()
     program = f"""
