@@ -96,7 +96,7 @@ def test_other_network_is_told_apart(tmp_path, arrays):
 def test_file_that_is_cut_short_is_told_to_be(golden, tmp_path, kept):
     path = tmp_path / "x-umx.h5"
     path.write_bytes((golden / "xumx_nnabla.h5").read_bytes()[:kept])
-    with pytest.raises(DamagedFileError, match="x-umx.h5 is damaged or cut short"):
+    with pytest.raises(DamagedFileError, match="x-umx.h5 is damaged or truncated"):
         load_package(path)
 
 

@@ -213,7 +213,7 @@ def test_damaged_scores_are_made_again_and_said(make_run, caplog, capsys, damage
     run.stage(2)
     assert run.sdr() == sdr
     said = caplog.text + capsys.readouterr().out
-    assert "t.json is damaged" in said or "nothing says what it was made of" in said
+    assert "t.json is damaged" in said or "there is no record of what it was made from" in said
 
 
 def test_published_options_are_those_that_were_scored(make_run):
@@ -272,7 +272,7 @@ def test_reference_that_is_not_finite_is_named(make_run, root):
     waveform, rate = soundfile.read(bass)
     waveform[100] = float("nan")
     soundfile.write(bass, waveform, rate, subtype="FLOAT")
-    assert f"{bass} holds samples that are no finite numbers" in run.fails(2)
+    assert f"{bass} contains samples that are not finite" in run.fails(2)
     assert "u" not in run.times()
 
 
@@ -282,5 +282,5 @@ def test_mistakes_are_told_in_one_line_before_anything_is_scored(make_run, root)
     assert "no source piano to score" in run.fails(2, "--targets", "piano")
     assert "No tracks in" in run.fails(2, "--test_dir", root / "nowhere")
     (run.folder / "best_model.pth").unlink()
-    assert "train it first" in run.fails(2) and "train it first" in run.fails(3)
+    assert "train the model first" in run.fails(2) and "train the model first" in run.fails(3)
     assert not (run.folder / "evaluation").exists()

@@ -44,7 +44,7 @@ def files(folder):
         ({"accumulate_grad_batches": 2}, "accumulate_grad_batches was 1, is now 2"),
         ({"precision": "bf16-mixed"}, "precision was 32-true, is now bf16-mixed"),
         ({"devices": "2"}, r"number of processes \(devices\) was 1, is now 2"),
-        ({"epochs": 1}, "has 2 epochs already, so --epochs 1 cannot be had"),
+        ({"epochs": 1}, "already has 2 epochs, more than --epochs 1"),
         ({"resume": "nowhere.ckpt"}, "no checkpoint nowhere.ckpt"),
     ],
 )
@@ -90,7 +90,7 @@ def test_damaged_last_checkpoint_gives_way_to_the_newest_intact_one(
 
 
 def test_two_trainings_in_a_folder_are_refused(run, make_config):
-    with alone(run), pytest.raises(BusyError, match="Another process works in"):
+    with alone(run), pytest.raises(BusyError, match="Another process is using"):
         train(make_config(training={"epochs": 3}), run)
 
 
