@@ -200,8 +200,8 @@ def only_weights(origin: str, files: Iterable[str], each: str) -> str:
     found = sorted(file for file in files if file.lower().endswith(_SUFFIXES))
     if not found:
         raise CheckpointError(
-            f"{origin} holds no weights. Expected one of {', '.join(FOLDER_FILES)}, one other file "
-            f"in {', '.join(_SUFFIXES)}, or .h5 files of NNabla."
+            f"{origin} contains no weights. Expected one of {', '.join(FOLDER_FILES)}, one other "
+            f"file in {', '.join(_SUFFIXES)}, or .h5 files of NNabla."
         )
     if len(found) > 1:
         raise CheckpointError(

@@ -140,7 +140,9 @@ def _explain(name: str, error: Exception) -> str:
     """What is wrong with a Hugging Face id, and what to do."""
     if isinstance(error, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
         return (
-            f"{name} is not in the cache ({cache_dir()}) and Hugging Face cannot be reached: offline mode, or a network failure. Go online once, or copy the cache from a machine that has it."
+            f"{name} is not in the cache ({cache_dir()}) and Hugging Face cannot be reached: "
+            "offline mode, or a network failure. Go online once, or copy the cache from a machine "
+            "that has it."
         )
     if isinstance(error, GatedRepoError):
         return (

@@ -71,7 +71,7 @@ def test_changed_track_is_refused_and_a_moved_one_is_not(run, make_config, songs
 
 def test_moved_run_keeps_its_best_epochs(run, make_config, capsys):
     train(make_config(training={"epochs": 3}), run)
-    assert "Continuing" in capsys.readouterr().out
+    assert "Resuming" in capsys.readouterr().out
     kept = sorted(path.name.split("-")[0] for path in (run / "checkpoints").glob("epoch=*"))
     assert kept == ["epoch=0", "epoch=1", "epoch=2"]
 
