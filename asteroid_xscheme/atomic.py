@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and folders that one process holds at a time."""
+"""Files that are written completely or not at all, and locks on folders."""
 
 import json
 import logging
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 
 class BusyError(XSchemeError):
-    """Another process works in the same folder."""
+    """Another process is using the same folder."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to; its file gets the name `path` if the block succeeds."""
+    """A temporary path to write to; the file is renamed to `path` if the block succeeds."""
     hidden = HiddenFile(path.parent)
     try:
         yield hidden.path
@@ -30,21 +30,21 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Any, indent: Optional[int] = 2, allow_nan: bool = True) -> None:
-    """Write a JSON file; its options are those of `json.dumps`."""
+    """Write a JSON file; the options are those of `json.dumps`."""
     with replacing(path) as part:
         part.write_text(json.dumps(content, indent=indent, allow_nan=allow_nan), encoding="utf-8")
 
 
 @contextmanager
 def alone(folder: Path, wait: bool = False) -> Iterator[None]:
-    """Hold the lock of a folder, which is made if missing; a killed process holds none.
+    """Lock a folder, which is created if missing; the lock of a killed process is released.
 
     Args:
         folder: The folder.
-        wait: Whether to wait for another process that holds it, which is said.
+        wait: Wait for another process that holds the lock, with a log message.
 
     Raises:
-        BusyError: If another process holds it and `wait` is off.
+        BusyError: If another process holds the lock and `wait` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
@@ -52,8 +52,10 @@ def alone(folder: Path, wait: bool = False) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         if not wait:
-            raise BusyError(f"Another process works in {folder}: wait for it, or end it.") from None
-        log.warning("Waiting for another process that works in %s.", folder)
+            raise BusyError(
+                f"Another process is using {folder}: wait for it, or stop it."
+            ) from None
+        log.warning("Waiting for another process that is using %s.", folder)
         lock.acquire()
     try:
         yield

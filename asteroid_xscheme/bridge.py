@@ -1,9 +1,9 @@
-"""Bridging: one network per source, and points at which they share what they see.
+"""Bridging: one network per source, and points where the networks share their features.
 
-The paper's networks, one for each source, all read the same mixture. At a *bridge* their feature
-maps are averaged and every network goes on with the mean, so that each source is estimated with
-what the others found. A bridge has no parameters: a model with its bridges closed is the set of
-original, independent networks, with the same state dict.
+The paper uses one network per source, and all of them read the same mixture. At a *bridge* their
+feature maps are averaged and every network continues with the mean, so that each can use what the
+others have found. A bridge has no parameters: a model with closed bridges is the set of original,
+independent networks, with the same state dict.
 
 Reference: R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is greater
 than the sum of its parts: improving music source separation by bridging networks", EURASIP Journal
@@ -21,7 +21,7 @@ def average(features: Sequence[torch.Tensor]) -> torch.Tensor:
     """Mean of the feature maps of all sources, summed in the order of the sources.
 
     Args:
-        features: One tensor per source, all of one shape.
+        features: One tensor per source, all of the same shape.
 
     Returns:
         A tensor of that shape.
@@ -40,7 +40,7 @@ def _check_shapes(features: Sequence[torch.Tensor]) -> None:
     for other in features[1:]:
         if other.shape != first.shape:
             raise ValueError(
-                "Networks can only be bridged where their features have one shape, "
+                "Networks can only be bridged where their features have the same shape, "
                 f"but got {tuple(first.shape)} and {tuple(other.shape)}."
             )
 
@@ -48,15 +48,15 @@ def _check_shapes(features: Sequence[torch.Tensor]) -> None:
 def select_bridge_points(
     bridge: BridgeChoice, known: Sequence[str], default: Sequence[str]
 ) -> Tuple[str, ...]:
-    """Names of the bridging points that a user's choice opens, in the order of the network.
+    """Names of the bridging points to open, in the order of the network.
 
     Args:
         bridge: True for the default points, False for none, or names of points.
         known: All points of the architecture, in the order of its data flow.
-        default: The points that True stands for.
+        default: The points that True opens.
 
     Raises:
-        ValueError: If a name is not among the known points.
+        ValueError: If a name is not a known point.
     """
     if isinstance(bridge, bool):
         return tuple(default) if bridge else ()
@@ -68,12 +68,12 @@ def select_bridge_points(
 
 
 class Bridges:
-    """The bridging points of one model: open ones average, closed ones let features pass.
+    """The bridging points of a model: open points average features, closed points pass them on.
 
     Args:
         bridge: True for the default points, False for none, or names of points.
         known: All points of the architecture, in the order of its data flow.
-        default: The points that True stands for.
+        default: The points that True opens.
 
     >>> bridges = Bridges(True, known=["encoder", "decoder"], default=["encoder"])
     >>> one, two = bridges("encoder", [torch.zeros(3), torch.ones(3)])
@@ -85,7 +85,7 @@ class Bridges:
         self.open = select_bridge_points(bridge, known, default)
 
     def __call__(self, point: str, features: Sequence[torch.Tensor]) -> List[torch.Tensor]:
-        """Features for every source after `point`: all the mean where it is open, else its own."""
+        """The features of every source after `point`: the mean if it is open, otherwise its own."""
         if point not in self.open:
             return list(features)
         return [average(features)] * len(features)

@@ -1,5 +1,5 @@
-"""The one exception that all of ours derive from: something that whoever calls can mend."""
+"""The base class of our exceptions: problems that the caller can fix."""
 
 
 class XSchemeError(ValueError):
-    """What was expected, what came instead and what to do, in a sentence or two."""
+    """Says in a sentence or two what was expected, what was found and what to do."""

@@ -1,7 +1,7 @@
-"""A model of spectrograms in, an ONNX file of its networks out: for programs without Python.
+"""Export the networks of a spectrogram model to ONNX, for programs without Python.
 
-The file is the core alone, from magnitudes to magnitudes. The STFT, the phase and the Wiener
-filter stay with the program that runs it, as they are a few lines in any language.
+The file only maps magnitudes to magnitudes. The program that runs it has to provide the STFT, the
+phase and the Wiener filter, which take a few lines in any language.
 """
 
 from importlib.util import find_spec
@@ -30,7 +30,7 @@ def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
     float32; the numbers of frames N and of chunks B are free. It is that of the folded model.
 
     Args:
-        model: A model of spectrograms.
+        model: A spectrogram model.
         path: File to write.
 
     Returns:
@@ -42,10 +42,10 @@ def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
         OSError: If the file cannot be written.
     """
     if find_spec("onnx") is None:
-        raise ExportError("Writing ONNX files needs the package onnx: pip install onnx")
+        raise ExportError("Writing ONNX files needs the onnx package: pip install onnx")
     if model.domain != "spectrogram":
         raise ExportError(
-            f"Expected a model of spectrograms to export, got {type(model).__name__}, which works "
+            f"Expected a spectrogram model to export, got {type(model).__name__}, which works "
             "on waveforms."
         )
     core = _Core(model.fold().cpu()).eval()
@@ -64,7 +64,7 @@ def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
 
 
 class _Core(nn.Module):
-    """The networks as a module, which is what torch exports."""
+    """The networks as a module, which torch can export."""
 
     def __init__(self, model: SpectrogramModel):
         super().__init__()

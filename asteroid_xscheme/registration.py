@@ -1,6 +1,6 @@
-"""Our models and losses made known to asteroid, when `asteroid_xscheme` is imported.
+"""Registers our models and losses with asteroid when `asteroid_xscheme` is imported.
 
-asteroid has no way to plug models in, so this module sets a few of its names, and no others:
+asteroid has no plug-in interface, so this module sets a few of its names and no others:
 
 - `asteroid.models`: XUMX, XD3Net, XConvTasNet, XScheme, XSchemeOfMagnitudes. Ours replaces
   asteroid's XUMX: that of the release 0.7.0 raises an error with any current torch, that of the
@@ -43,7 +43,7 @@ _LOSS_NAMES = ("MultiDomainLoss", "CombinationLoss", "combination_mse", "combina
 
 
 def register() -> None:
-    """Make models, losses, loading and separation known to asteroid."""
+    """Register models, losses, loading and separation with asteroid."""
     register_models(asteroid.models)
     register_losses(asteroid.losses)
     _patch_loading(asteroid.models.BaseModel)
@@ -51,7 +51,7 @@ def register() -> None:
 
 
 def register_models(target: ModuleType) -> None:
-    """Put our models where `asteroid.models.get` finds them.
+    """Register our models so that `asteroid.models.get` finds them.
 
     Args:
         target: `asteroid.models`. A class there that knows bridges is left alone.
@@ -175,7 +175,7 @@ def _patch_separation(target: Any) -> None:
         elif isinstance(model, LambdaOverlapAdd) and isinstance(model.nnet, BridgedModel):
             raise RuntimeError(
                 f"{type(model.nnet).__name__} separates files of any length without "
-                "LambdaOverlapAdd: leave out --ola-window, or use the command xscheme separate."
+                "LambdaOverlapAdd: omit --ola-window, or use `xscheme separate`."
             )
         else:
             original_file(model, filename, output_dir, force_overwrite, resample, **kwargs)
@@ -201,8 +201,8 @@ def separate_file(
         model: Any bridged model.
         path: Audio file.
         output_dir: Folder of the files, by default that of the input; made if missing.
-        force_overwrite: Whether to replace files; else a warning says that they exist.
-        resample: Whether a file of another rate than the model's is accepted.
+        force_overwrite: Replace existing files; otherwise a warning says that they exist.
+        resample: Accept a file whose rate differs from the model's.
 
     Raises:
         RuntimeError: If the rate is another one and `resample` is not set.

@@ -44,7 +44,7 @@ def test_gradient_is_shared_equally_among_the_sources():
 
 
 def test_features_of_different_shapes_are_an_error_and_never_broadcast():
-    with pytest.raises(ValueError, match=r"one shape, but got \(3, 1\) and \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"same shape, but got \(3, 1\) and \(3, 4\)"):
         average([torch.zeros(3, 1), torch.zeros(3, 4)])
 
 

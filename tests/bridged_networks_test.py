@@ -393,7 +393,7 @@ def test_what_is_no_set_of_networks_is_refused():
     network = Plain()
     with pytest.raises(BridgingError, match="one or more networks"):
         BridgedNetworks([], [])
-    with pytest.raises(BridgingError, match="one network per source, got one twice"):
+    with pytest.raises(BridgingError, match="one network per source, got the same one twice"):
         BridgedNetworks([network] * 4, [])
     with pytest.raises(BridgingError, match="'act' twice"):
         BridgedNetworks([network], ["act", "act"])
@@ -416,9 +416,9 @@ class Detour(Plain):
     "orders, said",
     (
         (("first", "first"), "No network reached 'act'"),
-        (("first act", "first"), "network 0 is at 'act' for time 1, network 1 has finished"),
-        (("act act", "act"), "network 0 is at 'act' for time 2, network 1 has finished"),
-        (("act first", "first act"), "network 0 is at 'act' for time 1, network 1 is at 'first'"),
+        (("first act", "first"), "network 0 is at 'act' .visit 1., network 1 has finished"),
+        (("act act", "act"), "network 0 is at 'act' .visit 2., network 1 has finished"),
+        (("act first", "first act"), "network 0 is at 'act' .visit 1., network 1 is at 'first'"),
     ),
 )
 def test_networks_that_do_not_meet_are_named_with_the_point(orders, said):
@@ -445,7 +445,7 @@ def test_point_without_tensor_or_with_whole_numbers_is_refused():
         def forward(self, indices):
             return self.table(indices), self.word("word")
 
-    for point, said in (("table", "int64"), ("word", "No tensor passes 'word' of network 0")):
+    for point, said in (("table", "int64"), ("word", "No tensor passes through 'word' of")):
         with pytest.raises(BridgingError, match=said):
             BridgedNetworks([Looks(), Looks()], [point])(torch.tensor([1, 2]))
 

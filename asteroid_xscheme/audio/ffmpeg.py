@@ -42,11 +42,11 @@ class FfmpegSource(Source):
         streams = self.container.streams.audio
         if stream >= len(streams):
             raise AudioError(
-                f"{self.name}: has {len(streams)} audio stream(s), none of index {stream}."
+                f"{self.name}: has {len(streams)} audio stream(s), but no stream {stream}."
             )
         audio = streams[stream]
         if audio.codec_context is None:
-            raise AudioError(f"{self.name}: its codec is unknown to libsndfile and to ffmpeg.")
+            raise AudioError(f"{self.name}: neither libsndfile nor ffmpeg knows its codec.")
         seconds = 0.0
         if self.container.format.name not in _ESTIMATED:
             seconds = float((audio.duration or 0) * (audio.time_base or 0)) or (
@@ -89,7 +89,7 @@ class FfmpegSource(Source):
                     n_samples += plane.samples
                     yield plane.to_ndarray()
         if not n_samples:
-            raise AudioError(f"{self.name}: holds no samples that can be decoded.")
+            raise AudioError(f"{self.name}: contains no samples that can be decoded.")
 
     def _packets(self, audio: "av.AudioStream") -> Iterator["av.Packet"]:
         """Packets up to the end, or to where a file was cut that promises more."""

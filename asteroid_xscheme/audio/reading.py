@@ -119,9 +119,11 @@ def _check_path(path: Path) -> None:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{path}: cannot be read ({reason}).") from None
     if stat.S_ISDIR(status.st_mode):
-        raise AudioError(f"{path}: is a folder, expected an audio file.")
+        raise AudioError(f"{path}: is a folder; expected an audio file.")
     if not stat.S_ISREG(status.st_mode):
-        raise AudioError(f"{path}: is a pipe or a device, which is read only once; save it first.")
+        raise AudioError(
+            f"{path}: is a pipe or a device, which can be read only once; save it to a file first."
+        )
     if not os.access(path, os.R_OK):
         raise AudioError(f"{path}: no permission to read it.")
     if status.st_size == 0:

@@ -36,7 +36,9 @@ class Resampler:
 
     def __init__(self, from_rate: int, to_rate: int, n_channels: int):
         if min(from_rate, to_rate) < 1 or from_rate != int(from_rate) or to_rate != int(to_rate):
-            raise ValueError(f"Expected rates of whole Hz above 0, got {from_rate}, {to_rate}.")
+            raise ValueError(
+                f"Expected sample rates in whole Hz above 0, got {from_rate}, {to_rate}."
+            )
         self.from_rate, self.to_rate = int(from_rate), int(to_rate)
         self._n_in = self._n_out = 0
         self._stream = None

@@ -70,7 +70,7 @@ class AudioWriter:
             raise AudioError(f"{self.path}: tags are written to {', '.join(TAGGED)} only.")
         if self.path.exists() and not self.path.is_file():
             kind = "folder" if self.path.is_dir() else "pipe or a device"
-            raise AudioError(f"{self.path}: is a {kind}, where a file should be written.")
+            raise AudioError(f"{self.path}: is a {kind}, expected a file.")
         try:
             self._hidden = HiddenFile(self.path.parent)
         except OSError as error:
@@ -92,7 +92,9 @@ class AudioWriter:
         if n_channels != self._file.channels:
             raise ValueError(f"Expected {self._file.channels} channels, got {n_channels}.")
         if not waveform.isfinite().all():
-            raise AudioError(f"{self.path}: a sample that is no number (NaN or infinite).")
+            raise AudioError(
+                f"{self.path}: cannot write a sample that is not finite (NaN or infinite)."
+            )
         try:
             self._file.write(quantise(waveform.detach().cpu().numpy().T, self.subtype))
             self._file.flush()
@@ -164,11 +166,11 @@ def _subtype(path: Path, subtype: str) -> Optional[str]:
     """The subtype as libsndfile takes it, None where the format has only its own."""
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
-        raise AudioError(f"{path}: expected one of the endings {', '.join(_FORMATS)}.")
+        raise AudioError(f"{path}: its name must end in one of {', '.join(_FORMATS)}.")
     if subtype not in SUBTYPES:
         raise AudioError(f"{path}: expected a subtype of {list(SUBTYPES)}, got {subtype!r}.")
     if suffix == ".flac" and subtype == "FLOAT":
-        raise AudioError(f"{path}: FLAC holds integers only; choose PCM_24 or a .wav file.")
+        raise AudioError(f"{path}: FLAC can only hold integers; choose PCM_24 or a .wav file.")
     return subtype if suffix in (".wav", ".flac") else None
 
 

@@ -1,4 +1,4 @@
-"""The X-scheme around any network: J modules that nobody edited, bridged at named submodules.
+"""The X-scheme around any network: J unmodified modules, bridged at named submodules.
 
 networks = BridgedNetworks([OpenUnmix() for _ in sources], ["lstm", "fc2"])
 estimates = networks(magnitudes)  # a list, one output per network: X-UMX

@@ -1,8 +1,8 @@
-"""States that torch and Python keep for a whole thread or process, seen from coroutines.
+"""Thread-wide and process-wide states of torch and Python that coroutines share.
 
-Coroutines share them, so what one opens would hold in the others until it closes it. Gradients and
-autocast can be set freely and are swapped at each change of coroutine (`ThreadModes`). Others can
-only be opened and closed in order; :func:`foreign_state` finds that one is open.
+What one coroutine opens would also apply to the others until it is closed. Gradient and autocast
+modes can be set at any time, so they are swapped whenever the coroutine changes (`ThreadModes`).
+Others can only be opened and closed in order; :func:`foreign_state` detects an open one.
 """
 
 import warnings
@@ -15,7 +15,7 @@ _DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
 class ThreadModes(NamedTuple):
-    """Whether gradients are recorded, and how each kind of device casts automatically."""
+    """Whether gradients are recorded, and the autocast settings of each kind of device."""
 
     grad: bool
     autocast: Tuple[Tuple[str, bool, torch.dtype], ...]
@@ -23,7 +23,7 @@ class ThreadModes(NamedTuple):
 
     @classmethod
     def current(cls) -> "ThreadModes":
-        """Those that hold now."""
+        """The current modes."""
         return cls(
             torch.is_grad_enabled(),
             tuple(
@@ -34,7 +34,7 @@ class ThreadModes(NamedTuple):
         )
 
     def set(self) -> None:
-        """Let these hold from now on."""
+        """Make these the current modes."""
         torch.set_grad_enabled(self.grad)
         for device, is_enabled, dtype in self.autocast:
             torch.set_autocast_enabled(device, is_enabled)
@@ -43,7 +43,7 @@ class ThreadModes(NamedTuple):
 
 
 def surroundings() -> Dict[str, Any]:
-    """By what opens it, each state that coroutines share and cannot swap."""
+    """States that coroutines share and cannot swap, by what opens them."""
     has_cuda = torch.cuda.is_initialized()
     return {
         "torch.inference_mode": torch.is_inference_mode_enabled(),
@@ -78,7 +78,7 @@ def _undocumented(name: str) -> Callable:
 
 
 def foreign_state(before: Dict[str, Any], now: Dict[str, Any]) -> Optional[str]:
-    """The name of a state that is not as it was before, or None."""
+    """The name of a state that has changed since `before`, or None."""
     for name, value in before.items():
         if now[name] != value:
             return name

@@ -1,4 +1,4 @@
-"""The first tensor in what a module is given, or returns."""
+"""Find and replace the first tensor among the inputs or outputs of a module."""
 
 import copy
 from typing import Any, Optional
@@ -17,7 +17,7 @@ def first_tensor(values: Any) -> Optional[torch.Tensor]:
 
 
 def replace_first_tensor(values: Any, tensor: torch.Tensor) -> Any:
-    """A copy of nested values, of the same types, in which a tensor stands for the first one."""
+    """A copy of nested values, of the same types, with the first tensor replaced."""
     if isinstance(values, torch.Tensor):
         return tensor
     keys = values if isinstance(values, dict) else range(len(values))

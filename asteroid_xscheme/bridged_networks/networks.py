@@ -1,7 +1,7 @@
-"""J networks in step: each runs to its next point, all go on with the mean.
+"""J networks in step: each runs to its next point, then all continue with the mean.
 
-One runs at a time, in the order of the networks, so that their random numbers are drawn as if one
-were called after the other.
+Only one runs at a time, in the order of the networks. Between points they draw random numbers as if
+they were called one after another.
 
 Reference: R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is greater
 than the sum of its parts: improving music source separation by bridging networks", EURASIP Journal
@@ -22,8 +22,8 @@ from .points import BridgingError, Meeting, Run, make_meeting, split_point
 
 _NO_GRAPH = (
     "BridgedNetworks runs its networks in coroutines, which torch.jit, torch.export and "
-    "torch.compile cannot look through: run it as it is, or compile submodules of the networks "
-    "that hold no point."
+    "torch.compile do not support: run it uncompiled, or compile submodules of the networks "
+    "that contain no point."
 )
 
 
@@ -31,20 +31,21 @@ class BridgedNetworks(nn.Module):
     """J networks that share the mean of their features at named submodules.
 
     A point "name" replaces the *input* of the submodule of that name by the mean over the networks,
-    "name:output" its *output*. Of several inputs or outputs, in tuples or by keyword, the first
-    tensor is meant. A submodule that is called several times is bridged each time. All networks
-    must reach the same points in the same order; without points they are J independent networks.
+    "name:output" its *output*. If there are several inputs or outputs, in tuples or by keyword, the
+    first tensor is used. A submodule that is called several times is bridged each time. All
+    networks must reach the same points in the same order; without points they are J independent
+    networks.
 
-    A network belongs to the `BridgedNetworks` that took it last. Its points may not be reached
-    outside a call of that one: activation checkpointing of *part* of a network that holds a point
-    is refused; checkpoint the whole call, or parts between points.
+    A network belongs to the `BridgedNetworks` that took it last, and its points can only be reached
+    in a call of that one. Activation checkpointing of *part* of a network that contains a point is
+    therefore refused; checkpoint the whole call, or parts between points.
 
     Args:
-        networks: J >= 1 modules, which are called with whatever this one is called with.
+        networks: J >= 1 modules; each is called with the arguments of this module's call.
         points: Names of submodules that all of them have.
 
     Raises:
-        BridgingError: If a point is no submodule, or later, in a call, if the networks do not meet.
+        BridgingError: If a point is not a submodule; in a call, if the networks do not meet.
     """
 
     def __init__(self, networks: Sequence[nn.Module], points: Union[str, Sequence[str]]):
@@ -64,7 +65,7 @@ class BridgedNetworks(nn.Module):
                 meeting.attach(module)
 
     def forward(self, *args: Any, **kwargs: Any) -> List[Any]:
-        """The outputs of all networks, each called with these arguments."""
+        """Call all networks with these arguments and return the list of their outputs."""
         if torch.jit.is_tracing() or torch.compiler.is_compiling():
             _refuse_graph()
         modes = ThreadModes.current()
@@ -80,24 +81,28 @@ class BridgedNetworks(nn.Module):
             modes.set()
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """What torch.jit.script asks for."""
+        """The hook of torch.jit.script; it always refuses."""
         _refuse_graph()
 
     def _run_in_step(self, runs: List[Run]) -> List[Any]:
-        """Let all networks go from point to point, until all of them are done."""
+        """Run all networks from point to point until all of them have finished."""
         visits: Counter = Counter()
         arrived = [run.switch() for run in runs]
         while not all(run.dead for run in runs):
             point = _common_point(runs, arrived, visits)
             visits[point] += 1
             mean = _mean(point, [arrival.features for arrival in arrived])
-            copies = [mean, *(mean.clone() for _ in runs[1:])]  # a network may change its own
+            copies = [
+                mean,
+                *(mean.clone() for _ in runs[1:]),
+            ]  # a network may change its copy in place
             arrived = [run.switch(copy) for run, copy in zip(runs, copies)]
         missed = [point for point in self.points if not visits[point]]
         if missed:
             raise BridgingError(
                 f"No network reached {missed[0]!r}: its forward does not call that submodule as a "
-                "module in this mode. Choose another point; `xscheme points` lists those reached."
+                "module in this mode. Choose another point; `xscheme points` lists the ones that "
+                "are called."
             )
         return arrived
 
@@ -112,7 +117,7 @@ setattr(_refuse_graph, "_dynamo_marked_constant", True)
 
 
 def _forget_points(networks: nn.Module) -> None:
-    """Take the hooks of an earlier `BridgedNetworks` off networks, but not of one inside them."""
+    """Remove the hooks of an earlier `BridgedNetworks`, but not those of one inside a network."""
     inside = [x for x in networks.modules() if isinstance(x, BridgedNetworks)]
     kept = {id(meeting) for module in inside for meeting in module._meetings}
     for module in networks.modules():
@@ -127,7 +132,8 @@ def _check_networks(networks: Sequence[nn.Module]) -> None:
         raise BridgingError("Expected one or more networks, got none.")
     if len({id(network) for network in networks}) < len(networks):
         raise BridgingError(
-            "Expected one network per source, got one twice. Build each, or use copy.deepcopy."
+            "Expected one network per source, got the same one twice. Build each, or use "
+            "copy.deepcopy."
         )
 
 
@@ -138,7 +144,7 @@ def _check_points(points: Sequence[str]) -> None:
 
 
 def _find_all(networks: Sequence[nn.Module], name: str) -> List[nn.Module]:
-    """The submodule of that name of every network."""
+    """The submodule with this name, from every network."""
     found = []
     for index, network in enumerate(networks):
         names = dict(network.named_modules(remove_duplicate=False))
@@ -146,29 +152,29 @@ def _find_all(networks: Sequence[nn.Module], name: str) -> List[nn.Module]:
             near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
             raise BridgingError(
                 f"Network {index}, a {type(network).__name__}, has no submodule {name!r}. "
-                f"Nearest: {', '.join(near) or ', '.join(list(names)[1:4]) or 'it has none'}."
+                f"Closest: {', '.join(near) or ', '.join(list(names)[1:4]) or 'it has none'}."
             )
         found.append(names[name])
     return found
 
 
 def _common_point(runs: Sequence[Run], arrived: Sequence[Any], visits: Counter) -> str:
-    """The point at which all networks wait.
+    """The point where all networks are waiting.
 
     Raises:
-        BridgingError: If they wait at different points, or some are done.
+        BridgingError: If they wait at different points, or some have finished.
     """
     places = [None if run.dead else arrival.point for run, arrival in zip(runs, arrived)]
     if len(set(places)) == 1 and places[0] is not None:
         return places[0]
     said = [
         f"network {index} "
-        + ("has finished" if place is None else f"is at {place!r} for time {visits[place] + 1}")
+        + ("has finished" if place is None else f"is at {place!r} (visit {visits[place] + 1})")
         for index, place in enumerate(places)
     ]
     raise BridgingError(
-        f"The networks do not meet: {', '.join(said)}. All have to reach the same points equally "
-        "often and in the same order; choose points that every call passes."
+        f"The networks do not meet: {', '.join(said)}. All of them must reach the same points "
+        "equally often and in the same order; choose points that every call reaches."
     )
 
 
@@ -178,6 +184,6 @@ def _mean(point: str, features: Sequence[torch.Tensor]) -> torch.Tensor:
         said = ", ".join(f"network {index} {shape}" for index, shape in enumerate(shapes))
         raise BridgingError(
             f"The networks cannot be bridged at {point!r}, where their features differ in shape: "
-            f"{said}. Give them one size, or choose another point."
+            f"{said}. Give the networks the same size, or choose another point."
         )
     return average(features)

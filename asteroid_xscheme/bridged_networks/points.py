@@ -1,9 +1,9 @@
-"""The points at which networks meet: a hook on a submodule, and the coroutine that pauses in it.
+"""The points where networks meet: a hook on a submodule, and the coroutine that pauses in it.
 
-Each network runs in a coroutine of its own (a greenlet). At a point it hands its features to
-whoever runs it, and waits for the mean. What torch keeps per thread, gradients and autocast, is
-each network's own: one that opens `no_grad` or `autocast` around a point neither leaks nor loses
-it. Other states that it would hold open while its siblings run are refused by name.
+Each network runs in its own coroutine (a greenlet). At a point it passes its features to its caller
+and waits for the mean. The modes that torch keeps per thread, gradients and autocast, are kept
+separate for each network: `no_grad` or `autocast` around a point neither leaks nor gets lost. Other
+contexts that a network would hold open while its siblings run are refused by name.
 """
 
 from abc import ABC, abstractmethod
@@ -22,18 +22,18 @@ _OUTPUT = "output"
 
 
 class BridgingError(XSchemeError):
-    """Networks cannot be bridged at a point: which, why, and what to do."""
+    """Networks cannot be bridged at a point; the message says which, why, and what to do."""
 
 
 class Arrival(NamedTuple):
-    """A network at a point, with the features that it brings."""
+    """A network that has reached a point, with its features."""
 
     point: str
     features: torch.Tensor
 
 
 class Run(greenlet.greenlet):
-    """One call of one network, which pauses at points."""
+    """One call of one network; it pauses at points."""
 
     def __init__(self, meetings: Sequence["Meeting"], index: int, call: Callable[[], Any]):
         super().__init__(call)
@@ -43,13 +43,13 @@ class Run(greenlet.greenlet):
         self.around = surroundings()
 
     def meet(self, point: str, features: torch.Tensor) -> torch.Tensor:
-        """Wait for the siblings at a point; their modes and this network's stay apart."""
+        """Wait for the siblings at a point, without mixing their modes with this network's."""
         foreign = foreign_state(self.around, surroundings())
         if foreign:
             raise BridgingError(
-                f"Network {self.index} reaches {point!r} inside {foreign}, which its siblings "
-                "would run in too. Choose a point outside of it, or switch it off; checkpointing "
-                "of the whole call works."
+                f"Network {self.index} reaches {point!r} inside {foreign}, which would also apply "
+                "to its siblings. Choose a point outside it, or turn it off; checkpointing the "
+                "whole call works."
             )
         own = ThreadModes.current()
         self.callers.set()
@@ -59,18 +59,18 @@ class Run(greenlet.greenlet):
             own.set()
 
     def switch(self, *values: Any) -> Any:
-        """Run until the next point, which is returned as an arrival, or to the network's output."""
+        """Run to the next point and return the arrival, or to the end and return the output."""
         self.callers = ThreadModes.current()
         return super().switch(*values)
 
     def stop(self) -> None:
-        """End a call that waits at a point, so that the contexts it holds open are closed."""
+        """End a call that waits at a point, which closes its open contexts."""
         if self and not self.dead:
             self.throw(greenlet.GreenletExit)
 
 
 class Meeting(ABC):
-    """The hook of a point, on that submodule of every network."""
+    """The hook of a point, attached to the submodule in every network."""
 
     def __init__(self, point: str):
         self.point = point
@@ -80,24 +80,24 @@ class Meeting(ABC):
         """Become a hook of a submodule."""
 
     def exchange(self, values: Any) -> Any:
-        """Nested values with the mean over the networks in place of their first tensor."""
+        """Nested values whose first tensor is replaced by the mean over the networks."""
         run = greenlet.getcurrent()
         if not (isinstance(run, Run) and any(self is meeting for meeting in run.meetings)):
             raise BridgingError(
                 f"The point {self.point!r} was reached outside a call of BridgedNetworks: "
-                "activation checkpointing computes a network again without its siblings, or a "
-                "network was called by itself. Checkpoint the whole call; use a network alone as "
-                "BridgedNetworks([network], [])."
+                "activation checkpointing recomputes a network without its siblings, or a network "
+                "was called on its own. Checkpoint the whole call; to use a network alone, wrap "
+                "it as BridgedNetworks([network], [])."
             )
         features = first_tensor(values)
         if features is None:
             raise BridgingError(
-                f"No tensor passes {self.point!r} of network {run.index}, so there is nothing to "
-                "average. Choose another point."
+                f"No tensor passes through {self.point!r} of network {run.index}, so there is "
+                "nothing to average. Choose another point."
             )
         if not (features.is_floating_point() or features.is_complex()):
             raise BridgingError(
-                f"{features.dtype} pass {self.point!r} of network {run.index}, which have no mean. "
+                f"{features.dtype} at {self.point!r} of network {run.index} cannot be averaged. "
                 "Choose another point."
             )
         return replace_first_tensor(values, run.meet(self.point, features))

@@ -11,12 +11,12 @@ from tqdm import tqdm
 from ..errors import XSchemeError
 from .part import DownloadError, Part, RefusedError
 
-_BLOCK = 1 << 16  # bytes read at a time; as many are lost when the connection breaks
+_BLOCK = 1 << 16  # bytes read at a time; this much is lost if the connection breaks
 _CONNECT_SECONDS = 10.0
 
 
 class Interrupted(Exception):
-    """The transfer failed in a way that another attempt may mend."""
+    """The transfer failed, but another attempt may succeed."""
 
     def __init__(self, reason: str, pause: Optional[float] = None):
         super().__init__(reason)
@@ -24,7 +24,7 @@ class Interrupted(Exception):
 
 
 def attempt(part: Part, progress: bool, timeout: float) -> None:
-    """One request for all that is missing."""
+    """One request for everything that is missing."""
     headers = {"Accept-Encoding": "identity"}
     if part.size:
         headers["Range"] = f"bytes={part.size}-"
@@ -42,7 +42,7 @@ def attempt(part: Part, progress: bool, timeout: float) -> None:
     except (requests.ConnectionError, requests.Timeout) as error:
         raise Interrupted(f"no connection ({type(error).__name__})") from error
     except requests.exceptions.ChunkedEncodingError as error:
-        raise Interrupted("the connection broke") from error
+        raise Interrupted("the connection was lost") from error
     except (requests.RequestException, ValueError) as error:  # ValueError: of a host in the URL
         if isinstance(error, XSchemeError):
             raise
@@ -51,41 +51,41 @@ def attempt(part: Part, progress: bool, timeout: float) -> None:
 
 
 def _settle_unsatisfiable_range(part: Part, response: requests.Response) -> None:
-    """The server has no byte after ours: the part is complete, or of another file."""
+    """The server has no more bytes: the part is complete, or belongs to another file."""
     if response.headers.get("Content-Range") == f"bytes */{part.size}":
         return
     part.discard()
-    raise Interrupted("what was there belongs to another version of the file")
+    raise Interrupted("the partial download belongs to another version of the file")
 
 
 def _continues(part: Part, response: requests.Response) -> bool:
-    """Whether the body begins where the part ends, and not at the first byte."""
+    """Whether the response continues the part rather than starting at the first byte."""
     if response.status_code != 206:
         return False
     start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     if start == str(part.size):
         return True
     part.discard()
-    raise Interrupted("the server sent another range than it was asked for")
+    raise Interrupted("the server sent a different range than requested")
 
 
 def _check_response(part: Part, response: requests.Response) -> None:
     status = response.status_code
-    by_hand = f"Fetch it by hand and put it at {part.target}."
+    by_hand = f"Download it by hand to {part.target}."
     if status in (401, 403):
         raise RefusedError(
-            f"{part.url}: access denied ({status}). The file may ask for a login or for terms to "
-            f"be accepted in a browser, or this network may be blocked. {by_hand}"
+            f"{part.url}: access denied ({status}). You may have to log in or accept terms in a "
+            f"browser, or this network may be blocked. {by_hand}"
         )
     if status in (404, 410):
-        raise RefusedError(f"{part.url}: not there ({status}); it may have moved. {by_hand}")
+        raise RefusedError(f"{part.url}: not found ({status}); it may have moved. {by_hand}")
     if status == 429 or status >= 500:
         seconds = response.headers.get("Retry-After", "")
         raise Interrupted(
             f"the server answered {status}", pause=float(seconds) if seconds.isdigit() else None
         )
     if status not in (200, 206):
-        raise RefusedError(f"{part.url}: unexpected answer {status} {response.reason}. {by_hand}")
+        raise RefusedError(f"{part.url}: unexpected response {status} {response.reason}. {by_hand}")
     kind = response.headers.get("Content-Type", "").lower()
     if kind.startswith("text/html"):
         raise _web_page_error(part)
@@ -93,8 +93,8 @@ def _check_response(part: Part, response: requests.Response) -> None:
 
 def _web_page_error(part: Part) -> RefusedError:
     return RefusedError(
-        f"{part.url}: a web page came instead of the file: a login, or the sign-in page of this "
-        f"network. Open the address in a browser, fetch the file and put it at {part.target}."
+        f"{part.url}: the server sent a web page instead of the file: a login, or this network's "
+        f"sign-in page. Open the address in a browser, fetch the file and put it at {part.target}."
     )
 
 
@@ -118,7 +118,7 @@ def _write_body(part: Part, response: requests.Response, progress: bool) -> None
             if file.tell() > largest:
                 raise _endless_error(part, largest)
     if expected is not None and part.size < expected:
-        raise Interrupted(f"only {part.size} of {expected} bytes came")
+        raise Interrupted(f"only {part.size} of {expected} bytes were received")
 
 
 def _total_size(part: Part, response: requests.Response) -> Optional[int]:
@@ -149,8 +149,9 @@ def _largest_size(part: Part, expected: Optional[int]) -> int:
 def _endless_error(part: Part, largest: int) -> DownloadError:
     part.discard()
     return DownloadError(
-        f"{part.url} was stopped: more than {largest / 1e6:.0f} MB came, which is more than the "
-        "server announced or half of the free disk. What came was deleted. Check the address."
+        f"{part.url} was stopped: more than {largest / 1e6:.0f} MB were received, which is more "
+        "than the server announced or than half of the free disk. The partial file was deleted. "
+        "Check the address."
     )
 
 
@@ -164,5 +165,5 @@ def _disk_errors(part: Part) -> Iterator[None]:
             raise
         raise DownloadError(
             f"The disk of {part.target.parent} is full. Make room and try again: {part.path.name} "
-            "is kept and continued."
+            "is kept, and the download resumes."
         ) from error

@@ -29,6 +29,7 @@ def parse_checksum(checksum: str) -> Tuple[str, str]:
     algorithm = _ALGORITHMS.get(len(digits))
     if algorithm is None or name not in ("", algorithm):
         raise ValueError(
-            f"Expected a checksum as md5:<32>, sha1:<40> or sha256:<64 digits>, got {checksum!r}."
+            "Expected a checksum such as md5:<32>, sha1:<40> or sha256:<64 digits>, got "
+            f"{checksum!r}."
         )
     return algorithm, digits

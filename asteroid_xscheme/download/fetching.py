@@ -1,7 +1,7 @@
-"""One URL -> one complete, checked file: interrupted transfers continue, failures say what to do.
+"""One URL -> one complete, checked file. Interrupted downloads resume; errors say what to do.
 
-The body goes to `NAME.part` beside the target and becomes the target only when it is complete and
-its checksum is right, so that a target that exists is whole, whenever the process was killed.
+The file is downloaded to `NAME.part` and renamed once it is complete and its checksum matches. So
+an existing target is always complete, even if the process was killed.
 """
 
 import logging
@@ -30,45 +30,45 @@ def download(
     timeout: float = 30.0,
     offline: bool = False,
 ) -> Path:
-    """Fetch a file, unless it is there already.
+    """Download a file, unless it already exists.
 
     Args:
         url: Address, http or https.
-        target: Path of the file; its folder is made. A file that exists is returned as it is.
-        checksum: "md5:...", "sha1:..." or "sha256:..." in hexadecimal digits (the name may be left
-            out), checked before the file takes its name. None accepts what comes.
-        progress: Whether to show a bar, on a terminal only.
-        retries: Attempts after the first one that may fail in a row without a byte received.
-        backoff: Seconds before the second attempt; doubled for each further one, at most 60 s.
-        timeout: Seconds without a byte after which an attempt has failed.
-        offline: Whether to use only what is there, and never the network.
+        target: Path of the file; its folder is created. An existing file is not downloaded again.
+        checksum: "md5:...", "sha1:..." or "sha256:..." in hexadecimal digits (the prefix is
+            optional), checked before the file is renamed. None accepts any content.
+        progress: Show a progress bar, if the output is a terminal.
+        retries: Further attempts after the first; any progress starts the count again.
+        backoff: Seconds before the second attempt; doubled each time, up to 60 s.
+        timeout: Seconds without any data after which an attempt fails.
+        offline: Use only existing files and never the network.
 
     Returns:
         `target`, a complete file.
 
     Raises:
-        DownloadError: If the file cannot be had. What was received stays in `NAME.part`, and the
-            next call continues there if a checksum or the server's ETag can tell that it is the
+        DownloadError: If the download fails. What was received stays in `NAME.part`, and the
+            next call resumes there if a checksum or the server's ETag shows that it is the
             same file.
     """
     target = Path(target).expanduser()
     if checksum is not None:
-        parse_checksum(checksum)  # a wrong one is told before the transfer
+        parse_checksum(checksum)  # fails before the transfer if it is malformed
     if target.exists():
         return target
     if offline:
         raise DownloadError(
-            f"{target} is not there, and downloads are off (offline). Go online once, or fetch "
-            f"{url} on another machine and put it there."
+            f"{target} does not exist, and downloads are off (offline). Go online once, or "
+            f"download {url} on another machine and put it there."
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
-        if not target.exists():  # another process may have fetched it while this one waited
+        if not target.exists():  # another process may have downloaded it meanwhile
             part = Part(target, url, resumable=checksum is not None)
             stale = part.size > 0
             _fetch(part, progress, retries, backoff, timeout)
             if stale and not _is_right(part, checksum):
-                part.discard()  # it was begun when another file stood at the address
+                part.discard()  # it was started from an older file at this address
                 _fetch(part, progress, retries, backoff, timeout)
             _finish(part, checksum)
     return target
@@ -84,9 +84,9 @@ def _fetch(part: Part, progress: bool, retries: int, backoff: float, timeout: fl
             furthest = max(furthest, part.size)
             if failures > retries:
                 raise DownloadError(
-                    f"{part.url} could not be fetched in {failures} attempts: {interruption}. "
-                    "Check the network and the proxy settings and try again (it continues where "
-                    f"it stopped), or fetch it by hand and put it at {part.target}."
+                    f"{part.url} could not be downloaded in {failures} attempts: {interruption}. "
+                    "Check the network and the proxy settings and try again (it resumes where "
+                    f"it stopped), or download it by hand to {part.target}."
                 ) from interruption
             pause = min(interruption.pause or backoff * 2 ** (failures - 1), _LONGEST_PAUSE)
             _logger.warning(

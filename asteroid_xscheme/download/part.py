@@ -8,15 +8,15 @@ from ..errors import XSchemeError
 
 
 class DownloadError(XSchemeError):
-    """A file could not be had; the message says why and what to do about it."""
+    """A file could not be downloaded; the message says why and what to do."""
 
 
 class RefusedError(DownloadError):
-    """The server answers and does not give the file: another address may have it."""
+    """The server refused to send the file; another address may have it."""
 
 
 class Part:
-    """The unfinished file of one target, and the ETag of what it is a part of."""
+    """The partial download of a target, and the ETag of the complete file."""
 
     def __init__(self, target: Path, url: str, resumable: bool):
         self.target, self.url, self.resumable = target, url, resumable

@@ -1,1 +1,1 @@
-"""Signals: the one convention of the STFT, and the multichannel Wiener filter."""
+"""Signal processing: the STFT convention and the multichannel Wiener filter."""

@@ -1,8 +1,8 @@
-"""The multichannel Wiener filter as its paper has it: any number of channels, complex numbers.
+"""The multichannel Wiener filter as in its paper: any number of channels, complex numbers.
 
 Source j has a power v_j(n, f) in each bin and a spatial covariance R_j(f) at each frequency [1].
 The steps have norbert's names: estimates -> `local_gaussian_model` -> `mixture_model` ->
-`wiener_gain` -> `apply_filter`. This is the specification; `wiener_stereo` is the same for two
+`wiener_gain` -> `apply_filter`. This is the specification; `wiener_stereo` does the same for two
 channels, faster.
 
 Shapes: J sources, C channels, N frames, F bins; x (C, N, F) is the mixture, y (J, C, N, F) are the
@@ -24,15 +24,15 @@ Power = Union[float, torch.Tensor]
 
 @dataclass(frozen=True)
 class Floors:
-    """What keeps the filter finite where there is little or nothing to divide by.
+    """Small powers that keep the filter finite where denominators are close to zero.
 
     Attributes:
         source: Added to every v_j. D3Net's code: 1e-10 of the source's loudest bin; norbert: 0.
-        energy: Added to sum_n v_j, which R_j is divided by. norbert: eps.
+        energy: Added to sum_n v_j, the denominator of R_j. norbert: eps.
         mixture: Added to the diagonal of the mixture's covariance before it is inverted. norbert:
-            sqrt(eps). None inverts without a floor, by the pseudo-inverse, as D3Net's code.
-        returned: The part of `mixture` that counts as each source's own. 0 loses it, as norbert
-            does; mixture / J keeps the estimates adding up to the mixture.
+            sqrt(eps). None uses the pseudo-inverse without a floor, as D3Net's code does.
+        returned: The part of `mixture` that is given back to each source. 0 drops it, as norbert
+            does; with mixture / J the estimates add up to the mixture.
     """
 
     source: Power
@@ -42,7 +42,7 @@ class Floors:
 
 
 def filter_mixture(y: torch.Tensor, x: torch.Tensor, floors: Floors) -> torch.Tensor:
-    """The parts of the mixture that a model made of the estimates explains.
+    """The parts of the mixture that a model fitted to the estimates explains.
 
     Args:
         y: Estimates (J, C, N, F).

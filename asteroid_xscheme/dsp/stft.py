@@ -1,7 +1,8 @@
-"""Waveform <-> complex spectrogram, by one convention for models, losses and separation.
+"""Waveform <-> complex spectrogram, with one convention for models, losses and separation.
 
-Frames are centred, the border is reflected, nothing is normalised: torch.stft's convention, which
-librosa, open-unmix and the published weights share. Axes: (..., time) <-> (..., freq, frame).
+Frames are centred, edges are reflected, nothing is normalised. This is torch.stft's convention,
+also used by librosa, open-unmix and the published weights. Axes: (..., time) <-> (..., freq,
+frame).
 """
 
 from typing import Optional
@@ -13,13 +14,13 @@ import torch.nn.functional as F
 def stft(waveform: torch.Tensor, window: torch.Tensor, n_fft: int, hop: int) -> torch.Tensor:
     """Complex spectrogram of a waveform of any length.
 
-    A waveform too short to be reflected at its border is first extended by silence.
+    A waveform too short for reflection is first padded with silence.
 
     Args:
         waveform: (..., T) float tensor.
         window: (window_length,) tensor, window_length <= n_fft.
         n_fft: Size of the transform in samples.
-        hop: Samples between two frames.
+        hop: Samples from one frame to the next.
 
     Returns:
         (..., n_fft // 2 + 1, 1 + T // hop) complex tensor.
@@ -55,7 +56,7 @@ def istft(
     Args:
         spectrogram: (..., n_fft // 2 + 1, N) complex tensor.
         window, n_fft, hop: As given to :func:`stft`.
-        length: Samples to return; by default the hop * (N - 1) that N frames determine.
+        length: Samples to return (default: hop * (N - 1)).
 
     Returns:
         (..., length) float tensor.

@@ -1,12 +1,12 @@
 """From magnitudes to complex spectrograms: the multichannel Wiener filter.
 
-The networks estimate how loud each source is; the mixture knows the phases and, between its
-channels, where each source sits. The filter returns the part of the mixture that each source
+The networks estimate how loud each source is; the mixture provides the phases and, through its
+channels, the position of each source. The filter returns the part of the mixture that each source
 explains: y_j = v_j R_j (sum_k v_k R_k)^-1 x (`local_gaussian_model`). What no source explains is
-lost, or shared equally on request.
+dropped, or distributed equally on request.
 
-`wiener` gives norbert's numbers, `wiener_one_pass` those of D3Net's official code. Both work in
-float64, as covariances of panned music are nearly singular.
+`wiener` returns the same values as norbert, `wiener_one_pass` those of D3Net's official code. Both
+work in float64, because covariances of panned music are nearly singular.
 """
 
 from typing import Optional
@@ -30,30 +30,31 @@ def wiener(
     eps: Optional[float] = None,
     lossless: bool = False,
 ) -> torch.Tensor:
-    """Complex spectrograms of the sources, as norbert's function of this name.
+    """Complex spectrograms of the sources, like norbert's function of the same name.
 
     Args:
-        estimates: Magnitudes of the sources, (J, C, F, N) or, shared by channels, (J, 1, F, N).
+        estimates: Magnitudes of the sources, (J, C, F, N), or (J, 1, F, N) for all channels.
         mixture: Complex spectrogram, (C, F, N).
-        iterations: Of expectation maximisation; 0 takes the magnitudes with the mixture's phase.
-        softmask: Start from the mixture times v_j / sum_k v_k instead of that.
+        iterations: Iterations of expectation maximisation; 0 keeps the magnitudes, with the
+            mixture's phase.
+        softmask: Start from the mixture times v_j / sum_k v_k instead.
         window: Frames that share spatial covariances; the mixture is filtered window by window.
-            None for all frames. openunmix takes 300.
-        eps: Floor of energies; its root regularises covariances. None for that of float64, as
-            norbert for complex128.
+            None for all frames. openunmix uses 300.
+        eps: Floor of energies; its root regularizes covariances. None for the eps of float64, as
+            norbert uses for complex128.
         lossless: Distribute the regularization residual equally among the sources. norbert drops
-            it, which is all of the mixture where no source was found.
+            it; in bins where no source was found, it is the whole mixture.
 
     Returns:
-        (J, C, F, N) complex. Bins where the mixture is exactly 0 are 0. The inputs stay as they
-        were.
+        (J, C, F, N) complex. Bins where the mixture is exactly 0 are 0. The inputs are not
+        changed.
 
     Raises:
         ValueError: If the shapes do not fit together or an option is out of range.
     """
     n_sources = _check(estimates, mixture)
     if iterations < 0 or (window is not None and window < 1):
-        raise ValueError(f"Expected iterations >= 0, window >= 1, got {iterations}, {window}.")
+        raise ValueError(f"Expected iterations >= 0 and window >= 1, got {iterations}, {window}.")
     eps = _EPS if eps is None else eps
     n_frames = mixture.shape[-1]
     window = window or max(1, n_frames)
@@ -69,7 +70,7 @@ def wiener(
 
 
 def wiener_one_pass(estimates: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
-    """The filter of the official D3Net code: no iteration, a pseudo-inverse instead of a floor.
+    """The filter of the official D3Net code: one pass, with a pseudo-inverse instead of a floor.
 
     Args:
         estimates: Complex spectrograms of the sources, (J, C, F, N).
@@ -100,7 +101,7 @@ def wiener_one_pass(estimates: torch.Tensor, mixture: torch.Tensor) -> torch.Ten
 def _maximise_expectation(
     v: torch.Tensor, x: torch.Tensor, iterations: int, floors: Floors, y: torch.Tensor
 ) -> None:
-    """Write the sources to y: magnitudes with the mixture's phase, filtered again and again."""
+    """Write the sources to y: magnitudes with the mixture's phase, then filtered repeatedly."""
     if len(x) == 2 and iterations:
         filter_stereo(Magnitudes(v, x), x, y, floors)
         for _ in range(iterations - 1):
@@ -112,7 +113,7 @@ def _maximise_expectation(
 
 
 def _norberts_floors(x: torch.Tensor, n_sources: int, eps: float, lossless: bool) -> Floors:
-    """norbert's floors; it scales a loud mixture down to a peak of 10, these are scaled up."""
+    """norbert's floors. It scales a loud mixture down to a peak of 10; here the floors scale up."""
     power = _reference_power(x)
     regularization = eps**0.5 * power
     returned = regularization / n_sources if lossless else 0.0
@@ -120,7 +121,7 @@ def _norberts_floors(x: torch.Tensor, n_sources: int, eps: float, lossless: bool
 
 
 def _reference_power(mixture: torch.Tensor) -> torch.Tensor:
-    """The power of the loudest bin over that of a peak of 10, at least 1."""
+    """The power of the loudest bin relative to a peak of 10, at least 1."""
     if not mixture.numel():
         return torch.ones((), dtype=torch.float64, device=mixture.device)
     loudest = mixture.real.square().addcmul_(mixture.imag, mixture.imag).amax()
@@ -128,7 +129,7 @@ def _reference_power(mixture: torch.Tensor) -> torch.Tensor:
 
 
 def _check(estimates: torch.Tensor, mixture: torch.Tensor) -> int:
-    """The number of sources, if estimates (J, C or 1, F, N) and mixture (C, F, N) fit."""
+    """Check that estimates (J, C or 1, F, N) and mixture (C, F, N) fit; return J."""
     if mixture.ndim != 3 or not mixture.is_complex():
         raise ValueError(
             "Expected a complex mixture (channel, freq, frame), "

@@ -1,9 +1,9 @@
-"""The Wiener filter of two channels in real arithmetic: many times as fast as the specification.
+"""The Wiener filter for two channels in real arithmetic, many times faster than the specification.
 
-It computes what `local_gaussian_model.filter_mixture` does and is tested against it. Complex
-numbers are kept as planes, the inverse of a 2 x 2 matrix is written out, and frames are taken in
-blocks that stay in the processor's cache. x is (2, N, F) and y (J, 2, N, F), complex and of any
-precision; all that is computed of them is float64.
+It computes the same as `local_gaussian_model.filter_mixture` and is tested against it. Complex
+numbers are stored as real and imaginary planes, the inverse of a 2 x 2 matrix is written out, and
+frames are processed in blocks that fit into the processor's cache. x is (2, N, F) and y
+(J, 2, N, F), complex in any precision; everything computed from them is float64.
 """
 
 from typing import Iterator, NamedTuple, Protocol, Tuple
@@ -12,8 +12,10 @@ import torch
 
 from .local_gaussian_model import Floors
 
-_BLOCK_BINS = 1 << 17  # of all sources; smaller blocks cost more in calls than they save in cache
-_SINGULAR = 1e-10  # D3Net's code takes determinants below it for 0
+_BLOCK_BINS = (
+    1 << 17
+)  # over all sources; smaller blocks lose more to calls than they gain from the cache
+_SINGULAR = 1e-10  # D3Net's code treats smaller determinants as 0
 
 
 class Hermitian(NamedTuple):
@@ -45,7 +47,7 @@ class Estimates(Protocol):
 
 
 class Magnitudes:
-    """Estimates that are magnitudes (J, 2 or 1, N, F) with the phase of the mixture x."""
+    """Estimates given as magnitudes (J, 2 or 1, N, F), with the phase of the mixture x."""
 
     def __init__(self, magnitudes: torch.Tensor, x: torch.Tensor):
         self.magnitudes, self.x = magnitudes.expand(-1, 2, -1, -1), x
@@ -63,7 +65,7 @@ class Magnitudes:
 
 
 class Spectrograms:
-    """Estimates that are complex, (J, 2, N, F)."""
+    """Estimates given as complex spectrograms (J, 2, N, F)."""
 
     def __init__(self, y: torch.Tensor):
         self.y = y

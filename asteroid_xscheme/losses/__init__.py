@@ -1,7 +1,7 @@
 """Losses of the X-scheme, and their names.
 
-`get` and `register_loss` work as those of `asteroid.masknn.norms`: a recipe names its loss, and a
-user's own loss becomes nameable by registering it.
+`get` and `register_loss` work like those of `asteroid.masknn.norms`: a recipe refers to its loss by
+name, and you can register your own.
 """
 
 from typing import Callable, Dict, Optional, Union
@@ -36,13 +36,13 @@ _LOSSES: Dict[str, Callable] = {
 
 
 def register_loss(custom_loss: Callable) -> None:
-    """Make a loss class or function gettable by its name.
+    """Register a loss class or function under its name.
 
     Args:
         custom_loss: The loss; its `__name__` is its name.
 
     Raises:
-        ValueError: If a loss of this name, in any case of its letters, exists.
+        ValueError: If a loss with this name exists; upper and lower case are the same.
     """
     name = custom_loss.__name__
     if name.lower() in (known.lower() for known in _LOSSES):
@@ -51,13 +51,13 @@ def register_loss(custom_loss: Callable) -> None:
 
 
 def get(identifier: Union[None, str, Callable]) -> Optional[Callable]:
-    """A loss from its name; None and callables are returned as they are.
+    """The loss with a name; None and callables are returned unchanged.
 
     Args:
         identifier: A name, a loss, or None.
 
     Raises:
-        ValueError: If it is none of these or no loss has that name.
+        ValueError: If it is none of these, or no loss has that name.
     """
     if identifier is None or callable(identifier):
         return identifier

@@ -13,7 +13,7 @@ def align_waveforms(
     mixture: Optional[torch.Tensor],
     nb_channels: int,
 ) -> Waveforms:
-    """Waveforms of one channel count, cut to the shorter of estimates and references.
+    """Waveforms with equal channels, cut to the shorter of estimates and references.
 
     A mono model is compared with the mean over the channels of the references and the mixture.
 
@@ -21,7 +21,7 @@ def align_waveforms(
         time_signals: (J, B, C, T') estimates.
         targets: (B, J, C', T) references.
         mixture: (B, C', T), or None.
-        nb_channels: Channels C of the model; C' may differ only where it is 1.
+        nb_channels: Channels C of the model; C' may differ only if C is 1.
 
     Returns:
         Estimates and references (B, J, C, min(T', T)) and the mixture (B, C, min(T', T)) or None.
@@ -31,8 +31,8 @@ def align_waveforms(
     """
     if mixture is not None and mixture.shape != targets[:, 0].shape:
         raise ValueError(
-            f"Expected a mixture of shape {tuple(targets[:, 0].shape)}, that of one reference, "
-            f"got {tuple(mixture.shape)}."
+            f"Expected a mixture of shape {tuple(targets[:, 0].shape)}, the shape of one "
+            f"reference, got {tuple(mixture.shape)}."
         )
     if nb_channels == 1 and targets.shape[2] > 1:
         targets = targets.mean(2, keepdim=True)

@@ -1,9 +1,9 @@
-"""Combination loss: a loss taken over sums of sources, not over sources alone.
+"""Combination loss: a loss over sums of sources, not only over single sources.
 
-Errors that two estimates share, or that cancel between them, are visible only in sums of sources.
-The combination loss is the mean of a loss over all sums of 1 to J - 1 of the J sources: 14 sums for
-four sources, 254 for eight. For the mean squared error and the weighted SDR it is computed exactly
-at a cost that does not depend on the number of sums; any other loss is called once for each.
+Errors that two estimates share, or that cancel between them, only show in sums of sources. The
+combination loss is the mean of a loss over all sums of 1 to J - 1 of the J sources: 14 sums for
+four sources, 254 for eight. For the mean squared error and the weighted SDR it is computed exactly,
+at a cost that does not depend on the number of sums; any other loss is called once per sum.
 
 Reference: R. Sawata, S. Uhlich, S. Takahashi and Y. Mitsufuji, "All for one and one for all:
 improving music separation by bridging networks", ICASSP 2021, https://arxiv.org/abs/2010.04228,
@@ -38,7 +38,7 @@ def combination_mse(
 
     Args:
         estimates, references: (B, J, ...), usually waveforms (B, J, C, T).
-        sizes: Numbers of sources that are added, each in 1..J; None for 1..J-1.
+        sizes: Numbers of sources to add up, each in 1..J; None for 1..J-1.
 
     Returns:
         A scalar.
@@ -62,9 +62,9 @@ def combination_wsdr(
 
     Args:
         estimates, references: Waveforms (B, J, C, T), or (B, J, T) of one channel.
-        mixture: (B, C, T) or (B, T); None for the sum of the references. Give it where the
-            references are only some of the sources in it.
-        sizes: Numbers of sources that are added, each in 1..J; None for 1..J-1.
+        mixture: (B, C, T) or (B, T); None for the sum of the references. Pass it if the
+            references are only some of its sources.
+        sizes: Numbers of sources to add up, each in 1..J; None for 1..J-1.
 
     Returns:
         A scalar from 0 (perfect) to 2, see `weighted_sdr`.
@@ -75,8 +75,8 @@ def combination_wsdr(
     _check_pair(estimates, references)
     if mixture is not None and mixture.shape != references[:, 0].shape:
         raise ValueError(
-            f"Expected a mixture of shape {tuple(references[:, 0].shape)}, that of one source, "
-            f"got {tuple(mixture.shape)}."
+            f"Expected a mixture of shape {tuple(references[:, 0].shape)}, the shape of one "
+            f"source, got {tuple(mixture.shape)}."
         )
     if references.ndim not in (3, 4):
         raise ValueError(
@@ -99,8 +99,8 @@ class CombinationLoss(nn.Module):
 
     Args:
         loss_func: Callable (estimate, reference) -> loss on tensors (B, ...) without the source
-            axis; what it returns is averaged.
-        sizes: Numbers of sources that are added, each in 1..J; None for 1..J-1.
+            axis; its result is averaged.
+        sizes: Numbers of sources to add up, each in 1..J; None for 1..J-1.
     """
 
     def __init__(self, loss_func: LossFunction, sizes: Optional[Sequence[int]] = None):
@@ -118,17 +118,17 @@ class CombinationLoss(nn.Module):
 
         Args:
             estimates, references: (B, J, ...).
-            mixture: As in `combination_wsdr`; only the weighted SDR reads it.
+            mixture: As in `combination_wsdr`; only for the weighted SDR.
 
         Raises:
-            ValueError: If the shapes differ, or a mixture is given to a loss without one.
+            ValueError: If the shapes differ, or the loss does not take a mixture.
         """
         if self.loss_func is weighted_sdr:
             return combination_wsdr(estimates, references, mixture, self.sizes)
         if mixture is not None:
             raise ValueError(
-                "Expected a mixture only for weighted_sdr; this loss compares estimates and "
-                "references alone: call it without one."
+                "Expected a mixture only for weighted_sdr; this loss only compares estimates and "
+                "references: call it without a mixture."
             )
         if _is_mean_squared_error(self.loss_func):
             return combination_mse(estimates, references, self.sizes)
@@ -147,7 +147,7 @@ class CombinationLoss(nn.Module):
 
 
 def _sum_of(signals: torch.Tensor, subset: Sequence[int]) -> torch.Tensor:
-    """Sum (B, ...) of some of the sources of (B, J, ...), in half precision only if they are."""
+    """Sum (B, ...) of some sources of (B, J, ...), in half precision only if they are in it."""
     with full_precision(signals.device):
         first, *others = subset
         return sum((signals[:, source] for source in others), start=signals[:, first])
@@ -162,6 +162,6 @@ def _is_mean_squared_error(loss_func: LossFunction) -> bool:
 def _check_pair(estimates: torch.Tensor, references: torch.Tensor) -> None:
     if estimates.shape != references.shape or references.ndim < 3:
         raise ValueError(
-            "Expected estimates and references of one shape (batch, source, ..., time), got "
+            "Expected estimates and references of the same shape (batch, source, ..., time), got "
             f"{tuple(estimates.shape)} and {tuple(references.shape)}."
         )

@@ -1,7 +1,7 @@
-"""All scalar products of a set of signals, in one pass over them.
+"""All scalar products between signals, in one pass over them.
 
-The weighted SDR of any sum of sources is made of scalar products of sums of signals, and these are
-sums of the entries of one small matrix. So the signals are read once, whatever the number of sums.
+The weighted SDR of a sum of sources consists of scalar products of sums of signals, which are sums
+of entries of one small matrix. So the signals are read only once, for any number of sums.
 """
 
 from typing import Iterator, List, Sequence, Tuple
@@ -14,10 +14,10 @@ _PIECE_ELEMENTS = 2**20  # numbers held at a time in the accumulation type: 8 MB
 
 
 def gram_matrix(signals: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Scalar products over time of all signals with each other.
+    """Scalar products over time between all signals.
 
-    The products are accumulated in float64 piece by piece, so no long sum loses digits and no copy
-    of the signals is made. Gradients flow to every signal that wants one.
+    The products are accumulated in float64, piece by piece, so long sums lose no digits and the
+    signals are not copied. Every signal that requires a gradient gets one.
 
     Args:
         signals: Tensors (B, C, M_i, T) with the same B, C and T; any strides.

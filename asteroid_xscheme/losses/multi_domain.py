@@ -3,8 +3,8 @@
     L = L_freq + mix_coef * L_time
 
 L_freq is the mean squared error of magnitude spectrograms, L_time the weighted SDR; with the
-combination loss both are averages over all sums of sources. In come a model's (spectrograms,
-time_signals) and the waveforms of the references, out comes a scalar.
+combination loss both are averages over all sums of sources. It takes a model's (spectrograms,
+time_signals) and the waveforms of the references, and returns a scalar.
 
 Reference: R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is greater
 than the sum of its parts: improving music source separation by bridging networks", EURASIP Journal
@@ -38,8 +38,8 @@ class MultiDomainLoss(nn.Module):
             it is compared with the mean of their magnitudes and of their waveforms.
         loss_combine_sources: Average over all sums of 1 to J - 1 sources (combination loss), or
             over the sources alone.
-        loss_use_multidomain: Add the loss of the waveforms, or take that of the spectrograms only.
-        mix_coef: Weight of the waveforms' loss (alpha in the paper).
+        loss_use_multidomain: Add the waveform loss; otherwise use the spectrogram loss alone.
+        mix_coef: Weight of the waveform loss (alpha in the paper).
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class MultiDomainLoss(nn.Module):
             est_targets: The model's spectrograms (J, N, B, C, F) and time signals (J, B, C, T'),
                 which may be None without the multi-domain loss and T' shorter than T.
             targets: Waveforms (B, J, C, T) of the references; they get no gradient.
-            mixture: Waveform (B, C, T) of the mixture; None for the sum of `targets`. Give it
-                where the model estimates only some of the sources.
+            mixture: Waveform (B, C, T) of the mixture; None for the sum of `targets`. Pass it if
+                the model estimates only some of the sources.
 
         Raises:
-            ValueError: If shapes do not fit, or time signals are wanted and missing.
+            ValueError: If shapes do not fit, or required time signals are missing.
         """
         return self.combine(self.terms(est_targets, targets, mixture))
 
@@ -119,10 +119,10 @@ class MultiDomainLoss(nn.Module):
         shape = None if spectrograms is None else tuple(spectrograms.shape)
         if shape != expected:
             raise ValueError(
-                "Expected spectrograms (source, frame, batch, channel, freq) of shape "
-                f"{expected} for references of shape {tuple(targets.shape)} and an STFT of size "
-                f"{self.in_chan} and hop {self.n_hop}, got {shape}: model and loss want the same "
-                "sources, channels and STFT."
+                f"Expected spectrograms (source, frame, batch, channel, freq) of shape {expected} "
+                f"for references of shape {tuple(targets.shape)} and an STFT of size "
+                f"{self.in_chan} and hop {self.n_hop}, got {shape}: model and loss must use the "
+                "same sources, channels and STFT."
             )
         magnitudes = partial(
             magnitude_spectrogram,

@@ -1,4 +1,4 @@
-"""In which precision losses are computed, whatever the precision of the network.
+"""The precision of losses, which does not depend on the precision of the network.
 
 The long sums of a loss lose digits in float32 and are meaningless in half precision, so sums are
 accumulated in float64 and elementwise work is done in float32 or better, under autocast too.
@@ -16,7 +16,7 @@ def accumulation_dtype(device: torch.device) -> torch.dtype:
 
 
 def working_dtype(*tensors: torch.Tensor) -> torch.dtype:
-    """Type of elementwise work on some tensors: their widest, but float32 at least."""
+    """Type of elementwise work on tensors: the widest of theirs, but at least float32."""
     dtype = torch.float32
     for tensor in tensors:
         dtype = torch.promote_types(dtype, tensor.dtype)

@@ -1,7 +1,7 @@
-"""Errors of estimated magnitudes, against references that are transformed as they are needed.
+"""Errors of estimated magnitudes; references are transformed one at a time.
 
-Only the magnitudes of the references count, and no gradient flows to them. So they are made one
-source of one song at a time and never stand in memory together.
+References get no gradient, so their magnitudes are computed for one source of one song at a time
+and are never all in memory together.
 """
 
 from typing import Callable

@@ -1,4 +1,4 @@
-"""Mean squared error over all sums of sources, at the cost of one pass over the errors.
+"""Mean squared error over all sums of sources, in one pass over the errors.
 
 With e_j the error of source j, the squared error of a combination c is ||sum of its e_j||^2. Summed
 over combinations this is sum_ij (A^T A)_ij <e_i, e_j>, and A^T A has only two different entries:

@@ -1,7 +1,7 @@
-"""Which sources the combination loss adds together, and how often each of them meets another.
+"""Which sources the combination loss adds up, and how many sums contain each source or pair.
 
 A *combination* is a set of sources whose sum is compared with the sum of their references. The
-paper takes all of 1 to J - 1 sources, 2^J - 2 in number; a single source is one combination.
+paper uses all combinations of 1 to J - 1 sources, 2^J - 2 in total; a single source is one of them.
 """
 
 from math import comb
@@ -11,7 +11,7 @@ import torch
 
 
 class SubsetCounts(NamedTuple):
-    """Numbers of combinations: all, those with a given source, those with a given pair."""
+    """Numbers of combinations: all, with a given source, with a given pair of sources."""
 
     total: int
     with_source: int
@@ -19,14 +19,14 @@ class SubsetCounts(NamedTuple):
 
 
 def subset_sizes(n_sources: int, sizes: Optional[Sequence[int]] = None) -> Tuple[int, ...]:
-    """Numbers of sources that are added together, ascending.
+    """Numbers of sources to add up, in ascending order.
 
     Args:
         n_sources: The number of sources J.
-        sizes: Chosen numbers, each in 1..J; None for the paper's 1..J-1 (1 where J is 1).
+        sizes: Chosen numbers, each in 1..J; None for the paper's 1..J-1 (1 if J is 1).
 
     Raises:
-        ValueError: If nothing is chosen, or a number that is not in 1..J.
+        ValueError: If none is chosen, or a number is not in 1..J.
     """
     if sizes is None:
         return tuple(range(1, max(n_sources, 2)))

@@ -1,4 +1,4 @@
-"""Mean absolute error of the waveforms: the plain loss that others are compared with.
+"""Mean absolute error of the waveforms: the plain loss to compare others with.
 
 It is what Demucs is trained with (A. Défossez et al., https://arxiv.org/abs/1911.13254) and reads
 a model's (spectrograms, time_signals) as `MultiDomainLoss` does, so a recipe can take either.
@@ -16,11 +16,11 @@ from .precision import full_precision, working_dtype
 
 
 class WaveformL1Loss(nn.Module):
-    """Mean absolute error of a model's time signals; its spectrograms are not looked at.
+    """Mean absolute error of a model's time signals; its spectrograms are ignored.
 
     Args:
-        nb_channels: Channels of the model. A mono model (1) may meet references of more channels:
-            it is compared with the mean of their waveforms.
+        nb_channels: Channels of the model. A mono model (1) may get references with more channels:
+            it is compared with the mean of their channels.
         loss_combine_sources: Average over all sums of 1 to J - 1 sources (combination loss, here
             at the cost of every sum), or over the sources alone.
     """
@@ -63,7 +63,7 @@ class WaveformL1Loss(nn.Module):
         time_signals = est_targets[1]
         if time_signals is None:
             raise ValueError(
-                "Expected time signals for a loss of waveforms, got None: build the model with "
+                "Expected time signals for a waveform loss, got None: build the model with "
                 "return_time_signals=True."
             )
         check_targets(targets, self.nb_channels)

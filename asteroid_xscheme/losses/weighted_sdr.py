@@ -1,4 +1,4 @@
-"""Weighted SDR: how well a source and the rest of its mixture are matched, by their angles.
+"""Weighted SDR: how well the estimates of a source and of the rest match, by their angles.
 
     1 - a cos(s, s') - (1 - a) cos(n, n'),   a = ||s||^2 / (||s||^2 + ||n||^2),
 
@@ -38,7 +38,7 @@ def weighted_sdr(
     signals = (estimates, references, mixture)
     if len({tuple(signal.shape) for signal in signals}) > 1:
         raise ValueError(
-            "Expected estimates, references and mixture of one shape (..., time), got "
+            "Expected estimates, references and mixture of the same shape (..., time), got "
             f"{[tuple(signal.shape) for signal in signals]}."
         )
     *leading, n_samples = estimates.shape

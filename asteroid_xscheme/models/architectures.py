@@ -1,4 +1,4 @@
-"""Name -> model class: one of this package, or one of your own by the module that holds it."""
+"""Name -> model class: one of this package, or your own by the module that defines it."""
 
 import importlib
 from typing import Type
@@ -21,19 +21,19 @@ def find_model(name: str) -> Type[BridgedModel]:
     """The class of a model.
 
     Args:
-        name: One of `ARCHITECTURES`, or "module:Class" of a bridged model of your own. The module
+        name: One of `ARCHITECTURES`, or "module:Class" of your own bridged model. The module
             is imported and the class registered with asteroid, so that its files can be read.
 
     Raises:
-        ValueError: If there is no bridged model of that name.
+        ValueError: If there is no bridged model with that name.
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     module, _, class_name = name.partition(":")
     if not class_name:
         raise ValueError(
-            f"Expected one of {', '.join(ARCHITECTURES)}, or module:Class for a model of your own, "
-            f"got {name!r}."
+            f"Expected one of {', '.join(ARCHITECTURES)}, or module:Class for your own model, got "
+            f"{name!r}."
         )
     try:
         found = getattr(importlib.import_module(module), class_name)

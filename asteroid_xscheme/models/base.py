@@ -1,9 +1,9 @@
-"""What the bridged models share: sources, bridges, waveforms in and out, asteroid's interface.
+"""What all bridged models share: sources, bridges, waveforms in and out, asteroid's interface.
 
-`BridgedModel` is any set of per-source networks. A model answers for its own use: `inference` says
-how songs are separated with it, `domain` what its networks estimate, and training tells it what it
-needs to know by `compute_for_loss`, `fit_segments` and `start_normalisation`, which a model that
-does not care need not define.
+`BridgedModel` is any set of per-source networks. A model defines how it is used: `inference`
+describes how to separate songs with it, and `domain` what its networks estimate. Training calls
+`compute_for_loss`, `fit_segments` and `start_normalisation`; override those that matter to your
+model.
 """
 
 from abc import abstractmethod
@@ -36,13 +36,13 @@ class BridgedModel(BaseModel):
         sample_rate: Rate of the model's waveforms in Hz.
         nb_channels: Number of channels C of its waveforms.
         bridge: True for the architecture's default points, False for independent networks, or
-            names of points out of `bridge_points`.
+            names from `bridge_points`.
 
     Subclasses implement `forward`, `forward_wav` and `get_model_args`.
 
     Attributes:
-        title: What people call the architecture; by default the name of its class.
-        domain: What the networks map to their like: "waveform" or "spectrogram".
+        title: Name of the architecture for people (default: the name of its class).
+        domain: What the networks read and return: "waveform" or "spectrogram".
         window, n_fft, hop: STFT of the spectrograms that `forward` returns, in samples.
         spec_power: Exponent p of these spectrograms |X|^p.
     """
@@ -82,7 +82,7 @@ class BridgedModel(BaseModel):
             wav: The mixture, (B, C, T), (B, T) or (T,).
 
         Returns:
-            (B, J, C, T), of the input's length whatever it is.
+            (B, J, C, T), always as long as the input.
 
         Raises:
             ValueError: If it has more dimensions, or other channels than the model's or one.
@@ -90,10 +90,10 @@ class BridgedModel(BaseModel):
 
     @property
     def inference(self) -> Inference:
-        """How songs are separated: here in chunks of 8 s that overlap by a quarter, unfiltered.
+        """How to separate songs; by default in chunks of 8 s that overlap by a quarter, unfiltered.
 
-        Estimates of waveforms have phases of their own, which a Wiener filter would replace by
-        those of the mixture.
+        Waveform estimates have their own phases, which a Wiener filter would replace by those of
+        the mixture.
         """
         return Inference(
             steps_per_second=self.sample_rate,
@@ -105,26 +105,26 @@ class BridgedModel(BaseModel):
     def fold(self, run_each: Map = map) -> "BridgedModel":
         """A copy for inference: in eval mode, and as fast as the architecture allows.
 
-        Its outputs are those of this model in eval mode, but for rounding.
+        Its outputs equal those of this model in eval mode, up to rounding.
 
         Args:
-            run_each: What calls the networks of sources that do not wait for each other: `map`
-                for one after the other, or a function like it that calls several at once.
+            run_each: Calls networks that do not depend on each other: `map`, which calls one after
+                another, or a similar function that runs several at once.
         """
         return deepcopy(self).eval()
 
     def compute_for_loss(self, spectrograms: bool, waveforms: bool) -> None:
-        """Let `forward` compute what a loss looks at; a model may spare itself the other."""
+        """Tell `forward` which outputs a loss uses, so that it can skip the others."""
 
     def fit_segments(self, n_samples: int) -> None:
-        """Learn the length of the training segments, which some networks depend on."""
+        """Receive the length of the training segments, which some networks depend on."""
 
     def start_normalisation(self, measure: Callable[[], Statistics]) -> None:
-        """Begin the training of the normalisation of the input, in a model that has one.
+        """Initialise the normalisation of the input, in a model that has one.
 
         Args:
             measure: Mean and standard deviation over the training mixtures of the magnitudes |X|^p
-                in each of the n_fft // 2 + 1 bins; takes a while, and is to be called if needed.
+                in each of the n_fft // 2 + 1 bins; slow, so call it only if needed.
         """
 
     def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
@@ -137,7 +137,7 @@ class BridgedModel(BaseModel):
         return {None: self.state_dict()}
 
     def get_model_args(self) -> dict:
-        """Arguments that rebuild the model; `bridge` only where it is not the default."""
+        """Arguments that rebuild the model; `bridge` only if it is not the default."""
         args = {
             "sources": list(self.sources),
             "sample_rate": self.sample_rate,
@@ -148,7 +148,7 @@ class BridgedModel(BaseModel):
         return args
 
     def serialize(self) -> dict:
-        """asteroid's package of a model, of plain types that `weights_only=True` can read."""
+        """asteroid's package of the model, in plain types that `weights_only=True` can read."""
         package = super().serialize()
         versions = package["infos"]["software_versions"]
         versions.update({name: str(version) for name, version in versions.items()})
@@ -164,18 +164,18 @@ class BridgedModel(BaseModel):
         offline: bool = False,
         **kwargs,
     ) -> "BridgedModel":
-        """The model of a package: a path, a URL, a published name or a dict.
+        """Load a model from a path, a URL, a published name, or a package as a dict.
 
         Args:
             pretrained_model_conf_or_path: As `load_package` takes it; nothing in it is executed,
                 and a dict is left as it is.
             *args: Positional arguments of the model.
-            offline: Whether to use only what is on this machine.
+            offline: Use only files that are already on this machine.
             **kwargs: Arguments of the model that replace those in the package.
 
         Returns:
-            A model of the class that the package names, or of this class where it is a subclass
-            of that one.
+            A model of the class that the package names, or of this class if it is a subclass of
+            that one.
 
         Raises:
             CheckpointError: If the package cannot be found, is not one, is not of a bridged model,
@@ -196,19 +196,19 @@ class BridgedModel(BaseModel):
         named = names.get(model_name.lower())  # asteroid's rule
         if not isinstance(named, type) or not issubclass(named, BridgedModel):
             raise CheckpointError(
-                f"{origin} holds a model {model_name!r:.60}, which is no bridged model that we "
-                "know. Expected XUMX, XD3Net, XConvTasNet or a class that was registered with "
-                "asteroid; asteroid's own are loaded by asteroid.models.BaseModel.from_pretrained."
+                f"{origin} holds a model {model_name!r:.60}, which is not a known bridged model. "
+                "Expected XUMX, XD3Net, XConvTasNet or a class registered with asteroid; load "
+                "asteroid's own models with asteroid.models.BaseModel.from_pretrained."
             )
         return cls if issubclass(cls, named) else named
 
     @torch.no_grad()
     def torch_separate(self, wav: torch.Tensor) -> torch.Tensor:
-        """Sources of a waveform at the level they have in the mixture, on the input's device.
+        """Sources of a waveform at their level in the mixture, on the input's device.
 
-        The networks run in eval mode, whatever mode the model is in, on the whole waveform at
-        once. asteroid's own function scales all sources until their absolute values add up to
-        the mixture's, which is wrong for sources that overlap.
+        The networks run on the whole waveform at once and always in eval mode. asteroid's own
+        function scales all sources so that their absolute values add up to the mixture's, which
+        is wrong for overlapping sources.
 
         Args:
             wav: (C, T) or (..., C, T), of the model's channels C.
@@ -251,10 +251,10 @@ _LARGEST_RATE = 1_000_000  # Hz; the fastest audio converters take 768 kHz
 
 
 def as_batch(wav: torch.Tensor, n_channels: int) -> torch.Tensor:
-    """A waveform (T,), (B, T) or (B, C, T) as (B, C, T) for a model of `n_channels`.
+    """Bring a waveform (T,), (B, T) or (B, C, T) to (B, C, T) for a model with `n_channels`.
 
-    One- and two-dimensional waveforms have one channel, as asteroid's models read them. One
-    channel feeds all channels of a model; a model of one channel takes any number of them.
+    One- and two-dimensional waveforms have one channel, as in asteroid's models. One channel is
+    repeated for all channels of a model; a mono model takes any number of channels.
     """
     if not 1 <= wav.ndim <= 3:
         raise ValueError(f"Expected a 1-D, 2-D or 3-D waveform, time last, got {tuple(wav.shape)}.")
@@ -263,7 +263,7 @@ def as_batch(wav: torch.Tensor, n_channels: int) -> torch.Tensor:
         return batch.expand(-1, n_channels, -1)
     if n_channels not in (1, batch.shape[1]):
         raise ValueError(
-            f"Expected a waveform of {n_channels} channel(s) or of one, got {tuple(wav.shape)}."
+            f"Expected a waveform with {n_channels} channel(s) or with one, got {tuple(wav.shape)}."
         )
     return batch
 
@@ -285,5 +285,5 @@ def _check_sources(sources: Sequence[str]) -> List[str]:
     if not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"Expected the names of one or more sources, got {sources!r}.")
     if len(set(names)) != len(names):
-        raise ValueError(f"Expected sources of different names, got {names}.")
+        raise ValueError(f"Expected sources with different names, got {names}.")
     return names

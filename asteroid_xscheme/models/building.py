@@ -1,7 +1,7 @@
-"""A package's arguments and weights -> a model, or one line that says what does not fit.
+"""A package's arguments and weights -> a model, or a one-line error that says what does not fit.
 
-Arguments come from files of strangers: they are compared with the model's signature before it is
-built, and building it may take no more memory than its weights do.
+Files may be untrusted, so the arguments are checked against the model's signature before it is
+built, and building it may not take more memory than its weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,10 +39,10 @@ def build_model(
     state_dict: Mapping[str, torch.Tensor],
     origin: str,
 ) -> Model:
-    """A model of these arguments with these weights.
+    """Build a model from arguments and weights.
 
     Args:
-        model_class: Any class of models.
+        model_class: Class of the model.
         args: Its positional arguments.
         kwargs: The others.
         state_dict: What its `load_state_dict` takes.
@@ -58,7 +58,7 @@ def build_model(
     except _MISFITS as error:
         reason = str(error).strip().partition("\n")[0][:300] or type(error).__name__
         raise CheckpointError(
-            f"{origin}: its arguments do not make a {model_class.__name__}: {reason}"
+            f"{origin}: its arguments do not build a {model_class.__name__}: {reason}"
         ) from error
     _check_weights(model.state_dict(), state_dict, f"{origin}: its weights")
     model.load_state_dict(state_dict)
@@ -66,7 +66,8 @@ def build_model(
 
 
 class _WithinWeights(TorchFunctionMode):
-    """Within, a model may make about as many and as large tensors as its weights are."""
+    """A context in which a model may only create about as many and as large tensors as its
+    weights."""
 
     def __init__(self, state_dict: Mapping[str, torch.Tensor]):
         super().__init__()
@@ -80,7 +81,7 @@ class _WithinWeights(TorchFunctionMode):
             self._bytes_left -= _n_bytes(func, args, kwargs)
             self._tensors_left -= 1
             if min(self._bytes_left, self._tensors_left) < 0:
-                raise ValueError("they ask for far more than there are weights.")
+                raise ValueError("they ask for far more parameters than the file has.")
         return func(*args, **kwargs)
 
 
@@ -95,11 +96,11 @@ def _n_bytes(func: Callable[..., torch.Tensor], args: Sequence[Any], kwargs: dic
 def _check_weights(
     expected: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor], what: str
 ) -> None:
-    """Name what is missing, too much, or of another shape or type."""
+    """Name tensors that are missing, unknown, or of the wrong shape or type."""
     problems = [f"{name} is missing" for name in expected if name not in given]
     # counters of steps, which torch has only since 0.4.1 and starts at 0 itself
     problems = [each for each in problems if "num_batches_tracked" not in each]
-    problems += [f"{name} is unknown to it" for name in given if name not in expected]
+    problems += [f"{name} is not part of the model" for name in given if name not in expected]
     for name in (name for name in expected if name in given):
         problems += _misfit(name, expected[name], given[name])
     if problems:
@@ -110,5 +111,5 @@ def _misfit(name: str, expected: torch.Tensor, given: torch.Tensor) -> List[str]
     if given.shape != expected.shape:
         return [f"{name} has the shape {list(given.shape)}, expected {list(expected.shape)}"]
     if expected.is_floating_point() and not given.is_floating_point():
-        return [f"{name} is of {given.dtype}, expected {expected.dtype}"]
+        return [f"{name} has the type {given.dtype}, expected {expected.dtype}"]
     return []

@@ -1,4 +1,4 @@
-"""Arguments of models, which may come from the file of a stranger: right, or one line why not."""
+"""Check arguments of models, which may come from an untrusted file."""
 
 import inspect
 import math
@@ -27,35 +27,35 @@ def check_arguments(function: Callable, *args: Any, **kwargs: Any) -> None:
             continue
         if not _fits(value, parameter.annotation):
             expected = _describe(parameter.annotation)
-            raise ValueError(f"Expected {name} as {expected}, got {value!r:.80}.")
+            raise ValueError(f"Expected {name} to be {expected}, got {value!r:.80}.")
 
 
 def check_sizes(**sizes: Any) -> None:
-    """Refuse a size that is no whole number of at least 1, or is beyond any use.
+    """Refuse a size that is not a whole number of at least 1, or is absurdly large.
 
     Raises:
-        ValueError: With the name of the first one.
+        ValueError: If a size is invalid; names the first one.
     """
     for name, size in sizes.items():
         whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
         if not whole or not 1 <= size <= _LARGEST_SIZE:
             raise ValueError(
-                f"Expected {name} as a whole number from 1 to {_LARGEST_SIZE}, got {size!r:.80}."
+                f"Expected {name} to be a whole number from 1 to {_LARGEST_SIZE}, got {size!r:.80}."
             )
 
 
 def check_power(spec_power: Any) -> None:
-    """Refuse an exponent of spectrograms that is no positive number.
+    """Refuse an exponent of spectrograms that is not a positive number.
 
     Raises:
         ValueError: If it is not.
     """
     if not _is_number(spec_power) or spec_power <= 0:
-        raise ValueError(f"Expected spec_power as a positive number, got {spec_power!r:.80}.")
+        raise ValueError(f"Expected spec_power to be a positive number, got {spec_power!r:.80}.")
 
 
 def _fits(value: Any, annotation: Any) -> bool:
-    """Whether a value is of an annotated type; what is no type that we know fits."""
+    """Whether a value has an annotated type; annotations that we do not know always fit."""
     kind, inner = get_origin(annotation), get_args(annotation)
     if kind is Union:
         return any(_fits(value, each) for each in inner)

@@ -40,7 +40,7 @@ class ConvTasNet(nn.Module):
     Args:
         nb_channels: Channels C of the waveforms.
         n_masks: Sources of this network.
-        config: What it is built from.
+        config: The network's configuration.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ConvTasNet(nn.Module):
 
     @property
     def _unused_conv(self) -> Optional[nn.Conv1d]:
-        """With skips nothing follows the last residual; asteroid's layout has its weights."""
+        """With skip connections the last residual is unused; asteroid's layout has its weights."""
         return self.repeats[-1][-1].res_conv if self.skip_chan else None
 
     def encode(self, wav: torch.Tensor) -> torch.Tensor:
@@ -135,7 +135,7 @@ class ConvTasNet(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        """Samples that the frames seen by one mask cover, norms aside."""
+        """Samples that affect one frame of a mask, ignoring the norms."""
         blocks = [block.shared_block[3] for repeat in self.repeats for block in repeat]
         n_frames = 1 + sum((conv.kernel_size[0] - 1) * conv.dilation[0] for conv in blocks)
         return (n_frames - 1) * self.stride + self.encoder.kernel_size[0]
@@ -169,7 +169,9 @@ def _mask_activation(name: str, n_masks: int) -> nn.Module:
     if name != "softmax":
         return activations.get(name)()
     if n_masks == 1:
-        raise ValueError("Expected a mask_act of one source at a time; softmax needs joint=True.")
+        raise ValueError(
+            "Expected a mask_act that works on one source at a time; softmax needs joint=True."
+        )
     return activations.get(name)(dim=1)
 
 

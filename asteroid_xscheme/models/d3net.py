@@ -2,7 +2,7 @@
 
 One path per frequency band and one for all bins (see `d3net_blocks`) meet in a final D2 block and
 a gate. :func:`estimate_together` runs the networks of several sources in step so that they can be
-bridged; a network by itself is the same with one.
+bridged; a single network is the same with one source.
 
 Reference:
     [1] N. Takahashi and Y. Mitsufuji, "D3Net: Densely connected multidilated DenseNet for music
@@ -28,12 +28,12 @@ class D3Net(nn.Module):
     """The D3Net of one source [1].
 
     Args:
-        config: What it is built from.
+        config: The network's configuration.
         n_bins: Number F of bins of the spectrogram.
         n_channels: Number C of its channels.
 
     Its input is normalised by a trained offset and scale per bin. It estimates the magnitudes of
-    the lowest `config.valid_bins` bins; what lies above is the caller's.
+    the lowest `config.valid_bins` bins; the caller fills in the bins above.
     """
 
     def __init__(self, config: D3NetConfig, n_bins: int, n_channels: int = 2):
@@ -83,8 +83,8 @@ def estimate_together(
         bridges: Bridging points out of `POINTS`.
 
     Returns:
-        For each network (B, C, N, valid_bins). Without open bridges each is its own network's
-        alone, which then runs to its end before the next begins and frees its memory.
+        For each network (B, C, N, valid_bins). Without open bridges each network runs to
+        its end, and frees its memory, before the next one starts.
     """
     if not bridges.open:
         return [_estimate_in_step([network], magnitudes, bridges)[0] for network in networks]
@@ -120,7 +120,7 @@ def _run_path(
 
 
 def _initialize(module: nn.Module) -> None:
-    """Weights as the published training starts from."""
+    """Initial weights as in the published training."""
     if isinstance(module, nn.Conv2d):
         nn.init.xavier_normal_(module.weight)
         nn.init.zeros_(module.get_parameter("bias"))

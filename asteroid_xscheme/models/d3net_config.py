@@ -1,4 +1,4 @@
-"""Configurations of D3Net: what the networks are built from, the official ones, and their cost.
+"""Configurations of D3Net, including the official ones.
 
 A configuration is a frozen dataclass or the dictionary of plain values that it is saved as. It is
 checked once, here, so that the networks need no checks of their own.
@@ -38,11 +38,11 @@ class PathConfig:
         lengths = {len(self.growth), len(self.layers), len(self.blocks)}
         if len(lengths) != 1 or len(self.growth) % 2 == 0:
             raise ValueError(
-                "Expected an odd number of D3 blocks with one value of growth, layers and blocks "
-                f"each, got {len(self.growth)}, {len(self.layers)} and {len(self.blocks)} values."
+                "Expected an odd number of D3 blocks, with one value each of growth, layers and "
+                f"blocks, got {len(self.growth)}, {len(self.layers)} and {len(self.blocks)} values."
             )
         if min(self.init_channels, *self.growth, *self.layers, *self.blocks) < 1:
-            raise ValueError(f"Expected numbers of at least 1 in a path, got {self}.")
+            raise ValueError(f"Expected all numbers of a path to be at least 1, got {self}.")
 
     @property
     def depth(self) -> int:
@@ -61,7 +61,7 @@ class D3NetConfig:
         full: The path of all valid bins.
         final_growth: Growth rate of the final D2 block.
         final_layers: Layers of the final D2 block.
-        patch_frames: Frames that the network takes at once when it separates a whole song.
+        patch_frames: Frames that the network processes at once in whole songs.
         patch_shift: Frames from one such patch to the next, a divisor of `patch_frames`.
     """
 
@@ -101,7 +101,7 @@ class D3NetConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> "D3NetConfig":
         """The configuration of a dictionary as :meth:`to_dict` makes it."""
         if not isinstance(values, Mapping):
-            raise ValueError(f"Expected a name or dictionary of a network, got {values!r:.80}.")
+            raise ValueError(f"Expected the name or dictionary of a network, got {values!r:.80}.")
         values = dict(values)
         if isinstance(values.get("bands"), (list, tuple)):
             values["bands"] = [_path(band) for band in values["bands"]]
@@ -153,7 +153,7 @@ class D3NetConfig:
     def scaled(self, n_fft: int, to_n_fft: int) -> "D3NetConfig":
         """The same bands in Hz at another size of the Fourier transform.
 
-        Band edges move to the nearest multiple of what the paths can halve.
+        Band edges move to the nearest multiple that the paths can halve.
 
         >>> OFFICIAL["vocals"].scaled(4096, 2048).valid_bins
         800
@@ -240,10 +240,10 @@ NAMED: Mapping[str, D3NetConfig] = {**OFFICIAL, "small": _SMALL}
 
 
 def configuration(choice: Union[str, Mapping[str, Any], D3NetConfig], n_fft: int) -> D3NetConfig:
-    """The configuration that a user means.
+    """The configuration for a name or a configuration.
 
     Args:
-        choice: A name out of `NAMED`, scaled to `n_fft`; or a configuration, as it is.
+        choice: A name in `NAMED`, scaled to `n_fft`; or a configuration, unchanged.
         n_fft: Size of the Fourier transform.
 
     Raises:
@@ -251,7 +251,7 @@ def configuration(choice: Union[str, Mapping[str, Any], D3NetConfig], n_fft: int
     """
     if isinstance(choice, str):
         if choice not in NAMED:
-            raise ValueError(f"Unknown D3Net {choice!r}; there are {sorted(NAMED)}.")
+            raise ValueError(f"Unknown D3Net {choice!r}; known are {sorted(NAMED)}.")
         chosen = NAMED[choice].scaled(REFERENCE_N_FFT, n_fft)
     elif isinstance(choice, D3NetConfig):
         chosen = choice
@@ -259,7 +259,7 @@ def configuration(choice: Union[str, Mapping[str, Any], D3NetConfig], n_fft: int
         chosen = D3NetConfig.from_dict(choice)
     if chosen.valid_bins > n_fft // 2 + 1:
         raise ValueError(
-            f"The network wants {chosen.valid_bins} valid bins, but a Fourier transform of "
+            f"The network needs {chosen.valid_bins} valid bins, but a Fourier transform of "
             f"{n_fft} samples has {n_fft // 2 + 1}."
         )
     return chosen

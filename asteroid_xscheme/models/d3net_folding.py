@@ -22,7 +22,7 @@ ScaleShift = Tuple[torch.Tensor, torch.Tensor]  # of each channel
 
 @torch.no_grad()
 def fold_networks(networks: Sequence[D3Net]) -> List[D3Net]:
-    """Copies in eval mode whose estimates are the networks' in eval mode, but for rounding.
+    """Copies in eval mode whose estimates equal those of the networks, up to rounding.
 
     On a CPU their convolutions lay the maps out with the channels last, which halves their time,
     and their D2 blocks are computed in tiles in one workspace for each thread (see `d3net_tiles`).

@@ -1,8 +1,8 @@
 """D2 blocks for inference that never hold more than one large map.
 
 A D2 block writes many channels, and each of its layers would allocate, add and free maps of
-hundreds of megabytes. Here all layers add into one map, a few frames at a time, so that what lies
-between reading and adding stays in the processor's cache.
+hundreds of megabytes. Here all layers add into one map, a few frames at a time, so that
+intermediate values stay in the processor's cache.
 """
 
 import threading
@@ -19,7 +19,7 @@ _AS_IT_IS = nn.Identity()
 class Workspace(threading.local):
     """Memory for the one large map, reused by all blocks of a model, which run one at a time.
 
-    Each thread has its own, so that one model can be run by several.
+    Each thread has its own, so several threads can run one model.
     """
 
     def __init__(self):

@@ -1,7 +1,6 @@
-"""What a model says about its own use: how whole songs are separated with it, and why so.
+"""A model's description of how to separate whole songs with it.
 
-A model hands this description over and whoever runs it, such as a separator, obeys: nobody asks
-what class a model is.
+A separator follows this description and never asks for the class of a model.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ class PatchGroup(NamedTuple):
 
     Attributes:
         estimate: Their magnitudes of their sources, (N, B, C, F) -> (J, N, B, C, F).
-        frames: Frames of a patch.
+        frames: Frames per patch.
         shift: Frames from one patch to the next.
     """
 
@@ -30,19 +29,19 @@ class PatchGroup(NamedTuple):
 
 @dataclass(frozen=True)
 class Inference:
-    """How a model separates a song, in steps: its frames, or its samples where it reads waveforms.
+    """How a model separates a song. Steps are frames, or samples if it reads waveforms.
 
     Attributes:
         steps_per_second: Frames or samples per second of a song.
-        bytes_per_step: Memory that the networks take for a step of a chunk, roughly.
-        chunk_seconds: Length of a chunk, where its user has no wish.
-        overlap: Share of a chunk that overlaps the next, 0 to 0.5, likewise.
-        fade: Share of an overlap in which two chunks are mixed; the rest is context for each.
-        steps_on_cpu: Most steps that a CPU takes at once, in as many chunks; a longer chunk is
-            taken alone.
-        patches: Networks that want patches of a fixed length, which are averaged, rather than
-            chunks of any; their estimates, joined, are those of all sources in their order.
-        wiener_iterations: Of the Wiener filter behind it, where its user has no wish.
+        bytes_per_step: Approximate memory that the networks need per step of a chunk.
+        chunk_seconds: Default length of a chunk.
+        overlap: Default fraction of a chunk that overlaps the next, 0 to 0.5.
+        fade: Fraction of an overlap in which two chunks are cross-faded; the rest is context.
+        steps_on_cpu: Most steps that a CPU processes at once, over all chunks; a longer chunk is
+            processed alone.
+        patches: Networks that need patches of a fixed length, which are averaged, instead of
+            chunks of any length; together they estimate all sources in order.
+        wiener_iterations: Default iterations of the Wiener filter that follows.
     """
 
     steps_per_second: float

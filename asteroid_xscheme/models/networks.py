@@ -1,8 +1,8 @@
-"""Networks by name: what a file of weights may ask for, and what a configuration may import.
+"""Networks by name: which ones a weights file may refer to, and which a configuration may import.
 
-A file only *names* the class of its networks. The class comes from whoever reads the file: given
-to `from_pretrained`, or made known before by `register_network`. Nothing is imported because a file
-says so. A conf.yml is a program of its user's own, whose names are imported.
+A file only *names* the class of its networks. You supply the class when you load the file, either
+as an argument of `from_pretrained` or earlier by `register_network`. Loading a file never imports
+anything. The names in your own conf.yml are imported, as it is your own code.
 """
 
 import importlib
@@ -20,38 +20,39 @@ def name_of(thing: Callable) -> str:
 
 
 def register_network(network: Callable) -> Callable:
-    """Make a class of networks (or an adapter) known to files that name it; returns it.
+    """Register a class of networks (or an adapter) for files that name it, and return it.
 
-    Works as a decorator. The file says which name it wants.
+    Also works as a decorator. Loading a file tells you which name it needs.
     """
     _KNOWN[name_of(network)] = network
     return network
 
 
 def known_network(name: str, argument: str) -> Callable:
-    """What was registered under a name that a file holds.
+    """The class or function that is registered under a name in a file.
 
     Args:
         name: "module:Class".
-        argument: The argument of `from_pretrained` that can give it.
+        argument: The argument of `from_pretrained` that can supply it.
 
     Raises:
-        CheckpointError: If it was not; nothing is imported.
+        CheckpointError: If nothing is registered under it; nothing is imported.
     """
     if name in _KNOWN:
         return _KNOWN[name]
     module, _, short = name.partition(":")
     raise CheckpointError(
-        f"The file wants the {argument} {name}, which no file can import: `from {module} import "
-        f"{short}`, then from_pretrained(..., {argument}={short}), or register_network({short})."
+        f"The file needs the {argument} {name}, but files cannot import code: `from {module} "
+        f"import {short}`, then from_pretrained(..., {argument}={short}), or "
+        f"register_network({short})."
     )
 
 
 def import_network(name: str) -> Callable:
-    """What a user's own "module:Class" names, imported and registered.
+    """Import and register the class or function that a "module:Class" names.
 
     Raises:
-        XSchemeError: If there is no such module, or nothing of that name in it.
+        XSchemeError: If there is no such module, or it has nothing with that name.
     """
     module, _, path = name.partition(":")
     if not path:

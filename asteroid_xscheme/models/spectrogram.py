@@ -26,9 +26,9 @@ class SpectrogramModel(BridgedModel):
 
     @property
     def inference(self) -> Inference:
-        """How songs are separated: here in chunks of 15 s, then by one step of a Wiener filter.
+        """How to separate songs; by default in chunks of 15 s, then one step of a Wiener filter.
 
-        Chunks overlap by a tenth, of which the middle half is mixed.
+        Chunks overlap by a tenth; they are cross-faded in the middle half of it.
         """
         n_values = len(self.sources) * self.nb_channels * (self.n_fft // 2 + 1)
         return Inference(
@@ -42,7 +42,7 @@ class SpectrogramModel(BridgedModel):
         )
 
     def compute_for_loss(self, spectrograms: bool, waveforms: bool) -> None:
-        """Leave out the inverse STFT for a loss of spectrograms alone."""
+        """Skip the inverse STFT if the loss only uses spectrograms."""
         self.return_time_signals = waveforms
 
     @abstractmethod
@@ -54,11 +54,11 @@ class SpectrogramModel(BridgedModel):
 
     @property
     def tail(self) -> int:
-        """Samples of silence to put behind a waveform, so that its last samples are determined.
+        """Samples of silence to append to a waveform so that its last samples can be recovered.
 
-        They may lie almost a hop behind the centre of the last frame. Where frames overlap by less
-        than 3/4 the window is close to 0 there, and what divides by it multiplies the errors of
-        estimates; one frame more is the remedy.
+        They may lie almost a hop after the centre of the last frame. If frames overlap by less than
+        3/4, the window is close to 0 there, and dividing by it amplifies errors of the estimates;
+        one more frame avoids this.
         """
         return self.hop if self.window.numel() < 4 * self.hop else 0
 
@@ -83,7 +83,7 @@ class SpectrogramModel(BridgedModel):
         Args:
             estimates: Magnitudes |S|^p of the sources.
             mixture: Complex spectrogram (B, C, F, N).
-            length: Samples to return, or None for the hop * (N - 1) that N frames determine.
+            length: Samples to return (None: hop * (N - 1)).
         """
         if self.spec_power != 1:
             estimates = estimates.clamp_min(_POWER_FLOOR).pow(1 / self.spec_power)

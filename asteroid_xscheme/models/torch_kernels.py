@@ -48,5 +48,5 @@ def _kernel(name: str) -> Callable:
     except AttributeError:
         raise RuntimeError(
             f"torch {torch.__version__} has no aten::{name}, which {__name__} calls. Install an "
-            "earlier torch, and please report it."
+            "earlier torch, and please report this."
         ) from None

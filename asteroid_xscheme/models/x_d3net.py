@@ -100,7 +100,7 @@ class XD3Net(SpectrogramModel):
         if window_length > in_chan:
             raise ValueError(f"Expected a window_length of at most {in_chan}, got {window_length}.")
         if above_valid not in ABOVE_VALID:
-            raise ValueError(f"above_valid is one of {ABOVE_VALID}, not {above_valid!r}.")
+            raise ValueError(f"above_valid must be one of {ABOVE_VALID}, got {above_valid!r}.")
         self.window_length = window_length
         self.in_chan = self.n_fft = in_chan
         self.n_hop = self.hop = n_hop
@@ -265,8 +265,8 @@ def _check_bridges(configs: Sequence[D3NetConfig], points: Sequence[str]) -> Non
             if other != first:
                 raise ValueError(
                     f"The networks cannot be bridged at {point!r}: their features there have the "
-                    f"(channels, bins) {list(first)} and {list(other)}. Give all sources one "
-                    "network, or leave this point out of `bridge`."
+                    f"shapes (channels, bins) {list(first)} and {list(other)}. Give all sources "
+                    "the same network, or leave this point out of `bridge`."
                 )
 
 
@@ -278,11 +278,14 @@ def _start_normalisation(networks: Sequence[D3Net], name: str, values: Statistic
     parameters = [getattr(network, name) for network in networks]
     if start.shape != parameters[0].shape:
         raise ValueError(
-            f"Expected one value for each of the {len(parameters[0])} bins as the start of "
+            f"Expected one initial value for each of the {len(parameters[0])} bins of "
             f"{name}, got shape {tuple(start.shape)}."
         )
     if name == "in_scale" and not bool((start > 0).all()):
-        raise ValueError("Expected positive values of input_scale; floor silent bins first.")
+        raise ValueError(
+            "Expected positive values in input_scale; replace those of silent bins by a small "
+            "value."
+        )
     for parameter in parameters:
         parameter.data.copy_(start)
 

@@ -197,9 +197,9 @@ class _Wrapped(BridgedNetworks):
         kinds = {name_of(type(network)) for network in self.networks}
         if self.network_args is None or len(kinds) > 1:
             raise XSchemeError(
-                "A file holds one class and its arguments, from which all networks are built. This "
-                f"model was given modules of {sorted(kinds)}"
-                + (": say how with network_args={...}." if len(kinds) == 1 else ".")
+                "A file stores one class and its arguments, from which all networks are built. "
+                f"This model was built from modules of {sorted(kinds)}"
+                + (": pass their arguments as network_args={...}." if len(kinds) == 1 else ".")
             )
         args = {
             "networks": kinds.pop(),

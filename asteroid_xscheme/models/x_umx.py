@@ -93,7 +93,9 @@ class XUMX(SpectrogramModel):
         if window_length > in_chan:
             raise ValueError(f"Expected a window_length of at most {in_chan}, got {window_length}.")
         if bidirectional and hidden_size % 2:
-            raise ValueError(f"Expected an even hidden_size for two directions, got {hidden_size}.")
+            raise ValueError(
+                f"Expected an even hidden_size for a bidirectional LSTM, got {hidden_size}."
+            )
         self.window_length = window_length
         self.in_chan = self.n_fft = in_chan
         self.n_hop = self.hop = n_hop
@@ -121,7 +123,10 @@ class XUMX(SpectrogramModel):
         mean = _check_statistic("input_mean", input_mean, self.max_bin, default=0.0)
         scale = _check_statistic("input_scale", input_scale, self.max_bin, default=1.0)
         if input_scale is not None and not (scale > 0).all():
-            raise ValueError("Expected positive values of input_scale; floor silent bins first.")
+            raise ValueError(
+                "Expected positive values in input_scale; replace those of silent bins by a small "
+                "value."
+            )
         starts = {
             "input_mean": -mean,
             "input_scale": 1.0 / scale,

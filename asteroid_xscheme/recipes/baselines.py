@@ -91,7 +91,7 @@ class StaticFilter:
             shared = shared + product.real.double().sum(dim=(1, 3))
             power = power + mixture_spectrogram.abs().double().square().sum(dim=(0, 2))
         if not isinstance(power, torch.Tensor):
-            raise ValueError("A static filter is learnt from at least one track, but got none.")
+            raise ValueError("A static filter needs at least one track to fit, got none.")
         self.gains = torch.where(power > 0, shared / power, 1 / len(shared)).float()
         return self
 

@@ -59,7 +59,7 @@ class Comparison:
 
     def __str__(self) -> str:
         if not self.is_known:
-            return "nothing says what it was made of"
+            return "there is no record of what it was made from"
         return "; ".join(self.changes) or "the same"
 
 
@@ -87,7 +87,10 @@ def read_record(folder: Path) -> Optional[Record]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        log.warning("%s is damaged, so nothing says what lies beside it.", path)
+        log.warning(
+            "%s is damaged, so the folder has no record of what it was made from.",
+            path,
+        )
         return None
     return record if isinstance(record, dict) else None
 
@@ -167,7 +170,7 @@ class _Memory:
                     for path in paths
                 }
         except (sqlite3.Error, PermissionError, FileExistsError, NotADirectoryError) as error:
-            log.warning("Hashes of files are not remembered (%s: %s).", self.path, error)
+            log.warning("Hashes of files cannot be cached (%s: %s).", self.path, error)
             return {}
         return {path: row[0] for path, row in rows.items() if row}
 
@@ -185,7 +188,7 @@ class _Memory:
             with closing(self._open()) as database, database:
                 database.executemany(_REMEMBER, rows)
         except (sqlite3.Error, PermissionError, FileExistsError, NotADirectoryError) as error:
-            log.warning("Hashes of files are not remembered (%s: %s).", self.path, error)
+            log.warning("Hashes of files cannot be cached (%s: %s).", self.path, error)
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)

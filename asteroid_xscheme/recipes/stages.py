@@ -167,7 +167,7 @@ def publish_run(config: Config, exp_dir: Path) -> None:
             f"{error} Evaluate the run (./run.sh --stage 2 ...), then publish."
         ) from error
     folder = publish_scored(package, record, config.to_dict(), exp_dir)
-    print(f"Ready to be shared: {folder}")
+    print(f"Ready to share: {folder}")
 
 
 def best_model(exp_dir: Path) -> str:
@@ -178,11 +178,13 @@ def best_model(exp_dir: Path) -> str:
     """
     path = Path(exp_dir) / "best_model.pth"
     if not path.is_file():
-        raise StageError(f"There is no {path}: train it first (./run.sh --stage 1 --tag ...).")
+        raise StageError(
+            f"There is no {path}: train the model first (./run.sh --stage 1 --tag ...)."
+        )
     if read_record(exp_dir) is not None and not (Path(exp_dir) / FINISHED).is_file():
         raise StageError(
-            f"The training in {exp_dir} goes on, or was stopped, and {path.name} is that of an "
-            "earlier end: finish it first (./run.sh --stage 1 --tag ...)."
+            f"The training in {exp_dir} is running or was stopped, and {path.name} is from before: "
+            "finish it first (./run.sh --stage 1 --tag ...)."
         )
     return str(path)
 

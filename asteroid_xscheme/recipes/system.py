@@ -171,7 +171,7 @@ def check_optimizer(optim: OptimConfig) -> None:
         _optimizer([torch.nn.Parameter(torch.zeros(1))], optim)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"optimizer {optim.optimizer} takes no lr {optim.lr} with weight_decay "
+            f"optimizer {optim.optimizer} does not accept lr {optim.lr} with weight_decay "
             f"{optim.weight_decay}: {error}"
         ) from error
 

@@ -82,7 +82,7 @@ def _is_trained(options: TrainingConfig, run: RunFolder) -> bool:
     if trained is None:
         return False
     refuse_fewer_epochs(run.path, trained, options.epochs)
-    _say(f"{run.path} is trained already.")
+    _say(f"{run.path} is already trained.")
     return True
 
 
@@ -101,12 +101,14 @@ def _where_to_start(options: TrainingConfig, run: RunFolder) -> Optional[Path]:
         checkpoint = read_checkpoint(path)
     if path is None and run.is_used:
         raise ConfigError(
-            f"{run.path} already holds a run. Choose another --tag, delete the folder, or continue "
-            "with --resume auto where its checkpoints are still there."
+            f"{run.path} already holds a run. Choose another --tag, delete the folder, or resume "
+            "it with --resume auto if its checkpoints still exist."
         )
     if path is not None:
-        remedy = "Continue it with the same options and data, or fine-tune its model: --pretrained."
-        refuse_changes(f"{path} is of another run", checkpoint.get(MADE_OF), run.made_of, remedy)
+        remedy = (
+            "Resume it with the same options and data, or fine-tune its model with --pretrained."
+        )
+        refuse_changes(f"{path} is from another run", checkpoint.get(MADE_OF), run.made_of, remedy)
         refuse_fewer_epochs(path, checkpoint["epoch"] + 1, options.epochs)
     return path
 
@@ -194,7 +196,7 @@ def _export_best(
     kept = next(c for c in trainer.checkpoint_callbacks if isinstance(c, Checkpoints))
     kept.remove_others(trainer)
     if not kept.best:
-        raise TrainingError(f"{run.checkpoints} holds none of the best epochs any more.")
+        raise TrainingError(f"{run.checkpoints} no longer has any of the best epochs.")
     write_json(run.path / "best_k_models.json", kept.best)
     checkpoint = read_checkpoint(run.checkpoints / next(iter(kept.best)))
     system.load_state_dict(checkpoint["state_dict"])

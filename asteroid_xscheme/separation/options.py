@@ -1,4 +1,4 @@
-"""What the numbers that steer a separation may be, in one place for Python and the command line."""
+"""The valid ranges of numeric separation options, for Python and the command line."""
 
 import math
 from typing import Any, Callable, Dict, Optional, Tuple
@@ -22,15 +22,15 @@ LAWS: Dict[str, Tuple[str, Callable[[Any], bool]]] = {
 
 
 def check_option(option: str, value: Any, name: Optional[str] = None) -> None:
-    """Raise if an option has a value that it cannot have.
+    """Raise if an option has an invalid value.
 
     Args:
         option: A key of `LAWS`.
         value: Its value; None passes.
-        name: What the user calls the option, if not so.
+        name: The option's name for the user, if different.
 
     Raises:
-        SeparationError: If so.
+        SeparationError: If the value is invalid.
     """
     expected, is_right = LAWS[option]
     if value is not None and not is_right(value):

@@ -34,45 +34,44 @@ _SHIFT_SECONDS = 0.5
 
 
 class Separator:
-    """A model made ready to separate songs.
+    """Separates songs with a model.
 
-    The model is folded and put on the device once, in float32; the one given stays as it is. What
-    is not asked for is as the model says (:class:`asteroid_xscheme.models.Inference`). Several
-    threads may use one separator at once.
+    The model is folded and moved to the device once, in float32; your model is not changed. Options
+    that you leave out are the model's (:class:`asteroid_xscheme.models.Inference`). Several threads
+    can use one separator at the same time.
 
-    Channels: a song is separated in groups of the model's number of channels, in order; a mono
-    song is given to both channels of a stereo model, and the mean of both comes out. So stems
-    always have the channels of the song, its rate and its exact length.
+    A song is separated in groups of as many channels as the model has, in order. A mono song is
+    fed to both channels of a stereo model, and the output is the mean of both. So stems always have
+    the channels, rate and exact length of the song.
 
     Args:
         model: Any of the bridged models.
         device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for a GPU if there is one.
         chunk_seconds: Length of a chunk. None for the model's: 15 s for X-UMX, 8 s for
             X-Conv-TasNet.
-        overlap: Share of a chunk that overlaps the next, 0 to 0.5. None for the model's: 0.1, 0.25.
-            With neither given, D3Net averages overlapping patches as published.
+        overlap: Fraction of a chunk that overlaps the next, 0 to 0.5. None for the model's: 0.1,
+            0.25. If neither is given, D3Net averages overlapping patches as published.
         wiener: Multichannel Wiener filter, see :mod:`asteroid_xscheme.dsp.wiener`: "em", or
-            "one_pass", that of D3Net's official code.
-        wiener_iterations: Of the filter "em". None for the model's: 1 where it estimates
-            magnitudes, 0 where it estimates waveforms, which have phases of their own.
-        wiener_window: Frames that the filter takes together; None for the whole song, whose
-            spectrograms are then held in memory.
-        softmask: Whether the filter "em" starts from a ratio mask.
-        flip_channels: Whether the networks also see the channels in reverse order, and the mean
-            is taken: twice the work.
-        shifts: Number of runs, each with the song shifted within half a second, to average.
-        normalize: Whether a song is scaled to a root mean square of 1 for the networks, and the
-            sources back.
+            "one_pass" as in D3Net's official code.
+        wiener_iterations: Iterations of "em". None for the model's: 1 if it estimates magnitudes,
+            0 if it estimates waveforms, which have their own phases.
+        wiener_window: Frames to filter together; None for the whole song, which then has to fit
+            into memory.
+        softmask: Start "em" from a ratio mask.
+        flip_channels: Average over both orders of the channels; doubles the time.
+        shifts: Average over this many runs, each with the song shifted by up to half a second.
+        normalize: Scale the song to a root mean square of 1 for the networks, and the sources
+            back.
         precision: "float32", or "bf16" or "fp16" for the networks alone.
-        batch_size: Chunks that go through the networks at once; None for what memory holds.
+        batch_size: Chunks to process at once; None for as many as fit in memory.
         songs_at_once: How many songs will be separated at the same time, each in a thread of the
             caller's; there are workers and, on a GPU, memory for so many.
 
     Attributes:
-        sources: Names of the sources, the keys of what :meth:`separate` returns.
+        sources: Names of the sources, which are the keys of the result of :meth:`separate`.
 
     Raises:
-        SeparationError: If an option is out of range or the device is not there.
+        SeparationError: If an option is out of range or there is no such device.
     """
 
     def __init__(
@@ -101,9 +100,13 @@ class Separator:
         check_option("shifts", shifts)
         check_option("batch_size", batch_size)
         if precision not in PRECISIONS:
-            raise SeparationError(f"Expected a precision of {list(PRECISIONS)}, got {precision!r}.")
+            raise SeparationError(
+                f"Expected a precision from {list(PRECISIONS)}, got {precision!r}."
+            )
         if wiener not in WIENER_METHODS:
-            raise SeparationError(f"Expected a filter of {WIENER_METHODS}, got {wiener!r}.")
+            raise SeparationError(
+                f"Expected a Wiener filter from {WIENER_METHODS}, got {wiener!r}."
+            )
         self.device = find_device(device)
         autocast = PRECISIONS[precision]
         run_each = runner(len(model.sources), self.device, autocast, songs_at_once)
@@ -131,13 +134,13 @@ class Separator:
         """The sources of a song.
 
         Args:
-            mixture: Float waveform (C, T), a tensor or an array, of which `sample_rate` is the
-                rate in Hz; or an audio file, its path or a binary file object.
-            sample_rate: By default the model's; a file knows its own.
+            mixture: Float waveform (C, T), a tensor or an array; or an audio file, as a path or a
+                binary file object.
+            sample_rate: Rate of a waveform in Hz (default: the model's); files have their own.
             progress: Called with the seconds of the song that are done.
 
         Returns:
-            (C, T) float32 on the CPU for each source, at the song's rate and of its length.
+            For each source (C, T) float32 on the CPU, with the song's rate and length.
 
         Raises:
             AudioError: If the file is no audio file, or damaged.
@@ -195,7 +198,7 @@ class Separator:
 
 
 def _on_device(model: BridgedModel, device: torch.device) -> BridgedModel:
-    """The model, or a copy where it is on another device or of another precision."""
+    """The model, or a copy if it is on another device or has another precision."""
     weight = next(model.parameters())
     if weight.device == device and weight.dtype == torch.float32:
         return model
@@ -203,7 +206,7 @@ def _on_device(model: BridgedModel, device: torch.device) -> BridgedModel:
 
 
 def find_device(name: Optional[str]) -> torch.device:
-    """The device of a name; None and "auto" stand for a GPU if there is one.
+    """The device with a name; None and "auto" mean a GPU if there is one.
 
     Raises:
         SeparationError: If there is no such device.
@@ -217,12 +220,12 @@ def find_device(name: Optional[str]) -> torch.device:
         torch.zeros(1, device=device).cpu()  # "meta" has no numbers to return
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         reason = str(error).splitlines()[0]
-        raise SeparationError(f"There is no device {name!r} here ({reason}).") from None
+        raise SeparationError(f"This machine has no device {name!r} ({reason}).") from None
     return device
 
 
 def _chunking(inference: Inference, seconds: Optional[float], overlap: Optional[float]) -> Chunking:
-    """Lengths in steps; the model's own where the user has no wish."""
+    """Lengths in steps; the model's own by default."""
     seconds = inference.chunk_seconds if seconds is None else seconds
     length = max(2, round(inference.steps_per_second * seconds))
     shared = int(length * (inference.overlap if overlap is None else overlap))

@@ -1,7 +1,7 @@
 """Networks of several sources computed at the same time by the threads of a CPU.
 
-Threads that share a recurrent layer meet at every frame, for a product too small to share. Each is
-better given a source of its own.
+Threads that share a recurrent layer synchronize at every frame, for a product too small to share.
+It is faster to give each thread its own source.
 """
 
 import ctypes

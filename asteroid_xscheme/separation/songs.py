@@ -1,4 +1,4 @@
-"""What is separated: a waveform at hand or a file, read block by block, as often as needed."""
+"""Songs to separate, waveforms or files, which can be read block by block any number of times."""
 
 import math
 import os
@@ -23,10 +23,10 @@ class Song:
     """A waveform that can be read from its beginning any number of times.
 
     Attributes:
-        name: What errors call it.
+        name: Name in error messages.
         sample_rate: In Hz.
         n_channels: Number of channels.
-        n_samples: Samples per channel; for a file what its header promises, 0 if it does not.
+        n_samples: Samples per channel; for a file as its header says, 0 if it does not.
         open: Function that returns the blocks (C, T) from the beginning.
         is_cut: Whether its file shows that the end of the song is missing.
     """
@@ -47,12 +47,12 @@ def song_of_waveform(waveform: Union[torch.Tensor, np.ndarray], sample_rate: int
     """A song of a float waveform (C, T).
 
     Raises:
-        SeparationError: If it is no waveform, or the rate no whole number of Hz above 0.
+        SeparationError: If it is not a waveform, or the rate is not a whole number above 0.
     """
     _check_waveform(waveform)
     is_number = isinstance(sample_rate, Real) and 0 < sample_rate < math.inf
     if not is_number or sample_rate != int(sample_rate):
-        raise SeparationError(f"Expected a sample rate of whole Hz above 0, got {sample_rate!r}.")
+        raise SeparationError(f"Expected a sample rate in whole Hz above 0, got {sample_rate!r}.")
     if isinstance(waveform, np.ndarray):
         waveform = torch.from_numpy(np.array(waveform, np.float32))
     blocks = waveform.detach().cpu().float().split(_BLOCK_SECONDS * int(sample_rate), -1)
@@ -68,10 +68,11 @@ def _check_waveform(waveform: Union[torch.Tensor, np.ndarray]) -> None:
         is_float = waveform.dtype.kind == "f"
     if not is_float:
         raise SeparationError(
-            f"{expected} with full scale at 1, got {waveform.dtype}; divide integers by theirs."
+            f"{expected} with full scale at 1, got {waveform.dtype}; divide integers by their full "
+            "scale."
         )
     if len(shape) != 2 or not shape[0]:
-        hint = "; add the axis of channels: waveform[None]" if len(shape) == 1 else ""
+        hint = "; add a channel axis: waveform[None]" if len(shape) == 1 else ""
         raise SeparationError(f"{expected}, got {shape}{hint}.")
     if shape[0] > max(shape[1], _MOST_CHANNELS):
         raise SeparationError(f"{expected}, got {shape}, (time, channel): transpose it.")
@@ -88,7 +89,7 @@ def song_of_file(
         duration: Seconds to read; None for all.
 
     Raises:
-        AudioError: If it is no audio file.
+        AudioError: If it is not an audio file.
         SeparationError: If nothing is left of it.
     """
     encoded: Union[Path, bytes]
@@ -102,7 +103,7 @@ def song_of_file(
     promised = max(0, info.n_samples - first)
     if info.n_samples and not promised:
         raise SeparationError(
-            f"{name}: ends after {info.seconds:.1f} s, before the start asked for."
+            f"{name}: ends after {info.seconds:.1f} s, before the requested start."
         )
     return Song(
         name,
@@ -121,7 +122,7 @@ def _content(file: BinaryIO) -> bytes:
         content = None
     if not isinstance(content, bytes):
         raise SeparationError(
-            "Expected a waveform (a tensor or an array), a path, or a file opened as binary "
+            "Expected a waveform (a tensor or an array), a path, or a file opened in binary mode "
             f"('rb'), got {type(file).__name__}."
         )
     return content
@@ -135,7 +136,7 @@ def _part(
     check_option("duration", duration)
     length = None if duration is None else round(duration * rate)
     if length == 0:
-        raise SeparationError(f"{name}: {duration} s are less than a sample at {rate} Hz.")
+        raise SeparationError(f"{name}: {duration} s is less than one sample at {rate} Hz.")
     return round(start * rate), length
 
 

@@ -1,7 +1,6 @@
-"""The files of a song's stems: all whole and at one gain, or none.
+"""The files of a song's stems: all complete and with the same gain, or none.
 
-All take their names when all are whole, and one gain serves them all, so that they add up as the
-sources do.
+They are renamed once all are complete, and share one gain, so that they add up like the sources.
 """
 
 from contextlib import ExitStack
@@ -29,7 +28,7 @@ _FOLDERS = Lock()  # held where one song's thread removes a folder that another'
 
 @dataclass(frozen=True)
 class StemFormat:
-    """How stems are written.
+    """The file format of stems.
 
     Attributes:
         suffix: ".wav", ".flac", ".mp3", or ".stem.mp4" for one file of the song and all stems.
@@ -53,9 +52,10 @@ class StemFormat:
 
 
 class StemFiles:
-    """Files of all stems of a song; a context manager that leaves all of them or none.
+    """Files of all stems of a song; a context manager that writes all of them or none.
 
-    Where a common gain may be needed the stems wait in hidden float files beside their targets.
+    If a common gain may be needed, stems are first written to hidden float files next to their
+    targets.
 
     Args:
         paths: One per stem, or one for all.
@@ -64,7 +64,7 @@ class StemFiles:
         tags: One per path; none if left out.
 
     Attributes:
-        gain: What the stems were multiplied with, once the context is left.
+        gain: The gain of the stems, known when the context ends.
 
     Raises:
         SeparationError, AudioError: If a path or the format cannot hold a stem; before any work.
@@ -74,7 +74,9 @@ class StemFiles:
         self, paths: Sequence[Path], song: Song, form: StemFormat, tags: Sequence[Tags] = ()
     ):
         if form.clip_mode not in CLIP_MODES:
-            raise SeparationError(f"Expected a clip mode of {CLIP_MODES}, got {form.clip_mode!r}.")
+            raise SeparationError(
+                f"Expected a clip mode from {CLIP_MODES}, got {form.clip_mode!r}."
+            )
         self.paths, self.song, self.form = list(paths), song, form
         self.tags = list(tags) or [Tags()] * len(self.paths)
         self.gain, self._peak = 1.0, 0.0

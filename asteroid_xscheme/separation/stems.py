@@ -1,4 +1,4 @@
-"""Which stems a song gives, and what their files are called.
+"""Which stems to write for a song, and the names of their files.
 
 A stem is a weighted sum of the sources and the mixture.
 """
@@ -32,7 +32,7 @@ def choose_stems(
     two_stems: Optional[str] = None,
     residual: Optional[str] = None,
 ) -> List[Stem]:
-    """The stems that a user asks for.
+    """Choose the stems to write.
 
     Args:
         sources: All sources of the model.
@@ -41,14 +41,14 @@ def choose_stems(
         residual: Name of one more stem, the mixture minus all others.
 
     Raises:
-        SeparationError: If a source is not there, two stems have one name, or the residual one
-            that is no name of a file.
+        SeparationError: If a source is unknown, two stems have the same name, or the residual's
+            name does not work as a file name.
 
     >>> [stem.name for stem in choose_stems(["drums", "vocals"], two_stems="vocals")]
     ['vocals', 'no_vocals']
     """
     if targets and two_stems:
-        raise SeparationError("Choose targets or two stems, not both.")
+        raise SeparationError("Choose either targets or two stems, not both.")
     asked = list(targets or []) + ([two_stems] if two_stems else [])
     unknown = [name for name in asked if name not in sources]
     if unknown:
@@ -61,12 +61,14 @@ def choose_stems(
         stems.append(Stem(f"no_{two_stems}", others))
     if residual is not None:
         if residual in ("", ".", "..") or set(residual) & set("/\\\0"):
-            raise SeparationError(f"Expected a residual named as a file can be, got {residual!r}.")
+            raise SeparationError(
+                f"Expected a residual name that works as a file name, got {residual!r}."
+            )
         total = tuple(-sum(column) for column in zip(*(stem.weights for stem in stems)))
         stems.append(Stem(residual, total, of_mixture=1.0))
     names = [stem.name for stem in stems]
     if len(set(names)) < len(names):
-        raise SeparationError(f"Two stems would have one name: {names}.")
+        raise SeparationError(f"Two stems would have the same name: {names}.")
     return stems
 
 
@@ -131,7 +133,7 @@ def check_pattern(pattern: str) -> None:
     for _, field, spec, conversion in parts:
         if field is not None and (field not in _FIELDS or spec or conversion):
             raise SeparationError(
-                f"Cannot use the filename {pattern!r} ({field!r}); its fields are {_FIELDS}."
+                f"Cannot use the filename {pattern!r} ({field!r}); the fields are {_FIELDS}."
             )
     if "\0" in pattern:
         raise SeparationError(f"Cannot use the filename {pattern!r} (a null character).")
@@ -172,5 +174,5 @@ def _path(
     check_pattern(pattern)
     relative = Path(pattern.format(track=track, trackext=suffix_of_track, stem=stem, ext=ext))
     if relative.is_absolute() or ".." in relative.parts:
-        raise SeparationError(f"The filename {pattern!r} leads outside the output folder.")
+        raise SeparationError(f"The filename {pattern!r} points outside the output folder.")
     return folder / relative

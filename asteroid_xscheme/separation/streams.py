@@ -27,13 +27,13 @@ def checked(song: Song) -> Stream:
             first = int((~block.isfinite()).any(0).nonzero()[0])
             seconds = (n_samples + first) / song.sample_rate
             raise SeparationError(
-                f"{song.name}: holds a sample that is no number (NaN or infinite) at "
+                f"{song.name}: contains a sample that is not finite (NaN or infinite) at "
                 f"{seconds:.3f} s; repair it or cut it out."
             )
         n_samples += block.shape[-1]
         yield block
     if not n_samples:
-        raise SeparationError(f"{song.name}: holds no samples.")
+        raise SeparationError(f"{song.name}: contains no samples.")
 
 
 def finite(blocks: Stream, song: Song, sources: Sequence[str]) -> Stream:
@@ -48,7 +48,7 @@ def finite(blocks: Stream, song: Song, sources: Sequence[str]) -> Stream:
         if is_wrong.any():
             wrong = ", ".join(name for name, bad in zip(sources, is_wrong) if bad)
             raise SeparationError(
-                f"{song.name}: the estimate of {wrong} is no number (NaN or infinite) after "
+                f"{song.name}: the estimate of {wrong} is not finite (NaN or infinite) after "
                 f"{n_samples / song.sample_rate:.1f} s. Either the weights are broken, the song is "
                 "far too loud, or the precision is too low: try float32."
             )

@@ -27,8 +27,8 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         check_size(path, sum(member.file_size for member in members), path.stat().st_size)
         if any(member.compress_type not in _METHODS for member in members):
             raise DamagedFileError(
-                f"{path} is packed by a method that torch does not read. Unpack it and pack it "
-                "again as an ordinary zip, or get it again."
+                f"{path} is compressed with a method that torch cannot read. Unpack it and "
+                "compress it again as an ordinary zip, or download it again."
             )
         yield archive
 
@@ -38,5 +38,5 @@ def read_record(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> torch.Unty
     data = torch.empty(member.file_size, dtype=torch.uint8)
     with archive.open(member) as file:
         if cast(io.BufferedIOBase, file).readinto(data.numpy().data) != member.file_size:
-            raise EOFError(f"{member.filename} is cut short")
+            raise EOFError(f"{member.filename} is truncated")
     return data.untyped_storage()

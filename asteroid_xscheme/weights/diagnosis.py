@@ -82,7 +82,7 @@ def told_as_damage(path: Union[str, Path], *others: Type[Exception]) -> Iterator
     except damage as error:
         reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
         raise DamagedFileError(
-            f"{path} is damaged or cut short ({reason}). Delete it and get it again."
+            f"{path} is damaged or truncated ({reason}). Delete it and download it again."
         ) from error
 
 
@@ -103,8 +103,8 @@ def detect_kind(path: Path) -> Kind:
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":  # a pickle: torch.save before version 1.6
         return Kind.TORCH
     raise DamagedFileError(
-        f"{path} holds no weights: it looks like {_describe(head)}. Expected a .pth file of "
-        "asteroid, a .safetensors file of ours, or an .h5 file of NNabla."
+        f"{path} contains no weights: it looks like {_describe(head)}. Expected a .pth file of "
+        "asteroid, a .safetensors file of this package, or an .h5 file of NNabla."
     )
 
 
@@ -120,14 +120,14 @@ def _kind_of_zip(path: Path) -> Kind:
         whole = zipfile.is_zipfile(path)
     if not whole:
         raise DamagedFileError(
-            f"{path} is cut short: it begins as a file of torch.save, and its end is missing. "
-            "Delete it and fetch it again."
+            f"{path} is truncated: it begins like a file of torch.save, but its end is missing. "
+            "Delete it and download it again."
         )
     with told_as_damage(path, OSError), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.endswith("/constants.pkl") for name in names):
         raise DamagedFileError(
-            f"{path} is a TorchScript program, not weights. Expected the file that the program "
+            f"{path} is a TorchScript program, not weights. Expected the weights that the program "
             "was made from."
         )
     if any(name.endswith("data.pkl") for name in names):
@@ -135,7 +135,7 @@ def _kind_of_zip(path: Path) -> Kind:
     if any(name.endswith(".h5") for name in names):
         return Kind.NNABLA_ZIP
     raise DamagedFileError(
-        f"{path} is a zip archive with neither torch.save's data nor .h5 files in it: it holds "
+        f"{path} is a zip archive with neither torch.save's data nor .h5 files in it: it contains "
         f"{', '.join(names[:5]) or 'nothing'}."
     )
 

@@ -25,8 +25,8 @@ def check_size(path: Union[str, Path], claimed: int, n_bytes: int) -> None:
     """
     if claimed > _EXPANSION * n_bytes + _ALLOWANCE:
         raise CheckpointError(
-            f"{path} is refused: it has {n_bytes} bytes and claims to hold {claimed:.3g}. Weights "
-            "do not shrink like that; get the file from its author again."
+            f"{path} is refused: it has {n_bytes} bytes but claims to contain {claimed:.3g}. "
+            "Weights do not compress that well; get the file from its author again."
         )
 
 
@@ -41,7 +41,7 @@ def check_extent(value: Any, path: Union[str, Path], n_bytes: int) -> None:
         claimed, _ = _measure(value, {}, 0)
     except _NotPlain as error:
         raise DamagedFileError(
-            f"{path} is damaged ({error}). Delete it and get it again."
+            f"{path} is damaged ({error}). Delete it and download it again."
         ) from error
     check_size(path, claimed, n_bytes)
 
@@ -61,7 +61,7 @@ def _measure(value: Any, known: Dict[int, Tuple[int, int]], depth: int) -> Tuple
     if type(value) in _LEAVES:
         return 1, 0
     if not isinstance(value, (dict, list, tuple)):
-        raise _NotPlain(f"it holds a {type(value).__name__}")
+        raise _NotPlain(f"it contains a {type(value).__name__}")
     if id(value) not in known and depth < _DEPTH:
         known[id(value)] = _IN_WORK
         items = value.values() if isinstance(value, dict) else value
@@ -69,7 +69,7 @@ def _measure(value: Any, known: Dict[int, Tuple[int, int]], depth: int) -> Tuple
         known[id(value)] = 1 + sum(sizes), 1 + max(heights)
     size, height = known.get(id(value), (0, _DEPTH))
     if (size, height) == _IN_WORK:
-        raise _NotPlain("it holds a list or dictionary that holds itself")
+        raise _NotPlain("it contains a list or dictionary that contains itself")
     if depth + height > _DEPTH:
-        raise _NotPlain(f"its values are nested more than {_DEPTH} deep")
+        raise _NotPlain(f"its values are nested more than {_DEPTH} levels deep")
     return size, height

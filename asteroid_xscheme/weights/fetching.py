@@ -115,10 +115,10 @@ def _read_cached(path: Path, checksum: Optional[str], offline: bool) -> Optional
     except DamagedFileError as error:
         if offline:
             raise CheckpointError(
-                f"The cached file is broken and downloads are off (offline). {error} Go online "
-                "once to fetch it again."
+                f"The cached file is damaged, and downloads are off (offline). {error} Go online "
+                "once to download it again."
             ) from error
-        _logger.warning("The cached file is broken and is fetched again. %s", error)
+        _logger.warning("The cached file is damaged and is downloaded again. %s", error)
         path.unlink()
         return None
 
@@ -144,7 +144,7 @@ def _fetch(url: str, checksum: Optional[str], offline: bool, retries: int, backo
         except OSError as error:
             raise CheckpointError(
                 f"The cache cannot be written ({error}). Set the environment variable "
-                "ASTEROID_CACHE to a folder of your own."
+                "ASTEROID_CACHE to a folder that you can write to."
             ) from error
     raise CheckpointError(" ".join(map(str, refusals))) from refusals[-1]
 
@@ -155,4 +155,4 @@ def _read_fetched(path: Path, url: str) -> Dict[str, Any]:
         return read_package(path)
     except CheckpointError as error:
         path.unlink(missing_ok=True)
-        raise type(error)(f"What {url} gave cannot be used. {error}") from error
+        raise type(error)(f"The download from {url} cannot be used. {error}") from error

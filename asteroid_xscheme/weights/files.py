@@ -48,7 +48,7 @@ def read_package(path: Union[str, Path]) -> Dict[str, Any]:
     """
     path = Path(path).expanduser()
     if not path.exists():
-        raise CheckpointError(f"{path} is not there. Expected a file of weights or a folder.")
+        raise CheckpointError(f"{path} does not exist. Expected a weights file or a folder.")
     if path.is_dir():
         return _read_folder(path)
     readers: Dict[Kind, Callable[[Path], Any]] = {
@@ -91,19 +91,21 @@ def check_package(package: Any, origin: str) -> Dict[str, Any]:
     """A copy of a package in plain types, its tensors shared; `origin` names it in errors."""
     if not isinstance(package, Mapping):
         raise CheckpointError(
-            f"{origin} holds a {type(package).__name__}, not a package. Expected a dictionary "
-            f"with {', '.join(_KEYS)}, as a model's `serialize` makes."
+            f"{origin} contains a {type(package).__name__}, not a package. Expected a dictionary "
+            f"with {', '.join(_KEYS)}, as a model's `serialize` returns."
         )
     missing = [key for key in _KEYS if key not in package]
     if missing:
         raise CheckpointError(f"{origin} {_describe_other_kind(package, missing)}")
     if not isinstance(package["model_name"], str):
-        raise CheckpointError(f"{origin}: model_name is no name: {package['model_name']!r:.100}.")
+        raise CheckpointError(
+            f"{origin}: model_name is not a name: {package['model_name']!r:.100}."
+        )
     arguments, tensors = package["model_args"], package["state_dict"]
     if not isinstance(arguments, Mapping) or not _are_strings(arguments):
-        raise CheckpointError(f"{origin}: model_args is no dictionary of arguments.")
+        raise CheckpointError(f"{origin}: model_args is not a dictionary of arguments.")
     if not isinstance(tensors, Mapping) or not _are_tensors(tensors) or not _are_strings(tensors):
-        raise CheckpointError(f"{origin}: state_dict is no dictionary of tensors.")
+        raise CheckpointError(f"{origin}: state_dict is not a dictionary of tensors.")
     _check_finite(tensors, origin)
     return as_plain(package)
 
@@ -117,8 +119,8 @@ def _check_finite(tensors: Mapping, origin: str) -> None:
     wrong = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
     if wrong:
         raise CheckpointError(
-            f"{origin}: weights are not finite: {shorten(wrong)}. The training that made "
-            "them broke down; take an earlier checkpoint of it or other weights."
+            f"{origin}: weights are not finite: {shorten(wrong)}. The training that produced them "
+            "diverged; use an earlier checkpoint or other weights."
         )
 
 
@@ -132,17 +134,18 @@ def _describe_other_kind(package: Mapping, missing: list) -> str:
     """What a dictionary without the entries of a package is, and what to do with it."""
     if "pytorch-lightning_version" in package:
         return (
-            "is a Lightning checkpoint of a training run, not a package. Use best_model.pth, which "
-            "training writes beside it; to continue the run, give the checkpoint to the training."
+            "is a Lightning checkpoint of a training run, not a package. Use best_model.pth, "
+            "which training writes to the same run; to resume the run, pass the checkpoint to the "
+            "training."
         )
     if package and _are_tensors(package):
         return (
             f"is a plain state dict of {len(package)} tensors, without the arguments of its model. "
-            "Build the model with its arguments, call its load_state_dict with this, and write "
+            "Build the model with its arguments, load this with load_state_dict, and call "
             "`save_package(model.serialize(), path)`."
         )
     return (
-        f"lacks {', '.join(missing)}. Expected a package, as a model's `serialize` makes; found "
+        f"lacks {', '.join(missing)}. Expected a package, as a model's `serialize` returns; found "
         f"{', '.join(str(key) for key in list(package)[:8]) or 'nothing'}."
     )
 
@@ -174,7 +177,7 @@ def _check_plain(value: Any, place: str) -> None:
     elif value is not None and type(value) not in (bool, int, float, str):
         raise CheckpointError(
             f"The package's {place} is a {type(value).__name__}. Expected numbers, strings, "
-            "lists and dictionaries, which every version of asteroid can read; convert it."
+            "lists and dictionaries, which every version of asteroid can read; convert it first."
         )
 
 
@@ -197,8 +200,8 @@ def only_weights(origin: str, files: Iterable[str], each: str) -> str:
     found = sorted(file for file in files if file.lower().endswith(_SUFFIXES))
     if not found:
         raise CheckpointError(
-            f"{origin} holds no weights. Expected one of {', '.join(FOLDER_FILES)}, one other file "
-            f"in {', '.join(_SUFFIXES)}, or .h5 files of NNabla."
+            f"{origin} contains no weights. Expected one of {', '.join(FOLDER_FILES)}, one other "
+            f"file in {', '.join(_SUFFIXES)}, or .h5 files of NNabla."
         )
     if len(found) > 1:
         raise CheckpointError(

@@ -140,22 +140,23 @@ def _explain(name: str, error: Exception) -> str:
     """What is wrong with a Hugging Face id, and what to do."""
     if isinstance(error, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
         return (
-            f"{name} is not in the cache ({cache_dir()}) and Hugging Face is not reached: offline, "
-            "or the network fails. Go online once, or copy the cache of a machine that has it."
+            f"{name} is not in the cache ({cache_dir()}) and Hugging Face cannot be reached: "
+            "offline mode, or a network failure. Go online once, or copy the cache from a machine "
+            "that has it."
         )
     if isinstance(error, GatedRepoError):
         return (
-            f"{name}: its owner asks to accept terms first. Accept them on "
+            f"{name}: you have to accept its terms first. Accept them on "
             f"https://huggingface.co/{name.partition('@')[0]} and log in with `hf auth login`."
         )
     if isinstance(error, RepositoryNotFoundError):
         return (
-            f"{name} is neither a file, nor a name that we know, nor a repository of Hugging Face "
+            f"{name} is neither a file, nor a known name, nor a Hugging Face repository "
             "(or it is private: log in with `hf auth login`). `xscheme models` lists the names."
         )
     if isinstance(error, RevisionNotFoundError):
         return f"{name}: the repository has no such branch, tag or commit after the @."
-    return f"{name} could not be had from Hugging Face: {_first_line(error)}"
+    return f"{name} could not be downloaded from Hugging Face: {_first_line(error)}"
 
 
 def _explain_refusal(repository: str, error: Exception) -> str:

@@ -60,7 +60,7 @@ def _load_remote(name: str, offline: bool) -> Dict[str, Any]:
     if colon and scheme.lower() in ("http", "https"):
         name = f"{scheme.lower()}://{rest}"
         if not rest.partition("/")[0]:
-            raise CheckpointError(f"{name!r} is no whole address. Expected https://HOST/FILE.")
+            raise CheckpointError(f"{name!r} is not a complete URL. Expected https://HOST/FILE.")
     hub_name = name.removeprefix(_HUB_HOME)
     if hub_name == name and name.startswith(("http://", "https://")):
         return load_url(name, offline=offline)
@@ -80,10 +80,10 @@ def _with_sample_rate(package: Dict[str, Any], name: str) -> Dict[str, Any]:
 def _explain_unknown(name: str) -> str:
     """What to say of a string that is nothing we know."""
     if os.path.exists(os.path.expanduser(name)):
-        return f"{name} is neither a file nor a folder. Expected a file of weights."
+        return f"{name} is neither a file nor a folder. Expected a weights file."
     near = difflib.get_close_matches(name.lower(), PUBLISHED, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return (
-        f"There is no file {name!r}, and it is no name of weights.{hint} Expected a path, a URL, a "
-        f"Hugging Face id (owner/name) or one of: {', '.join(PUBLISHED)}."
+        f"There is no file {name!r}, and no weights have that name.{hint} Expected a path, a URL, "
+        f"a Hugging Face id (owner/name) or one of: {', '.join(PUBLISHED)}."
     )

@@ -48,7 +48,7 @@ def _check_datasets(datasets: Mapping[str, Any], origin: str, n_bytes: int) -> N
     for path, dataset in datasets.items():
         if dataset.dtype.kind not in "fiu" or dataset.external or dataset.is_virtual:
             raise CheckpointError(
-                f"{origin}: {path} is no array of numbers in the file, as NNabla writes it."
+                f"{origin}: {path} is not an array of numbers, as NNabla writes it."
             )
 
 
@@ -99,10 +99,10 @@ def convert(parameters: Parameters, origin: str) -> Dict[str, Any]:
         raise CheckpointError(f"{origin} lacks the parameter {error}.") from error
     except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{origin}: its parameters have not the shapes of the official networks ({error})."
+            f"{origin}: its parameters do not have the shapes of the official networks ({error})."
         ) from error
     raise CheckpointError(
-        f"{origin} is no network that we know: expected the official X-UMX (fc1_bass/...) or D3Net "
+        f"{origin} is not a known network: expected the official X-UMX (fc1_bass/...) or D3Net "
         f"for music (vocals/in_offset, ...), found {', '.join(list(parameters)[:4]) or 'nothing'}."
     )
 

@@ -75,7 +75,7 @@ def _common_args(sources: Sequence[str], networks: Sequence["_Network"]) -> Dict
     forms = sorted({(network.n_bins, network.n_channels) for network in networks})
     if len(forms) > 1:
         raise CheckpointError(
-            f"The networks of {', '.join(sources)} differ in their (bins, channels): {forms}. "
+            f"The networks of {', '.join(sources)} differ in (bins, channels): {forms}. "
             "Convert them one by one."
         )
     n_bins, n_channels = forms[0]
@@ -104,9 +104,9 @@ def _splits_of(source: str, network: "_Network", splits: Optional[Splits]) -> Se
     if splits is None and source in _SPLITS and network.n_valid == _VALID_BINS:
         return _SPLITS[source]
     raise CheckpointError(
-        f"The bins at which the bands of {source!r} are split are not in the file, and known only "
-        f"for the official networks of {', '.join(_SPLITS)} with {_VALID_BINS} valid bins. Give "
-        f"them as convert_d3net(parameters, splits={{{source!r}: [...]}})."
+        f"The file does not say at which bins the bands of {source!r} are split; this is only "
+        f"known for the official networks of {', '.join(_SPLITS)} with {_VALID_BINS} valid bins. "
+        f"Pass them as convert_d3net(parameters, splits={{{source!r}: [...]}})."
     )
 
 

@@ -99,7 +99,7 @@ class _Machine:
         elif name in _INSTRUCTIONS:
             _INSTRUCTIONS[name](self, argument)
         elif name not in ("PROTO", "FRAME"):
-            raise ValueError(f"the instruction {name}, which makes no plain value")
+            raise ValueError(f"the instruction {name}, which does not make a plain value")
 
     def pop_mark(self, _: Any = None) -> List[Any]:
         mark = self.marks.pop()
@@ -109,7 +109,7 @@ class _Machine:
 
     def pop(self, n: int) -> List[Any]:
         if len(self.stack) < n:
-            raise IndexError("its pickle takes a value that is not there")
+            raise IndexError("its pickle uses a value that does not exist")
         items = self.stack[-n:]
         del self.stack[-n:]
         return items
@@ -119,12 +119,12 @@ class _Machine:
 
     def extend(self, items: List[Any]) -> None:
         if type(self.stack[-1]) is not list:
-            raise TypeError("its pickle adds to what is no list")
+            raise TypeError("its pickle appends to something that is not a list")
         self.stack[-1].extend(items)
 
     def update(self, items: List[Any]) -> None:
         if type(self.stack[-1]) is not dict:
-            raise TypeError("its pickle sets an item of what is no dictionary")
+            raise TypeError("its pickle sets an item of something that is not a dictionary")
         self.stack[-1].update(make_dict(zip(items[::2], items[1::2], strict=True)))
 
     def memorize(self, index: int) -> None:
@@ -139,7 +139,7 @@ class _Machine:
     def call(self, _: Any) -> None:
         function, arguments = self.pop(2)
         if type(function) is not _Function or type(arguments) is not tuple:
-            raise TypeError("its pickle calls what is no function")
+            raise TypeError("its pickle calls something that is not a function")
         self.stack.append(function.call(*arguments))
 
     def build(self, _: Any) -> None:
@@ -148,7 +148,7 @@ class _Machine:
         if type(target) is NumberType:
             target.order = state[1]
         elif type(target) is not dict:
-            raise TypeError("its pickle sets the state of what has none")
+            raise TypeError("its pickle sets the state of something that has none")
         self.stack.append(target)
 
 

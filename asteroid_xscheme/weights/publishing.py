@@ -88,7 +88,7 @@ def _check_data(package: Mapping) -> None:
         missing += [f"licenses: {key}" for key in _LICENCE_ENTRIES if key not in licence]
     if missing:
         raise CheckpointError(
-            f"The package does not state its training data: it lacks {', '.join(missing)}. Add "
+            f"The package does not describe its training data: it lacks {', '.join(missing)}. Add "
             "them (--dataset, or `package.update(dataset=..., task=..., licenses=[...])`) and "
             "publish again."
         )

@@ -60,7 +60,7 @@ def read_torch_file(path: Path) -> Any:
     except ForbiddenNameError as error:
         raise CheckpointError(
             f"{path} is refused: it asks to run {str(error)[:200]!s}, and weights need no code. "
-            "Nothing of it was run. Get the weights from their author as a package of plain values "
+            "Nothing was run. Ask the author for the weights as a package of plain values "
             "(`save_package`, or .safetensors)."
         ) from error
 
@@ -101,7 +101,7 @@ def _read_old(path: Path) -> Any:
         end = os.fstat(file.fileno()).st_size
         storages = _OldStorages(end)
         if run_pickle(file, end, _KNOWN, storages.load) != _MAGIC:
-            raise ValueError("a pickle, but not one of torch.save")
+            raise ValueError("a pickle, but not one from torch.save")
         _, _, value, keys = (run_pickle(file, end, _KNOWN, storages.load) for _ in range(4))
         for key in keys:
             _fill(storages.by_key[key], file)

@@ -10,7 +10,7 @@ SOURCES = ["hum", "hiss"]
 
 
 class Network(nn.Module):
-    """The network of one source: magnitudes (N, B, C * F) through an encoder, a body and a decoder."""
+    """The network of one source: encoder, body and decoder of magnitudes (N, B, C * F)."""
 
     def __init__(self, n_inputs: int, hidden: int):
         super().__init__()

@@ -105,7 +105,7 @@ def test_each_stream_of_a_stem_file_has_its_exact_length(stream):
 
 
 def test_a_stream_that_is_not_there_is_an_error():
-    with pytest.raises(AudioError, match="has 5 audio stream.s., none of index 5"):
+    with pytest.raises(AudioError, match="has 5 audio stream.s., but no stream 5"):
         AudioReader(stem_track(), stream=5)
 
 
@@ -221,9 +221,9 @@ def test_a_missing_target_folder_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     "name, subtype, message",
     [
-        ("a.xyz", "PCM_16", "expected one of the endings"),
+        ("a.xyz", "PCM_16", "its name must end in one of"),
         ("a.wav", "PCM_8", "expected a subtype"),
-        ("a.flac", "FLOAT", "FLAC holds integers"),
+        ("a.flac", "FLOAT", "FLAC can only hold integers"),
     ],
 )
 def test_unknown_formats_are_refused(tmp_path, name, subtype, message):

@@ -170,5 +170,5 @@ def test_shapes_that_do_not_fit_are_refused(change, message):
 
 
 def test_options_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="iterations >= 0, window >= 1, got -1"):
+    with pytest.raises(ValueError, match="iterations >= 0 and window >= 1, got -1"):
         wiener(*spectrograms(), iterations=-1)

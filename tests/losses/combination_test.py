@@ -270,7 +270,7 @@ def test_impossible_sizes_are_refused(sizes, waveforms):
 @pytest.mark.parametrize("loss", [combination_mse, combination_wsdr, CombinationLoss(l1_loss)])
 def test_estimates_and_references_of_two_shapes_are_refused(loss, waveforms):
     estimates, references, _ = waveforms(3)
-    with pytest.raises(ValueError, match="Expected estimates and references of one shape"):
+    with pytest.raises(ValueError, match="Expected estimates and references of the same shape"):
         loss(estimates[:, :2], references)
 
 

@@ -31,5 +31,5 @@ def test_the_level_of_the_estimate_counts_through_the_noise_alone():
 
 def test_signals_of_different_shapes_are_refused():
     signal = torch.randn(2, 100)
-    with pytest.raises(ValueError, match="Expected estimates, references and mixture of one shape"):
+    with pytest.raises(ValueError, match="references and mixture of the same shape"):
         weighted_sdr(signal, signal, signal[:1])

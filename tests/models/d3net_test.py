@@ -239,14 +239,14 @@ def test_impossible_configuration_is_an_error(change, message):
 def test_impossible_path_is_an_error():
     with pytest.raises(ValueError, match="odd number of D3 blocks.*got 2, 2 and 2"):
         PathConfig(4, (2, 2), (1, 1), (1, 1))
-    with pytest.raises(ValueError, match="numbers of at least 1"):
+    with pytest.raises(ValueError, match="numbers of a path to be at least 1"):
         PathConfig(4, (2,), (0,), (1,))
 
 
 def test_unknown_name_and_too_many_bins_are_errors():
-    with pytest.raises(ValueError, match="Unknown D3Net 'piano'; there are .*'vocals'"):
+    with pytest.raises(ValueError, match="Unknown D3Net 'piano'; known are .*'vocals'"):
         configuration("piano", 4096)
-    with pytest.raises(ValueError, match="wants 24 valid bins.*32 samples has 17"):
+    with pytest.raises(ValueError, match="needs 24 valid bins.*32 samples has 17"):
         configuration(TINY, 32)
 
 

@@ -44,7 +44,7 @@ def test_waveform_without_channels_is_one_channel_that_feeds_all(
 
 
 def test_wrong_number_of_channels_is_an_error_that_names_both(build):
-    with pytest.raises(ValueError, match=r"2 channel\(s\) or of one, got \(1, 3, 200\)"):
+    with pytest.raises(ValueError, match=r"2 channel\(s\) or with one, got \(1, 3, 200\)"):
         build().forward_wav(noise(1, 3, 200))
     with pytest.raises(ValueError, match=r"got \(1, 1, 2, 200\)"):
         build().forward_wav(noise(1, 1, 2, 200))
@@ -184,7 +184,7 @@ def test_any_string_names_a_source(build, names):
 
 @pytest.mark.parametrize("sources", ([], ["a", "a"], ["a", ""], ["a", 1]))
 def test_unusable_source_names_are_an_error(build, sources):
-    with pytest.raises(ValueError, match="Expected (the names|sources of different names)"):
+    with pytest.raises(ValueError, match="Expected (the names|sources with different names)"):
         build(sources=sources)
 
 

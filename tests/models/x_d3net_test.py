@@ -176,12 +176,12 @@ def test_without_statistics_outputs_start_at_1_as_published():
 def test_unusable_statistics_are_an_error():
     with pytest.raises(ValueError, match=r"each of the 33 bins.*in_offset, got shape \(32,\)"):
         model(input_mean=np.zeros(32))
-    with pytest.raises(ValueError, match="positive values of input_scale"):
+    with pytest.raises(ValueError, match="positive values in input_scale"):
         model(input_scale=np.zeros(33))
 
 
 def test_unusable_choices_are_an_error():
-    with pytest.raises(ValueError, match="above_valid is one of .*'share', 'mixture'"):
+    with pytest.raises(ValueError, match="above_valid must be one of .*'share', 'mixture'"):
         model(above_valid="silence")
     with pytest.raises(ValueError, match="each of the 3, got a list of 2"):
         model(network=["vocals", "bass"])

@@ -47,9 +47,9 @@ def test_file_names_class_and_adapter_which_the_reader_brings():
     args = package["model_args"]
     assert (args["networks"], args["network_args"]) == (f"{__name__}:Mono", {"size": 5})
     assert args["adapter"] == f"{__name__}:each_channel"
-    with pytest.raises(CheckpointError, match=r"wants the network .*:Mono.*network=Mono"):
+    with pytest.raises(CheckpointError, match=r"needs the network .*:Mono.*network=Mono"):
         XScheme.from_pretrained(package)
-    with pytest.raises(CheckpointError, match="wants the adapter .*:each_channel"):
+    with pytest.raises(CheckpointError, match="needs the adapter .*:each_channel"):
         XScheme.from_pretrained(package, network=Mono)
     again = BridgedModel.from_pretrained(package, network=Mono, adapter=each_channel).eval()
     assert torch.equal(again.forward_wav(noise(1, 2, 50)), model.forward_wav(noise(1, 2, 50)))

@@ -191,7 +191,7 @@ def test_normalisation_is_that_of_open_unmix():
     "wrong, message",
     (
         (dict(input_mean=np.zeros(24)), r"input_mean of shape \(>= 25,\).*got \(24,\)"),
-        (dict(input_scale=np.zeros(33)), "positive values of input_scale"),
+        (dict(input_scale=np.zeros(33)), "positive values in input_scale"),
         (dict(max_bin=34), "within the 33 bins"),
         (dict(bridge="decoder"), "'decoder'.*'encoder', 'recurrent'"),
         (dict(window_length=65), "window_length of at most 64"),

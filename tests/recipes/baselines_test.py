@@ -84,7 +84,7 @@ def test_static_filter_learns_from_all_tracks_alike_in_any_order():
 
 
 def test_static_filter_without_tracks_raises():
-    with pytest.raises(ValueError, match="at least one track, but got none"):
+    with pytest.raises(ValueError, match="at least one track to fit, got none"):
         StaticFilter().fit([])
 
 

@@ -26,7 +26,7 @@ def cache(tmp_path, monkeypatch):
 def test_a_product_without_a_record_is_unknown():
     answer = compare(None, {"niter": 1})
     assert not answer.is_known and not answer.is_same
-    assert str(answer) == "nothing says what it was made of"
+    assert str(answer) == "there is no record of what it was made from"
 
 
 def test_a_record_that_went_through_a_file_is_the_same(tmp_path):
@@ -107,7 +107,7 @@ def test_a_cache_that_cannot_be_written_costs_time_and_is_said(tmp_path, monkeyp
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert file_hash(tmp_path / "file") == file_hash(tmp_path / "file")
-    assert "are not remembered" in caplog.text
+    assert "cannot be cached" in caplog.text
 
 
 def test_content_of_a_track_is_that_of_its_files_wherever_they_lie(songs, tmp_path, make_config):

@@ -308,7 +308,7 @@ def test_options_of_a_recipe_reach_the_separator(xumx):
 def test_what_is_no_number_is_named_with_its_place(xumx, value):
     song = torch.zeros(2, 88200)
     song[1, 66150] = value
-    with pytest.raises(SeparationError, match="no number .NaN or infinite. at 1.500 s"):
+    with pytest.raises(SeparationError, match="not finite .NaN or infinite. at 1.500 s"):
         Separator(xumx).separate(song)
 
 
@@ -325,11 +325,11 @@ def test_shapes_that_are_no_song_are_refused(xumx, shape):
         (dict(overlap=0.6), "overlap of 0 to 0.5"),
         (dict(wiener_iterations=-1), "iterations of 0 or more"),
         (dict(shifts=0), "1 shift or more"),
-        (dict(wiener="two_pass"), "filter of .*'em', 'one_pass'.*, got 'two_pass'"),
+        (dict(wiener="two_pass"), "filter from .*'em', 'one_pass'.*, got 'two_pass'"),
         (dict(batch_size=0), "a batch of 1"),
-        (dict(precision="int8"), "a precision of"),
-        (dict(device="cuda:99"), "There is no device 'cuda:99'"),
-        (dict(device="toaster"), "There is no device 'toaster'"),
+        (dict(precision="int8"), "a precision from"),
+        (dict(device="cuda:99"), "This machine has no device 'cuda:99'"),
+        (dict(device="toaster"), "This machine has no device 'toaster'"),
     ],
 )
 def test_options_out_of_range_are_refused(xumx, options, message):

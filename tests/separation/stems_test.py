@@ -59,11 +59,11 @@ def test_with_a_residual_the_stems_sum_to_the_mixture(choice):
     [
         ({"targets": ["guitar"]}, "no source .'guitar'.; it has"),
         ({"two_stems": "guitar"}, "no source"),
-        ({"residual": "bass"}, "would have one name"),
+        ({"residual": "bass"}, "would have the same name"),
         ({"targets": ["bass"], "two_stems": "bass"}, "not both"),
-        ({"residual": ""}, "named as a file can be"),
-        ({"residual": "a/b"}, "named as a file can be"),
-        ({"residual": ".."}, "named as a file can be"),
+        ({"residual": ""}, "residual name that works as a file name"),
+        ({"residual": "a/b"}, "residual name that works as a file name"),
+        ({"residual": ".."}, "residual name that works as a file name"),
     ],
 )
 def test_stems_that_cannot_be_are_refused(choice, message):

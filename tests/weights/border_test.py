@@ -23,41 +23,44 @@ def conv_tasnet():
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"sample_rate": None}, "Expected sample_rate as a finite number, got None"),
-        ({"sample_rate": "44100"}, "Expected sample_rate as a finite number, got '44100'"),
-        ({"sample_rate": float("inf")}, "Expected sample_rate as a finite number, got inf"),
+        ({"sample_rate": None}, "Expected sample_rate to be a finite number, got None"),
+        ({"sample_rate": "44100"}, "Expected sample_rate to be a finite number, got '44100'"),
+        ({"sample_rate": float("inf")}, "Expected sample_rate to be a finite number, got inf"),
         ({"sample_rate": 1e30}, "Expected sample_rate as a number from 1 to 1000000 Hz"),
-        ({"n_hop": 0}, "Expected n_hop as a whole number from 1 to 1048576, got 0"),
-        ({"n_hop": 16.5}, "Expected n_hop as a whole number, got 16.5"),
+        ({"n_hop": 0}, "Expected n_hop to be a whole number from 1 to 1048576, got 0"),
+        ({"n_hop": 16.5}, "Expected n_hop to be a whole number, got 16.5"),
         ({"flavour": "sweet"}, "got an unexpected keyword argument 'flavour'"),
         ({"self": 1}, "got an unexpected keyword argument 'self'"),
-        ({"sources": [1, 2]}, "Expected sources as a list, each a string"),
-        ({"bidirectional": "no"}, "Expected bidirectional as True or False, got 'no'"),
-        ({"spec_power": 0}, "Expected spec_power as a positive number, got 0"),
+        ({"sources": [1, 2]}, "Expected sources to be a list, each a string"),
+        ({"bidirectional": "no"}, "Expected bidirectional to be True or False, got 'no'"),
+        ({"spec_power": 0}, "Expected spec_power to be a positive number, got 0"),
         ({"input_mean": [1.0]}, "Expected input_mean of shape"),
-        ({"hidden_size": 10**6}, "they ask for far more than there are weights"),
-        ({"sources": [str(n) for n in range(3000)]}, "ask for far more than there are weights"),
-        ({"nb_layers": 10**7}, "Expected nb_layers as a whole number from 1 to 1048576"),
+        ({"hidden_size": 10**6}, "they ask for far more parameters than the file has"),
+        (
+            {"sources": [str(n) for n in range(3000)]},
+            "ask for far more parameters than the file has",
+        ),
+        ({"nb_layers": 10**7}, "Expected nb_layers to be a whole number from 1 to 1048576"),
     ],
 )
 def test_argument_that_makes_no_model_is_named(model_package, path, arguments, words):
     model_package["model_args"].update(arguments)
     torch.save(model_package, path)
-    assert_refused(path, f"bad.pth: its arguments do not make a XUMX: .*{words}")
+    assert_refused(path, f"bad.pth: its arguments do not build a XUMX: .*{words}")
 
 
 def test_argument_that_is_missing_is_named(model_package, path):
     del model_package["model_args"]["sources"]
     torch.save(model_package, path)
-    assert_refused(path, "do not make a XUMX: missing a required argument: 'sources'")
+    assert_refused(path, "do not build a XUMX: missing a required argument: 'sources'")
 
 
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"n_repeats": 10**9}, "Expected n_repeats as a whole number from 1 to 1048576"),
-        ({"n_repeats": 10**6}, "ask for far more than there are weights"),
-        ({"n_blocks": 100}, "ask for far more than there are weights"),
+        ({"n_repeats": 10**9}, "Expected n_repeats to be a whole number from 1 to 1048576"),
+        ({"n_repeats": 10**6}, "ask for far more parameters than the file has"),
+        ({"n_blocks": 100}, "ask for far more parameters than the file has"),
         ({"stride": 0}, "Expected a stride from 1 to kernel_size 8, got 0"),
         ({"norm_type": "nosuch"}, "normalization identifier: nosuch"),
         ({"skip_chan": -1}, "negative dimension"),
@@ -66,20 +69,20 @@ def test_argument_that_is_missing_is_named(model_package, path):
 def test_conv_tasnet_of_no_use_or_of_any_size_is_refused(conv_tasnet, path, arguments, words):
     conv_tasnet["model_args"].update(arguments)
     torch.save(conv_tasnet, path)
-    assert_refused(path, f"do not make a XConvTasNet: .*{words}")
+    assert_refused(path, f"do not build a XConvTasNet: .*{words}")
 
 
 def test_model_of_asteroid_that_is_not_bridged_is_named(path):
     sizes = dict(n_filters=8, kernel_size=4, bn_chan=4, hid_chan=4, skip_chan=4)
     model = ConvTasNet(n_src=2, **sizes, n_blocks=1, n_repeats=1, sample_rate=8000)
     save_package(model.serialize(), path)
-    assert_refused(path, "'ConvTasNet', which is no bridged model.*Expected XUMX, XD3Net")
+    assert_refused(path, "'ConvTasNet', which is not a known bridged model.*Expected XUMX, XD3Net")
 
 
 @pytest.mark.parametrize("name", ["NoSuch", "BaseModel", "get", "__builtins__"])
 def test_name_that_is_no_bridged_model_is_told(model_package, path, name):
     torch.save({**model_package, "model_name": name}, path)
-    assert_refused(path, f"holds a model '{name}', which is no bridged model")
+    assert_refused(path, f"holds a model '{name}', which is not a known bridged model")
 
 
 # Weights
@@ -91,9 +94,12 @@ def test_name_that_is_no_bridged_model_is_told(model_package, path, name):
         (lambda weight: None, f"{WEIGHT} is missing"),
         (lambda weight: weight[:3], rf"{WEIGHT} has the shape \[3, 16\], expected \[8, 16\]"),
         (lambda weight: weight[0, 0], rf"{WEIGHT} has the shape \[\], expected \[8, 16\]"),
-        (lambda weight: weight.long(), f"{WEIGHT} is of torch.int64, expected torch.float32"),
-        (lambda weight: weight > 0, f"{WEIGHT} is of torch.bool, expected torch.float32"),
-        (lambda weight: weight.cfloat(), f"{WEIGHT} is of torch.complex64, expected"),
+        (
+            lambda weight: weight.long(),
+            f"{WEIGHT} has the type torch.int64, expected torch.float32",
+        ),
+        (lambda weight: weight > 0, f"{WEIGHT} has the type torch.bool, expected torch.float32"),
+        (lambda weight: weight.cfloat(), f"{WEIGHT} has the type torch.complex64, expected"),
     ],
 )
 def test_weight_that_does_not_fit_is_named(model_package, path, change, words):
@@ -107,7 +113,7 @@ def test_weight_that_does_not_fit_is_named(model_package, path, change, words):
 def test_weight_that_the_model_has_not_is_named(model_package, path):
     model_package["state_dict"]["more"] = torch.zeros(3)
     torch.save(model_package, path)
-    assert_refused(path, "its weights do not fit the model: more is unknown to it")
+    assert_refused(path, "its weights do not fit the model: more is not part of the model")
 
 
 def test_file_without_any_weight_names_three_and_counts_the_rest(model_package, path):
@@ -119,7 +125,9 @@ def test_file_without_any_weight_names_three_and_counts_the_rest(model_package, 
 def test_weight_that_is_not_finite_is_named_when_loaded_and_when_saved(model_package, path, value):
     model_package["state_dict"][WEIGHT].view(-1)[3] = value
     torch.save(model_package, path)
-    assert_refused(path, f"weights are not finite: {WEIGHT}. The training that made them broke")
+    assert_refused(
+        path, f"weights are not finite: {WEIGHT}. The training that produced them diverged"
+    )
     with pytest.raises(CheckpointError, match=f"the package: .*not finite: {WEIGHT}"):
         save_package(model_package, path.with_name("new.pth"))
     assert not path.with_name("new.pth").exists()

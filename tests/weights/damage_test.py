@@ -38,27 +38,27 @@ def _nested(levels, make):
 def test_sixty_levels_of_shared_values_are_refused_at_once(model_package, path, make, protocol):
     model_package["infos"]["shared"] = _nested(60, make)
     torch.save(model_package, path, pickle_protocol=protocol)
-    assert_refused(path, r"is refused: it has \d+ bytes and claims to hold \d\.\d+e\+18")
+    assert_refused(path, r"is refused: it has \d+ bytes but claims to contain \d\.\d+e\+18")
 
 
 def test_values_within_values_without_end_are_refused(path):
     program = b"\x80\x02" + 100_000 * b"]" + 99_999 * b"a" + b"."
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("bad/data.pkl", program)
-    assert_refused(path, "its values are nested more than 64 deep", DamagedFileError)
+    assert_refused(path, "its values are nested more than 64 levels deep", DamagedFileError)
 
 
 def test_list_that_holds_itself_is_refused(model_package, path):
     model_package["infos"]["loop"] = loop = []
     loop.append(loop)
     torch.save(model_package, path)
-    assert_refused(path, "holds a list or dictionary that holds itself", DamagedFileError)
+    assert_refused(path, "contains a list or dictionary that contains itself", DamagedFileError)
 
 
 def test_one_number_expanded_to_a_matrix_of_terabytes_is_refused(model_package, path):
     model_package["state_dict"]["big"] = torch.zeros(1).expand(10**6, 10**6)
     torch.save(model_package, path)
-    assert_refused(path, r"claims to hold 4e\+12")
+    assert_refused(path, r"claims to contain 4e\+12")
 
 
 def test_zip_whose_directory_claims_gigabytes_is_refused(model_package, path):
@@ -66,14 +66,14 @@ def test_zip_whose_directory_claims_gigabytes_is_refused(model_package, path):
     content = bytearray(path.read_bytes())
     struct.pack_into("<I", content, content.rindex(b"PK\x01\x02") + 24, 0xFFFFFFF0)
     path.write_bytes(content)
-    assert_refused(path, r"is refused: it has \d+ bytes and claims to hold 4\.29e\+09")
+    assert_refused(path, r"is refused: it has \d+ bytes but claims to contain 4\.29e\+09")
 
 
 def test_zip_that_unpacks_to_many_times_its_size_is_refused(model_package, path):
     torch.save(model_package, path)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bad/data/more", bytes(1 << 24))
-    assert_refused(path, r"claims to hold 1\.\d+e\+07. Weights do not shrink like that")
+    assert_refused(path, r"claims to contain 1\.\d+e\+07. Weights do not compress that well")
 
 
 # Bytes that are broken
@@ -105,7 +105,7 @@ def test_zip_packed_by_another_method_is_told_how_to_be_packed(model_package, pa
         with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
             for info in made.infolist():
                 archive.writestr(info.filename, made.read(info))
-    assert_refused(path, "packed by a method that torch does not read.*as an ordinary zip")
+    assert_refused(path, "compressed with a method that torch cannot read.*as an ordinary zip")
 
 
 def test_zip_of_a_later_version_of_zip_is_refused(model_package, path):
@@ -113,7 +113,7 @@ def test_zip_of_a_later_version_of_zip_is_refused(model_package, path):
     content = bytearray(path.read_bytes())
     struct.pack_into("<H", content, content.index(b"PK\x01\x02") + 6, 0xFFFF)
     path.write_bytes(content)
-    assert_refused(path, "is damaged or cut short", DamagedFileError)
+    assert_refused(path, "is damaged or truncated", DamagedFileError)
 
 
 @pytest.mark.parametrize(
@@ -121,20 +121,20 @@ def test_zip_of_a_later_version_of_zip_is_refused(model_package, path):
 )
 def test_safetensors_with_broken_metadata_is_told_to_be_damaged(model_package, path, metadata):
     write_safetensors(path, model_package, metadata)
-    assert_refused(path, "is damaged or cut short", DamagedFileError)
+    assert_refused(path, "is damaged or truncated", DamagedFileError)
 
 
 @pytest.mark.parametrize("header", [b"{" + b"x" * 50, b'{"a":' * 20_000, b"{" + b"\xff" * 50])
 def test_safetensors_with_a_broken_header_is_told_to_be_damaged(path, header):
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(100))
-    assert_refused(path, "is damaged or cut short", DamagedFileError)
+    assert_refused(path, "is damaged or truncated", DamagedFileError)
 
 
 def test_safetensors_whose_rate_is_not_a_number_is_refused(model_package, path):
     model_package["model_args"]["sample_rate"] = float("nan")
     rest = {key: value for key, value in model_package.items() if key != "state_dict"}
     write_safetensors(path, model_package, json.dumps(rest))
-    assert_refused(path, "Expected sample_rate as a finite number, got nan")
+    assert_refused(path, "Expected sample_rate to be a finite number, got nan")
 
 
 # HDF5
@@ -163,26 +163,26 @@ def _replace(path, prefix, **dataset):
 def test_h5_that_claims_93_gib_is_refused(h5, packing):
     size = dict(shape=(250_000, 100_000), dtype="f4", chunks=(1000, 1000))
     _replace(h5, "input_mean_", **size, **packing)
-    assert_refused(h5, r"is refused: it has \d+ bytes and claims to hold 1e\+11")
+    assert_refused(h5, r"is refused: it has \d+ bytes but claims to contain 1e\+11")
 
 
 def test_h5_that_points_to_another_file_does_not_read_it(h5):
     other = h5.with_name("secret")
     other.write_bytes(np.ones(8, "f4"))
     _replace(h5, "input_mean_", shape=(8,), dtype="f4", external=[(str(other), 0, 32)])
-    assert_refused(h5, "input_mean_.* is no array of numbers in the file")
+    assert_refused(h5, "input_mean_.* is not an array of numbers")
 
 
 @pytest.mark.parametrize("data", ["text", np.zeros(8, "c8"), np.array(["a"], "S1")])
 def test_h5_of_what_is_no_number_is_refused_by_name(h5, data):
     _replace(h5, "input_mean_", data=data)
-    assert_refused(h5, "input_mean_.* is no array of numbers in the file")
+    assert_refused(h5, "input_mean_.* is not an array of numbers")
 
 
 @pytest.mark.parametrize("data", [np.float32(3), np.zeros(0, "f4"), np.zeros((2, 3, 4), "f4")])
 def test_h5_of_other_shapes_is_refused(h5, data):
     _replace(h5, "input_mean_", data=data)
-    assert_refused(h5, "do not fit|do not make|have not the shapes")
+    assert_refused(h5, "do not fit|do not build|do not have the shapes")
 
 
 def test_h5_with_a_nan_is_refused_by_name(h5):

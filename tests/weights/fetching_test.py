@@ -78,12 +78,12 @@ def test_redirect_is_followed_and_cached_under_the_address_asked_for(server, wei
 @pytest.mark.parametrize(
     "answer, words",
     [
-        ("reset", "could not be fetched in 3 attempts.*fetch it by hand and put it at"),
+        ("reset", "could not be downloaded in 3 attempts.*download it by hand to"),
         (403, r"access denied \(403\)"),
-        (404, r"not there \(404\); it may have moved"),
-        (b"<!doctype html><html>Sign in</html>", "a web page came instead of the file"),
-        (b"not weights at all", "gave cannot be used.*text that begins with 'not weights"),
-        (b"", "gave cannot be used.*an empty file"),
+        (404, r"not found \(404\); it may have moved"),
+        (b"<!doctype html><html>Sign in</html>", "a web page instead of the file"),
+        (b"not weights at all", "cannot be used.*text that begins with 'not weights"),
+        (b"", "cannot be used.*an empty file"),
     ],
 )
 def test_failure_names_the_url_and_leaves_nothing_in_the_cache(server, answer, words):
@@ -136,12 +136,12 @@ def test_broken_file_that_asteroid_left_is_fetched_again(server, weights, broken
     server.answers[FILE] = weights
     with caplog.at_level(logging.WARNING):
         assert is_whole(load(server))
-    assert "broken and is fetched again" in caplog.text and path.read_bytes() == weights
+    assert "damaged and is downloaded again" in caplog.text and path.read_bytes() == weights
 
 
 def test_broken_file_is_kept_and_reported_when_offline(server, weights):
     path = put_in_cache(server.url + FILE, weights[:3000])
-    with pytest.raises(CheckpointError, match="cached file is broken and downloads are off"):
+    with pytest.raises(CheckpointError, match="cached file is damaged, and downloads are off"):
         load(server, offline=True)
     assert path.exists()
 

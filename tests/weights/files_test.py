@@ -171,7 +171,7 @@ def wav_bytes(folder):
     ],
 )
 def test_file_of_another_kind_is_named_with_what_it_looks_like(tmp_path, content, words):
-    with pytest.raises(DamagedFileError, match=f"model.pth holds no weights.*{words}"):
+    with pytest.raises(DamagedFileError, match=f"model.pth contains no weights.*{words}"):
         read_package(write(tmp_path, content))
 
 
@@ -183,7 +183,7 @@ def test_song_in_place_of_weights_is_told_apart(tmp_path):
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
 def test_file_that_is_cut_short_is_told_to_be(weights, tmp_path, kept):
     path = write(tmp_path, weights[: int(len(weights) * kept)])
-    with pytest.raises(DamagedFileError, match="model.pth is cut short|damaged"):
+    with pytest.raises(DamagedFileError, match="model.pth is truncated|damaged"):
         read_package(path)
 
 
@@ -222,7 +222,7 @@ def test_changed_bytes_are_read_or_reported_and_never_raise_anything_else(packag
 
 def test_safetensors_that_is_cut_short_is_told_to_be(package, tmp_path):
     content = save_package(package, tmp_path / "made.safetensors").read_bytes()
-    with pytest.raises(DamagedFileError, match="cut.safetensors is damaged or cut short"):
+    with pytest.raises(DamagedFileError, match="cut.safetensors is damaged or truncated"):
         read_package(write(tmp_path, content[:-10], "cut.safetensors"))
 
 
@@ -247,10 +247,10 @@ def test_lightning_checkpoint_is_explained(package, tmp_path):
 @pytest.mark.parametrize(
     "content, words",
     [
-        ([1, 2], "holds a list, not a package"),
+        ([1, 2], "contains a list, not a package"),
         ({}, "lacks model_name, model_args, state_dict.*found nothing"),
         ({"state_dict": {}, "epoch": 3}, "lacks model_name, model_args.*found state_dict, epoch"),
-        ({"model_name": "A", "model_args": 1, "state_dict": {}}, "model_args is no dictionary"),
+        ({"model_name": "A", "model_args": 1, "state_dict": {}}, "model_args is not a dictionary"),
         ({"model_name": "A", "model_args": {}, "state_dict": {"a": 1}}, "state_dict is no"),
     ],
 )
@@ -263,7 +263,7 @@ def test_what_is_no_package_is_told_what_it_lacks(tmp_path, content, words):
 def test_zip_of_something_else_is_told_apart(tmp_path):
     with zipfile.ZipFile(tmp_path / "songs.zip", "w") as archive:
         archive.writestr("song.wav", b"")
-    with pytest.raises(DamagedFileError, match="neither .* it holds song.wav"):
+    with pytest.raises(DamagedFileError, match="neither .* it contains song.wav"):
         read_package(tmp_path / "songs.zip")
 
 
@@ -276,7 +276,7 @@ def test_torchscript_program_is_told_apart(tmp_path):
 
 
 def test_missing_file_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="gone.pth is not there"):
+    with pytest.raises(CheckpointError, match="gone.pth does not exist"):
         read_package(tmp_path / "gone.pth")
 
 
@@ -286,7 +286,7 @@ def test_published_folder_is_read(package, tmp_path):
 
 
 def test_folder_without_weights_is_told_to_be(tmp_path):
-    with pytest.raises(CheckpointError, match="holds no weights.*pytorch_model.bin"):
+    with pytest.raises(CheckpointError, match="contains no weights.*pytorch_model.bin"):
         read_package(tmp_path)
 
 

@@ -88,7 +88,7 @@ def test_network_without_its_normalization_is_reported(tmp_path):
 @pytest.mark.parametrize("arrays", [{}, {"backbone/conv1/W": [1.0]}])
 def test_other_network_is_told_apart(tmp_path, arrays):
     path = write_h5(tmp_path / "D3Net-L.h5", arrays)
-    with pytest.raises(CheckpointError, match="D3Net-L.h5 is no network that we know.*found"):
+    with pytest.raises(CheckpointError, match="D3Net-L.h5 is not a known network.*found"):
         load_package(path)
 
 
@@ -96,7 +96,7 @@ def test_other_network_is_told_apart(tmp_path, arrays):
 def test_file_that_is_cut_short_is_told_to_be(golden, tmp_path, kept):
     path = tmp_path / "x-umx.h5"
     path.write_bytes((golden / "xumx_nnabla.h5").read_bytes()[:kept])
-    with pytest.raises(DamagedFileError, match="x-umx.h5 is damaged or cut short"):
+    with pytest.raises(DamagedFileError, match="x-umx.h5 is damaged or truncated"):
         load_package(path)
 
 

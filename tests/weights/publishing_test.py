@@ -141,7 +141,7 @@ def test_weights_of_unknown_data_are_not_published(trained, tmp_path, lacking):
         del trained[lacking]
     else:
         del trained["licenses"][0][lacking]
-    with pytest.raises(CheckpointError, match=f"does not state its training data.*{lacking}"):
+    with pytest.raises(CheckpointError, match=f"does not describe its training data.*{lacking}"):
         publish_in(tmp_path, trained)
     assert list(tmp_path.glob("publish_dir/*")) == []
 

@@ -71,10 +71,10 @@ def made(tmp_path):
         (["-d", "meta"], "no device 'meta'"),
         (["-d", "hpu"], "no device 'hpu'"),
         (["--filename", "{stem.x}"], "Cannot use the filename '{stem.x}'"),
-        (["--residual", "a/b"], "a residual named as a file can be, got 'a/b'"),
+        (["--residual", "a/b"], "a residual name that works as a file name, got 'a/b'"),
         (["--mp3", "--mp3-bitrate", "100"], "--mp3-bitrate: expected one of 8, 16"),
         (["--json", "no/such/folder.json"], "--json no/such/folder.json: No such file"),
-        (["--json", "."], "--json .: is no file"),
+        (["--json", "."], "--json .: not a file"),
     ],
 )
 def test_an_option_that_cannot_be_is_one_line_with_its_name(run, tmp_path, options, message):
@@ -104,17 +104,17 @@ def unknown_codec(path):
 @pytest.mark.parametrize(
     "name, make, message",
     [
-        ("bad.flac", cut_flac, "its header promises 10.0 s"),
+        ("bad.flac", cut_flac, "its header says 10.0 s"),
         ("bad.flac", damaged_flac, "is damaged after"),
-        ("bad.wav", unknown_codec, "its codec is unknown"),
+        ("bad.wav", unknown_codec, "neither libsndfile nor ffmpeg knows its codec"),
         ("bad.wav", lambda path: os.symlink(path.name, path), "Too many levels of symbolic links"),
         ("bad.wav", os.mkfifo, "is a pipe or a device"),
         ("x" * 300 + ".wav", lambda path: None, "File name too long"),
         ("bad.wav", lambda path: soundfile.write(path, np.zeros((0, 2)), 8000), "no samples"),
-        ("...wav", song, "leads outside the output folder"),
+        ("...wav", song, "points outside the output folder"),
         ("a\nb.wav", lambda path: path.write_bytes(b"text"), "not an audio file"),
         (os.fsdecode(b"caf\xe9.wav"), lambda path: path.write_bytes(b"text"), "not an audio file"),
-        ("loud.wav", lambda path: song(path, 4000, 1e30, subtype="FLOAT"), "is no number"),
+        ("loud.wav", lambda path: song(path, 4000, 1e30, subtype="FLOAT"), "is not finite"),
     ],
 )
 def test_a_bad_song_is_one_line_with_its_name_and_the_others_are_done(
@@ -145,7 +145,7 @@ def test_no_input_is_ever_written_over(run, tmp_path):
     options = "--filename", "{stem}.wav", "--residual", "song", "--overwrite"
     status, errors = run(path, *options)
     assert (status, len(errors)) == (1, 1)
-    assert f"would write over {path}, which this run reads" in errors[0]
+    assert f"would overwrite {path}, which this run reads" in errors[0]
     assert path.read_bytes() == before
 
 
@@ -164,7 +164,7 @@ def test_a_summary_is_never_written_over_a_song(run, tmp_path):
     before = path.read_bytes()
     assert run(path, "--json", path) == (
         1,
-        [f"xscheme: --json {path}: is a file that this run reads."],
+        [f"xscheme: --json {path}: this run reads that file."],
     )
     assert path.read_bytes() == before
 
@@ -182,7 +182,7 @@ def test_a_folder_in_the_place_of_a_stem_stops_all_stems_of_the_song(run, tmp_pa
     (tmp_path / "out" / "tiny" / "a" / "vocals.wav").mkdir(parents=True)
     status, errors = run(song(tmp_path / "a.wav"), song(tmp_path / "b.wav"), option)
     assert (status, len(errors)) == (1, 1)
-    assert "vocals.wav is a folder, where a stem should be written" in errors[0]
+    assert "vocals.wav: it is a folder" in errors[0]
     assert made(tmp_path) == ["tiny/b/drums.wav", "tiny/b/vocals.wav"]
 
 
@@ -224,7 +224,7 @@ def test_the_summary_is_there_from_the_start_and_says_why_a_run_ended(run, tmp_p
 def test_the_gain_that_keeps_stems_from_clipping_is_said(run, tmp_path):
     status, lines = run(song(tmp_path / "a.wav", 4000, 2.0, subtype="FLOAT"))
     assert (status, len(lines)) == (0, 1)
-    assert "a.wav: all stems are" in lines[0] and "dB softer" in lines[0]
+    assert "a.wav: all stems are" in lines[0] and "dB quieter" in lines[0]
 
 
 def test_estimates_that_are_no_numbers_leave_no_stem(run, tmp_path, monkeypatch):
@@ -234,5 +234,5 @@ def test_estimates_that_are_no_numbers_leave_no_stem(run, tmp_path, monkeypatch)
     monkeypatch.setattr("asteroid_xscheme.separation.Separator.stream", broken)
     status, errors = run(song(tmp_path / "a.wav"))
     assert (status, len(errors)) == (1, 1)
-    assert "no number" in errors[0]
+    assert "not finite" in errors[0]
     assert not (tmp_path / "out").exists()

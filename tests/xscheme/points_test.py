@@ -50,9 +50,9 @@ def test_submodules_are_listed_with_shapes_and_a_mark_where_copies_can_be_bridge
     (
         (["nothing:Here"], "no network nothing:Here"),
         (["torch"], "module:Class"),
-        ([NAME, "--args", "[1]"], "should be a mapping"),
+        ([NAME, "--args", "[1]"], "must be a mapping"),
         ([NAME, "--args", "{size: 1}"], "cannot be built.*size"),
-        ([NAME, "--shape", "1", "7", "9"], r"does not take an input of \(1, 7, 9\)"),
+        ([NAME, "--shape", "1", "7", "9"], r"does not accept an input of shape \(1, 7, 9\)"),
     ),
 )
 def test_what_cannot_be_listed_is_said_in_a_line(arguments, said, capsys):

@@ -92,7 +92,7 @@ def test_file_is_published_with_the_scores_that_are_named(package, tmp_path, cap
     bare = {key: package[key] for key in ("model_name", "model_args", "state_dict")}
     path = save_package(bare, tmp_path / "mine.safetensors")
     assert publish(path) == 1
-    assert "does not state its training data" in capsys.readouterr().err
+    assert "does not describe its training data" in capsys.readouterr().err
     scores, out = tmp_path / "record.json", tmp_path / "out"
     write_scores(scores, package)
     assert publish(path, "--dataset", "musdb18hq", "--scores", scores, "-o", out) == 0

@@ -261,9 +261,9 @@ def infinite(path):
     [
         (text_named_wav, "not an audio file"),
         (empty, "is empty"),
-        (no_samples, "holds no samples"),
-        (not_a_number, "no number (NaN or infinite) at 0.500 s"),
-        (infinite, "no number (NaN or infinite) at 0.500 s"),
+        (no_samples, "contains no samples"),
+        (not_a_number, "not finite (NaN or infinite) at 0.500 s"),
+        (infinite, "not finite (NaN or infinite) at 0.500 s"),
         (lambda path: None, "no such file"),
     ],
 )
@@ -314,7 +314,7 @@ def test_a_cut_mp3_is_separated_as_far_as_it_goes_with_a_warning(run, tmp_path):
     (tmp_path / "cut.mp3").write_bytes(content[: len(content) // 2])
     status, lines = run(tmp_path / "cut.mp3")
     assert status == 0
-    assert "cut.mp3: holds" in lines[0] and "its header promises 10.0 s" in lines[0]
+    assert "cut.mp3: contains only" in lines[0] and "its header says 10.0 s" in lines[0]
     assert 30000 < stems(tmp_path, "cut")["drums.wav"].shape[-1] < 50000
 
 
@@ -322,7 +322,7 @@ def test_two_songs_that_would_write_one_file_are_told_apart(run, tmp_path):
     first, second = song(tmp_path / "a.wav"), song(tmp_path / "a.flac")
     status, errors = run(first, second)
     assert (status, len(errors)) == (1, 1)
-    assert f"{second}: would write the files of {first}" in errors[0]
+    assert f"{second}: would overwrite the files of {first}" in errors[0]
     assert (
         run(first, second, "--overwrite", "--filename", "{track}.{trackext}/{stem}.{ext}")[0] == 0
     )
@@ -336,10 +336,10 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["-d", "cuda:77"], "There is no device 'cuda:77'"),
+        (["-d", "cuda:77"], "This machine has no device 'cuda:77'"),
         (["--targets", "guitar"], "no source ['guitar']"),
         (["--overlap", "0.9"], "an overlap of 0 to 0.5"),
-        (["--shard", "3/2"], "Expected a shard I/N"),
+        (["--shard", "3/2"], "expected I/N"),
         (["-j", "0"], "--jobs: expected 1 or more"),
         (["--threads", "0"], "--threads: expected 1 or more"),
         (["--filename", "{track}"], "stems share a file"),
@@ -365,7 +365,7 @@ def test_a_pattern_or_folder_without_songs_is_an_error(run, tmp_path):
     (tmp_path / "empty").mkdir()
     status, errors = run(tmp_path / "none*.wav", tmp_path / "empty")
     assert status == 1
-    assert "nothing matches" in errors[0] and "no audio files here" in errors[1]
+    assert "matches no file" in errors[0] and "contains no audio files" in errors[1]
 
 
 def test_an_output_folder_that_cannot_be_made_is_named(run, tmp_path):

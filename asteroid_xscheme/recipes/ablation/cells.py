@@ -77,7 +77,7 @@ def claim(folder: Path, config: Config, record: Record) -> None:
     if (folder / OPTIONS).is_file():
         before = read_json(folder / GRID_RECORD) if (folder / GRID_RECORD).is_file() else None
         remedy = "Give the same options and data, or choose another --exp_dir."
-        refuse_changes(f"{folder} holds a cell of another grid", before, record, remedy)
+        refuse_changes(f"{folder} contains a cell of another grid", before, record, remedy)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / GRID_RECORD, record)
     with replacing(folder / OPTIONS) as part:

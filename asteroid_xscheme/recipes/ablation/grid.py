@@ -74,7 +74,7 @@ def paper_rows(names: Sequence[str] = ()) -> List[Row]:
     known = [row.name for row in PAPER_ROWS]
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ConfigError(f"There is no row {unknown[0]!r}; rows are {', '.join(known)}.")
+        raise ConfigError(f"There is no row {unknown[0]!r}; the rows are {', '.join(known)}.")
     return [row for row in PAPER_ROWS if not names or row.name in names]
 
 
@@ -135,7 +135,9 @@ def cells_of(config: Config, rows: Sequence[Row], seeds: Sequence[int], folder: 
         ConfigError: If rows or seeds are missing or twice there, or the model has no bridges.
     """
     if not rows or not seeds or len(set(seeds)) != len(seeds):
-        raise ConfigError(f"Expected rows, and seeds that differ; got the seeds {list(seeds)}.")
+        raise ConfigError(
+            f"Expected one or more rows, and different seeds; got the seeds {list(seeds)}."
+        )
     if any(row.bridge is True for row in rows):
         _open_points(config, config.model.bridge or True)
     return [
@@ -204,7 +206,7 @@ def _open_points(config: Config, bridge: Union[bool, List[str]]) -> Tuple[str, .
         raise ConfigError(f"--points: {error}") from error
     if not model.bridges.open:
         raise ConfigError(
-            "This model has no bridging points, so there is nothing to compare: leave the rows "
-            "with bridges out, or choose options with a network for each source (joint: false)."
+            "This model has no bridging points, so there is nothing to compare: leave out the "
+            "rows with bridges, or use one network per source (joint: false)."
         )
     return model.bridges.open

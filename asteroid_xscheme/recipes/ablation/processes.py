@@ -98,7 +98,7 @@ def run_jobs(
             stop()
             raise
     if problems:
-        title = f"{len(problems)} of {len(jobs)} jobs failed; start again to repeat these only:"
+        title = f"{len(problems)} of {len(jobs)} jobs failed; run again to repeat only these:"
         raise AblationError("\n".join([title, *problems]))
 
 
@@ -160,7 +160,7 @@ class ChildProcesses:
             self._children.discard(child)
         if status:
             raise AblationError(
-                f"ended with status {status}: {_last_line(job.log)} (see {job.log})"
+                f"exited with status {status}: {_last_line(job.log)} (see {job.log})"
             )
 
     def environment(self, slot: int) -> Dict[str, str]:
@@ -189,4 +189,4 @@ def _gpus() -> List[str]:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no output"

@@ -178,7 +178,7 @@ def _scores_of_cell(cell: Cell, tracks: Sequence[str], sources: Sequence[str]) -
     if sorted(scores) != list(tracks):
         raise AblationError(
             f"{cell.folder} has scores of {sorted(scores)}, expected {list(tracks)}: the test "
-            "tracks are not what they were. Choose another --exp_dir."
+            "tracks have changed. Choose another --exp_dir."
         )
     return _array(scores, tracks, sources)
 

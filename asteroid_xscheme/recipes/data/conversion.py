@@ -42,7 +42,9 @@ def convert_stems(path: Path, folder: Path, sample_rate: int) -> None:
         _write(folder, name, resample(waveform, rate, sample_rate), sample_rate)
     shortest = min(lengths.values())
     if max(lengths.values()) - shortest > _MOST_PADDING:
-        raise DataError(f"{path}: streams of {lengths} samples. It is cut: fetch it again.")
+        raise DataError(
+            f"{path}: streams of {lengths} samples. It is truncated: download it again."
+        )
     if max(lengths.values()) > shortest:
         _cut_to_shortest([folder / (name + SUFFIX) for name in lengths])
 
@@ -61,7 +63,7 @@ def convert_hq(files: Mapping[str, Path], folder: Path, sample_rate: int, link: 
     """
     lengths = {name: probe_audio(path).n_samples for name, path in files.items()}
     if len(set(lengths.values())) > 1:
-        raise DataError(f"Files of {lengths} samples. Some are cut: fetch them again.")
+        raise DataError(f"Files of {lengths} samples. Some are truncated: download them again.")
     for name, path in files.items():
         if probe_audio(path).sample_rate == sample_rate:
             check_sound(path)
@@ -127,7 +129,7 @@ def _equalise(waveforms: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
         if len(waveform) not in (1, n_channels):
             raise DataError(
                 f"{name} has {len(waveform)} channels, another file {n_channels}. "
-                "Expected files of one number of channels, or mono."
+                "Expected the same number of channels in all files, or mono."
             )
         padded = torch.nn.functional.pad(waveform, (0, n_samples - waveform.shape[-1]))
         equal[name] = padded.expand(n_channels, n_samples)

@@ -129,7 +129,7 @@ class _Pool:
         if root_weights is not None:
             weights = np.array([root_weights[root] / roots.count(root) for root in roots])
         if not weights.sum() > 0:
-            raise DataError(f"All folders that have {source or 'tracks'} have the weight 0.")
+            raise DataError(f"All folders with {source or 'tracks'} have the weight 0.")
         self.tracks = tracks
         self.cumulative = np.cumsum(weights) / weights.sum()
 

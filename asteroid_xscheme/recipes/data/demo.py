@@ -89,12 +89,12 @@ def demo_set(
         DataError: If songs are asked for that are too short or too many to have names.
     """
     if seconds < 1:
-        raise DataError(f"Demo songs last at least 1 second, but {seconds} were asked for.")
+        raise DataError(f"Demo songs must be at least 1 second long, got {seconds}.")
     counts = dict(zip(_PARTS, (n_train, n_valid, n_test)))
     for part, count in counts.items():
         most = len(_FIRST_WORDS) * len(_SECOND_WORDS[part])
         if not 0 <= count <= most:
-            raise DataError(f"There are 0 to {most} {part} songs, but {count} were asked for.")
+            raise DataError(f"Expected 0 to {most} {part} songs, got {count}.")
     return [
         DemoSong(part, index, float(seconds))
         for part, count in counts.items()

@@ -103,7 +103,7 @@ def make_songs(root: Path, orders: Sequence[SongOrder], jobs: int, progress: boo
     if failures:
         raise DataError(
             f"{len(failures)} of {len(orders)} songs could not be prepared (the others are done; "
-            f"mend these and prepare again):\n{_listed(failures)}"
+            f"fix these and prepare again):\n{_listed(failures)}"
         )
 
 
@@ -187,12 +187,12 @@ def _say(outcomes: Mapping[str, _Outcome]) -> None:
     """Tell what the user may not expect."""
     again = [f"{title} ({o.changes})" for title, o in sorted(outcomes.items()) if o.changes]
     if again:
-        log.warning("Made again, as they would be made of something else now:\n%s", _listed(again))
+        log.warning("Made again, because what they are made from has changed:\n%s", _listed(again))
     unknown = [title for title, outcome in outcomes.items() if outcome.is_unknown]
     if unknown:
         log.warning(
-            "Left as they are, because nothing says what they were made of. Delete the folders of "
-            "those that should be made again:\n%s",
+            "Not changed, because they have no record of what they were made from. To make some "
+            "of them again, delete their folders:\n%s",
             _listed(unknown),
         )
     for _, outcome in sorted(outcomes.items()):

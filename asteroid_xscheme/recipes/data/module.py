@@ -144,10 +144,10 @@ def _select_valid(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
         examples = ", ".join(track.name for track in tracks[:3])
         raise DataError(
             f"Validation tracks not found in train/: {'; '.join(missing) or 'none is named'}. Name "
-            f"tracks that are there (such as {examples}) with --valid_tracks."
+            f"existing tracks (such as {examples}) with --valid_tracks."
         )
     if missing:
-        _warn(f"Of the official validation tracks these are missing: {'; '.join(missing)}.")
+        _warn(f"These official validation tracks are missing: {'; '.join(missing)}.")
     return selected
 
 
@@ -163,8 +163,8 @@ def _drop_short(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
         )
     if short:
         _warn(
-            f"Not trained on, being shorter than the segment of {config.seq_dur} s (a smaller "
-            f"--seq_dur would use them): {'; '.join(short)}."
+            f"Not used for training, because they are shorter than the segment of {config.seq_dur} "
+            f"s (lower --seq_dur to use them): {'; '.join(short)}."
         )
     return long_enough
 

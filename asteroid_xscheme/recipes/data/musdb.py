@@ -79,7 +79,7 @@ _LICENSES = {
         "title_link": "https://github.com/asteroid-team/asteroid",
         "author": "the person who trained the model",
         "author_link": "https://github.com/asteroid-team/asteroid",
-        "license": "a licence that this package does not know: state it before you publish",
+        "license": "a licence unknown to this package: state it before you publish",
         "license_link": "https://choosealicense.com/non-software/",
         "non_commercial": True,
     },

@@ -49,7 +49,7 @@ class OriginalFolder:
         paths = {name: self.path / name for name in names}
         for path in paths.values():
             if not path.is_file():
-                raise DataError(f"{path} is no file that can be read: a broken link, or a device.")
+                raise DataError(f"{path} cannot be read: it is a broken link or a device.")
         hashes = file_hashes(paths.values())
         return {name: hashes[path] for name, path in paths.items()}
 
@@ -65,7 +65,7 @@ class OriginalFolder:
         if len(relative.parts) > _DEPTH:
             reason = f"deeper than {_DEPTH} folders"
         elif folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
-            reason = "a link to a folder that it lies in"
+            reason = "a link to one of its parent folders"
         if reason:
             self.skipped[relative.as_posix()] = reason
         return reason is None
@@ -87,7 +87,7 @@ class OriginalZip:
             self._archive = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
             raise DataError(
-                f"{path} is not a complete zip file ({error}). Delete it and fetch it again."
+                f"{path} is not a complete zip file ({error}). Delete it and download it again."
             ) from error
         for name in self._archive.namelist():
             _check_member(path, name)
@@ -109,12 +109,12 @@ class OriginalZip:
                 shutil.copyfileobj(member, file, 1 << 20)
         except _DAMAGED as error:
             raise DataError(
-                f"{self.path}: {name} is damaged ({error}). Delete the zip and fetch it again."
+                f"{self.path}: {name} is damaged ({error}). Delete the zip and download it again."
             ) from error
         except (NotImplementedError, RuntimeError) as error:  # an unknown method, or a password
             raise DataError(
                 f"{self.path}: {name} cannot be unpacked ({error}). Unpack the zip yourself and "
-                "name the folder with --source_dir."
+                "pass the folder as --source_dir."
             ) from error
         return target
 
@@ -141,6 +141,6 @@ def _check_member(archive: Path, name: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.fullmatch("[A-Za-z]:", path.parts[0]):
         raise DataError(
-            f"{archive} has a member {name!r}, which leads out of its folder. It was made to do "
-            "harm or is broken: do not use it."
+            f"{archive} has a member {name!r}, which points outside its folder. The archive is "
+            "malicious or damaged: do not use it."
         )

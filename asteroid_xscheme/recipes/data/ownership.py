@@ -46,7 +46,7 @@ def check_ours(root: Path, description: Record) -> None:
         DataError: If the folder is not ours and not empty, or holds songs of another description.
     """
     if os.path.lexists(root) and not root.is_dir():
-        raise DataError(f"{root} is no folder. Choose another one for the prepared data.")
+        raise DataError(f"{root} is not a folder. Choose another one for the prepared data.")
     marker = _read_marker(root)
     if marker is None:
         _check_empty(root)
@@ -60,13 +60,13 @@ def check_ours(root: Path, description: Record) -> None:
     for subset in SUBSETS:
         if (root / subset).is_symlink():
             raise DataError(
-                f"{root / subset} is a link to {(root / subset).resolve()}, where nothing may be "
-                f"written. Remove the link; to keep the data elsewhere link {root} itself."
+                f"{root / subset} is a link to {(root / subset).resolve()}, and nothing is written "
+                f"there. Remove the link; to keep the data elsewhere link {root} itself."
             )
     if not os.access(root, os.W_OK):
         raise DataError(
-            f"{root} may not be written to by this account. It can be trained on as it is: begin "
-            "with --stage 1."
+            f"{root} is not writable for this user. You can still train on it: start with --stage "
+            "1."
         )
 
 
@@ -90,8 +90,8 @@ def _read_marker(root: Path) -> Optional[Record]:
         marker = None
     if not isinstance(marker, dict) or "dataset" not in marker:
         raise DataError(
-            f"{path} is damaged, so nothing says what {root} was prepared from. Delete the folder "
-            "and prepare the data again."
+            f"{path} is damaged, so it is not known what {root} was prepared from. Delete the "
+            "folder and prepare the data again."
         )
     return marker
 
@@ -102,13 +102,13 @@ def _check_empty(root: Path) -> None:
         return
     shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
     message = (
-        f"{root} was not prepared here (it holds {shown}), and nothing is written into the folder "
-        "of somebody else. Choose another folder for the prepared data"
+        f"{root} was not made by `prepare` (it contains {shown}), which only writes into its own "
+        "folders. Choose another folder for the prepared data"
     )
     if any(subset in found for subset in SUBSETS):
         message += (
-            f". If it has the layout of MUSDB18-HQ, train on it as it is: --stage 1 --train_dir "
-            f"{root}"
+            ". If it has the layout of MUSDB18-HQ, you can train on it as it is: --stage 1 "
+            f"--train_dir {root}"
         )
     raise DataError(f"{message}.")
 

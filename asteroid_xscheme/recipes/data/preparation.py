@@ -82,13 +82,13 @@ def _check_options(root: Path, config: DataConfig) -> None:
     if config.dataset == "demo" and config.source_dir is not None:
         raise DataError("The demo songs are rendered here: --dataset demo takes no --source_dir.")
     if config.dataset == "folder" and config.source_dir is None:
-        raise DataError("--dataset folder wants --source_dir, the folder with your songs.")
+        raise DataError("--dataset folder needs --source_dir, the folder with your songs.")
     if config.source_dir is not None:
         source = Path(config.source_dir).expanduser().resolve()
         if root.resolve().is_relative_to(source):
             raise DataError(
-                f"{root} lies in --source_dir, which is only read. Choose another folder for the "
-                "prepared data."
+                f"{root} is inside --source_dir, where nothing is written. Choose another folder "
+                "for the prepared data."
             )
 
 
@@ -144,7 +144,7 @@ def _say_what_is_no_original(root: Path, orders: Sequence[SongOrder], originals:
     gone = sorted({*recorded_songs(root)} - {order.title for order in orders})
     if gone:
         log.warning(
-            "%d songs of %s are not in %s and stay as they are (%s%s).",
+            "%d songs of %s are not in %s and are kept (%s%s).",
             *(len(gone), root, originals.path, ", ".join(gone[:3]), ", ..." if gone[3:] else ""),
         )
 

@@ -42,7 +42,8 @@ def check_sum(mixture: Path, sources: Sequence[Path]) -> List[str]:
         return [
             f"mixture and sum of the sources differ by {level:.1f} dB, more than {_LARGEST_MEDIAN} "
             "dB: a source is missing, shifted or at another level, or the mixture was mastered. "
-            "Training sums the sources and is not affected; scores of this track are."
+            "Training uses the sum of the sources and is not affected; the scores of this track "
+            "are."
         ]
     start, stop = _worst_stretch(blocks)
     if (stop - start) * _BLOCK_SECONDS < _LONGEST_STRETCH:

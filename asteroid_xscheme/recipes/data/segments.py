@@ -43,8 +43,8 @@ class FileReader:
         frames = file.read(n_samples, dtype=dtype, always_2d=True)
         if len(frames) < n_samples:
             raise DataError(
-                f"{path} ends after {start + len(frames)} of {start + n_samples} samples. It was "
-                "cut or changed: delete its track's folder and prepare the data again."
+                f"{path} ends after {start + len(frames)} of {start + n_samples} samples. It is "
+                "truncated or has changed: delete the track's folder and prepare the data again."
             )
         return frames
 

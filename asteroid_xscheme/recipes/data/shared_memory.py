@@ -19,7 +19,7 @@ def shared_empty(*shape: int) -> torch.Tensor:
         allocate = torch.UntypedStorage._new_shared
     except AttributeError:
         raise RuntimeError(
-            f"torch {torch.__version__} has no UntypedStorage._new_shared, which batches are made "
-            "in: use --num_workers 0, or another version, and report it."
+            f"torch {torch.__version__} has no UntypedStorage._new_shared, which loading batches "
+            "needs: use --num_workers 0 or another version of torch, and please report this."
         ) from None
     return torch.empty(0).set_(allocate(4 * math.prod(shape))).view(shape)

@@ -119,15 +119,15 @@ def _why_left_out(member: str, dataset: str) -> Optional[str]:
     if dataset == "folder" and path.name.lower().endswith(STEM_SUFFIX):
         return "several stems in one file, which --dataset musdb18 reads"
     if dataset == "folder" and len(path.parts) == 2 and path.parts[0] in SUBSETS:
-        return "not in a folder of its song"
+        return "not in a song's folder"
     if re.fullmatch(_PATTERNS[dataset], member):
         return None
     if not is_audio(member):
-        return "no audio that libsndfile or ffmpeg reads"
+        return "not an audio format that libsndfile or ffmpeg reads"
     if dataset == "folder" and len(path.parts) == 3:
         return (
-            "not in train/ or test/; songs for validation stand in train/ too, and --valid_tracks "
-            "names them"
+            "not in train/ or test/; songs for validation belong in train/ too; name them with "
+            "--valid_tracks"
         )
     return f"not {_LAYOUTS[dataset]}"
 
@@ -140,7 +140,7 @@ def _source_name(name: str, dataset: str) -> str:
 
 def _no_songs(originals: Originals, dataset: str, listing: Listing) -> str:
     path, names = originals.path, originals.names()
-    message = f"No songs in {path}: {dataset} expects {_LAYOUTS[dataset]} in it."
+    message = f"No songs in {path}: {dataset} expects {_LAYOUTS[dataset]} there."
     if path.name in SUBSETS:
         return f"{message} Did you mean {path.parent}?"
     for other, pattern in _PATTERNS.items():

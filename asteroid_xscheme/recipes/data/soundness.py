@@ -43,9 +43,9 @@ def check_sound(path: Path) -> None:
 
 def _check_length(path: Path, info: AudioInfo) -> None:
     if info.is_cut:
-        raise DataError(f"{path} is cut: its end is missing.")
+        raise DataError(f"{path} is truncated: its end is missing.")
     if not info.n_samples:
-        raise DataError(f"{path} holds no samples.")
+        raise DataError(f"{path} contains no samples.")
 
 
 def _check_finite(path: Path, waveform: torch.Tensor, start: int, rate: int) -> None:

@@ -61,7 +61,9 @@ def magnitude_statistics(
         DataError: If there is no track, or a file of one was cut.
     """
     if not tracks:
-        raise DataError("No tracks to compute the statistics of: see train_dir and valid_tracks.")
+        raise DataError(
+            "There are no tracks to compute the statistics from: check train_dir and valid_tracks."
+        )
     settings = {
         "n_fft": n_fft,
         "hop": hop,
@@ -108,7 +110,7 @@ def _load(path: Path, made_of: dict) -> Optional[Tuple[np.ndarray, np.ndarray]]:
             is_same = compare(json.loads(str(saved["made_of"])), made_of).is_same
             return (saved["mean"], saved["std"]) if is_same else None
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        log.warning("%s is damaged; the statistics are computed again.", path)
+        log.warning("%s is damaged; computing the statistics again.", path)
         return None
 
 

@@ -77,7 +77,7 @@ def configured_tracks(config: DataConfig, subset: str) -> List[Track]:
     unknown = sorted(set(config.source_map) - known)
     if unknown:
         raise DataError(
-            f"source_map speaks of {', '.join(unknown)}, but the folders of train_dir and test_dir "
+            f"source_map mentions {', '.join(unknown)}, but the folders of train_dir and test_dir "
             f"are {', '.join(sorted(known))}."
         )
     tracks = []
@@ -142,7 +142,7 @@ def find_tracks(
         raise DataError(
             f"No track of {root / subset} has a file of {', '.join(sources)}. Its files are "
             f"{', '.join(_names(files)) or 'not .wav'}: name them in --sources, or map them to "
-            "yours in source_map of conf.yml."
+            "your sources in source_map in conf.yml."
         )
     return tracks
 
@@ -187,8 +187,8 @@ def _guess_mistake(root: Path, subset: str) -> str:
         return f"There is no folder {root}: prepare it with `xscheme data prepare --root {root}`."
     if list(root.glob(f"{subset}/*{STEM_SUFFIX}")) or list(root.glob(f"*{STEM_SUFFIX}")):
         return (
-            "It holds compressed stems: decode them into another folder with `xscheme data prepare "
-            f"--dataset musdb18 --source_dir {root} --root NEW_FOLDER`."
+            "It contains compressed stems: decode them into another folder with `xscheme data "
+            f"prepare --dataset musdb18 --source_dir {root} --root NEW_FOLDER`."
         )
     inside = [p.parent for p in sorted(root.glob(f"*/{subset}")) if p.is_dir()]
     if inside:
@@ -260,7 +260,7 @@ def _check_rates(infos: Mapping[Path, AudioInfo], sample_rate: Optional[int]) ->
     for path, info in infos.items():
         if info.sample_rate != expected:
             raise DataError(
-                f"{path} has {info.sample_rate} Hz, expected {expected} Hz. Rates are converted "
-                "once, by `xscheme data prepare --sample_rate`; or train with --sample_rate "
+                f"{path} has {info.sample_rate} Hz, expected {expected} Hz. Convert it with "
+                "`xscheme data prepare --sample_rate`, or train with --sample_rate "
                 f"{info.sample_rate}."
             )

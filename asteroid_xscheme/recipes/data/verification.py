@@ -74,8 +74,8 @@ def _check_count(root: Path, subset: str, names: Sequence[str]) -> List[str]:
     problems = []
     if len(names) != N_TRACKS[subset]:
         problems.append(
-            f"{root / subset} has {len(names)} tracks, the official set {N_TRACKS[subset]}. "
-            "Prepare the data again: it adds what is missing."
+            f"{root / subset} has {len(names)} tracks, but the official set has "
+            f"{N_TRACKS[subset]}. Prepare the data again: it adds what is missing."
         )
     missing = sorted(set(validation_tracks()) - set(names)) if subset == "train" else []
     if missing:
@@ -132,8 +132,8 @@ class _TrackChecker:
         shortest = min(lengths.values(), default=0) / self.sample_rate
         if lengths and shortest < self.seq_dur:
             problems.append(
-                f"{shortest:.2f} s is shorter than a segment of {self.seq_dur} s; it is not "
-                "trained on unless --seq_dur is smaller."
+                f"{shortest:.2f} s is shorter than a segment of {self.seq_dur} s; it is not used "
+                "for training unless you lower --seq_dur."
             )
         return problems
 

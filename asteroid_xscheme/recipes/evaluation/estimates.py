@@ -46,8 +46,8 @@ def write_estimates(
     for source, estimate in estimates.items():
         if not estimate.isfinite().all():
             raise ScoringError(
-                f"{track.folder}: the model's estimate of {source} holds samples that are no "
-                "finite numbers. Its weights are broken, or the precision is too low."
+                f"{track.folder}: the model's estimate of {source} contains samples that are not "
+                "finite. The weights are damaged, or the precision is too low."
             )
     where = estimate_folder(folder, track)
     if where.is_dir():
@@ -106,13 +106,13 @@ def find_estimates(folder: Path, track: Track, sources: Sequence[str]) -> Track:
     if missing:
         raise ScoringError(
             f"{next(iter(files.values())).parent} has no estimate of {', '.join(missing)}; its "
-            f"files are {', '.join(sorted(files))}. Name those to score by --targets."
+            f"files are {', '.join(sorted(files))}. Name the ones to score with --targets."
         )
     estimates = track_of_files({source: named[source] for source in sources})
     if estimates.sample_rate != track.sample_rate:
         raise ScoringError(
-            f"The estimates of {track.name} in {folder} have {estimates.sample_rate} Hz, the track "
-            f"{track.sample_rate} Hz."
+            f"The estimates of {track.name} in {folder} have {estimates.sample_rate} Hz, but the "
+            f"track has {track.sample_rate} Hz."
         )
     return estimates
 

@@ -201,7 +201,10 @@ class _Work:
         reason = f"{what}: {comparison}"
         if comparison is not None and reason not in self.told:
             self.told.add(reason)
-            print(f"{self.folder}, {track.name}: {reason}. Made again, as all others like it.")
+            print(
+                f"{self.folder}, {track.name}: {reason}. Computed again, like all others with this "
+                "reason."
+            )
 
     def results(self, new: Mapping[str, TrackScores]) -> List[TrackScores]:
         """Scores of all tracks, in their order."""

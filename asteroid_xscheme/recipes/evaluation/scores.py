@@ -75,7 +75,7 @@ class TrackScores:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         targets = content["targets"]
         if content.get("checksum", digest(targets)) != digest(targets):
-            raise ValueError("its scores are not those that were written")
+            raise ValueError("its scores were changed after they were written")
         frames = {
             target["name"]: {metric: _read_frames(target["frames"], metric) for metric in METRICS}
             for target in targets
@@ -92,7 +92,7 @@ def find_scores(path: Path) -> Optional[TrackScores]:
     try:
         return TrackScores.load(path)
     except (ValueError, KeyError, TypeError) as error:
-        log.warning("%s is damaged (%s): scored again.", path, error)
+        log.warning("%s is damaged (%s); scoring the track again.", path, error)
         return None
 
 

@@ -45,12 +45,12 @@ class Scoring:
         unknown = sorted(set(self.metrics) - set(METRIC_NAMES))
         if unknown or not self.metrics:
             known = ", ".join(METRIC_NAMES)
-            raise ScoringError(f"metrics are of {known}; got {', '.join(unknown) or 'none'}.")
+            raise ScoringError(f"metrics must be from {known}; got {', '.join(unknown) or 'none'}.")
         strange = sorted(set(self.scored) - {*self.sources, ACCOMPANIMENT})
         if strange:
             raise ScoringError(
                 f"There is no source {', '.join(strange)} to score; the sources are "
-                f"{', '.join(self.sources)}, and {ACCOMPANIMENT} is all but vocals."
+                f"{', '.join(self.sources)}, and {ACCOMPANIMENT} is all but the vocals."
             )
 
     @property

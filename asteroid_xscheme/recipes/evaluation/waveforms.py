@@ -56,7 +56,7 @@ class Waveforms:
             for source, waveform in zip(sources, waveforms):
                 if not np.isfinite(waveform).all():
                     files = " + ".join(map(str, track.source_files[source]))
-                    raise ScoringError(f"{files} holds samples that are no finite numbers.")
+                    raise ScoringError(f"{files} contains samples that are not finite.")
             return waveforms
 
         return cls(tuple(sources), track.n_samples, track.n_channels, read)
@@ -110,5 +110,5 @@ def read_mixture(track: Track) -> torch.Tensor:
         waveforms = Waveforms.of_track(track, sources).read(0, track.n_samples)
         mixture = torch.from_numpy(waveforms.sum(0))
     if not mixture.isfinite().all():
-        raise ScoringError(f"The mixture of {track.folder} holds samples that are no numbers.")
+        raise ScoringError(f"The mixture of {track.folder} contains samples that are not finite.")
     return mixture

@@ -108,7 +108,7 @@ def read_record(folder: Path) -> Record:
         )
     content = json.loads(path.read_text(encoding="utf-8"))
     if "made_of" not in content:
-        raise ReportError(f"{path} does not say what was scored: evaluate the run again.")
+        raise ReportError(f"{path} does not record what was scored: evaluate the run again.")
     trained = json.loads(_text(folder / FINISHED) or "{}")
     _check_model(folder, content["made_of"], trained)
     training = {f"training {k}": str(v) for k, v in trained.items() if k in ("epochs", "hours")}
@@ -172,7 +172,7 @@ def _track(folder: Path, content: dict) -> Track:
     gone = sorted(set(content["hashes"]) - there)
     if gone:
         log.warning(
-            "%s: left out, because they are gone or changed since they were scored: %s",
+            "%s: left out, because they are missing or have changed since they were scored: %s",
             content["name"],
             ", ".join(gone),
         )

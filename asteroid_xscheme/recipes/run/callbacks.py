@@ -27,8 +27,8 @@ class Beginning(Callback):
         self.run.begin(self.config)
         if trainer.current_epoch:
             print(
-                f"Continuing {self.run.path} after epoch {trainer.current_epoch}, "
-                f"up to epoch {trainer.max_epochs}.",
+                f"Resuming {self.run.path} after epoch {trainer.current_epoch}, up to epoch "
+                f"{trainer.max_epochs}.",
                 flush=True,
             )
 

@@ -40,8 +40,8 @@ class WholeFiles(TorchCheckpointIO):
                 torch.save(checkpoint, part)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             raise TrainingError(
-                f"{path} cannot be written ({_first_line(error)}): see whether the disk is full. "
-                "What was written before is whole; the same command continues from it."
+                f"{path} cannot be written ({_first_line(error)}): check whether the disk is full. "
+                "Earlier files are intact; run the same command to resume from them."
             ) from error
 
 
@@ -139,7 +139,7 @@ class Checkpoints(Checkpoint):
             self.remove_others(trainer)
             if self._missing:
                 print(
-                    f"{self.run.checkpoints} does not hold {', '.join(self._missing)}: "
+                    f"{self.run.checkpoints} lacks {', '.join(self._missing)}: "
                     "best_model.pth will be the best of the other epochs.",
                     flush=True,
                 )

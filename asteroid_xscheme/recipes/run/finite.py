@@ -80,11 +80,11 @@ class FiniteSteps(Callback):
         if not trainer.is_global_zero:
             raise SystemExit(1)
         last = self.run.checkpoints / RunFolder.LAST
-        kept = f"{last} is of the last good epoch." if last.is_file() else "Nothing was saved."
+        kept = f"{last} is from the last good epoch." if last.is_file() else "Nothing was saved."
         raise TrainingError(f"{what} {kept} {_REMEDY}")
 
 
-_REMEDY = "Try a lower --lr or a --gradient_clipping, with another --tag."
+_REMEDY = "Try a lower --lr, or --gradient_clipping, with another --tag."
 
 
 def _all(trainer: pl.Trainer, value: bool) -> bool:

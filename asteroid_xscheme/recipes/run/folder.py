@@ -109,8 +109,10 @@ class RunFolder:
             ConfigError: If it holds another, or nothing says what it holds.
         """
         if self.is_used:
-            remedy = "Give it the same options and data to continue it, or choose another --tag."
-            refuse_changes(f"{self.path} holds another run", read_record(self.path), record, remedy)
+            remedy = "To resume it, give the same options and data; otherwise choose another --tag."
+            refuse_changes(
+                f"{self.path} contains another run", read_record(self.path), record, remedy
+            )
 
     def finished_epochs(self, epochs: int) -> Optional[int]:
         """Epochs of the finished run, if nothing is left to do.
@@ -179,8 +181,8 @@ def refuse_fewer_epochs(where: Path, trained: int, epochs: int) -> None:
     """Raise TrainingError if a training already has more epochs than it is asked for."""
     if trained > epochs:
         raise TrainingError(
-            f"{where} has {trained} epochs already, so --epochs {epochs} cannot be had of it: "
-            f"give {trained} or more, or choose another --tag."
+            f"{where} already has {trained} epochs, more than --epochs {epochs}: give {trained} or "
+            "more, or choose another --tag."
         )
 
 

@@ -106,7 +106,7 @@ def _check_machine(options: TrainingConfig) -> None:
         options.accelerator == "auto" and not torch.accelerator.is_available()
     )
     if is_cpu and options.precision == "16-mixed":
-        raise ConfigError("precision 16-mixed needs a GPU; a CPU has 32-true and bf16-mixed.")
+        raise ConfigError("precision 16-mixed needs a GPU; on a CPU use 32-true or bf16-mixed.")
 
 
 def _make_leaves_as_torch_does() -> None:

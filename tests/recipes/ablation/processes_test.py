@@ -66,7 +66,7 @@ def test_child_that_fails_is_reported_with_its_last_words(tmp_path, monkeypatch)
     program.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(program))
     children = ChildProcesses(slots=n_cores())
-    with pytest.raises(AblationError, match="ended with status 3: out of luck .see .*cell.log"):
+    with pytest.raises(AblationError, match="exited with status 3: out of luck .see .*cell.log"):
         children(job(tmp_path), 0)
     first = (tmp_path / "cell.log").read_text().splitlines()[0]
     assert first == f"1 -m asteroid_xscheme.recipes.ablation.job cell {tmp_path}"
@@ -93,7 +93,7 @@ def test_stop_ends_children(tmp_path, monkeypatch):
         time.sleep(0.01)
     children.stop()
     thread.join(10)
-    assert "ended with status -9" in problems[0]
+    assert "exited with status -9" in problems[0]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
 

@@ -138,5 +138,5 @@ def test_single_seed_has_no_deviation_but_an_interval_over_tracks(stand_in, make
 def test_cells_of_other_tracks_are_refused(stand_in, make, folder):
     path = folder / "CL_seed1" / "all_metrics.csv"
     path.write_text(path.read_text().replace("track 3", "another track"))
-    with pytest.raises(AblationError, match="the test tracks are not what they were"):
+    with pytest.raises(AblationError, match="the test tracks have changed"):
         ablate(make(), paper_rows(ROWS), [1, 2], folder, 2, stand_in)

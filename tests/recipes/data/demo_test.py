@@ -84,12 +84,12 @@ def test_songs_rendered_side_by_side_are_the_same(small_set, tmp_path):
 
 
 def test_songs_that_are_too_short_raise():
-    with pytest.raises(DataError, match="at least 1 second, but 0.5 were asked for"):
+    with pytest.raises(DataError, match="at least 1 second long, got 0.5"):
         demo_set(1, 1, 1, seconds=0.5)
 
 
 def test_more_songs_than_names_raise():
-    with pytest.raises(DataError, match="0 to 144 test songs, but 145 were asked for"):
+    with pytest.raises(DataError, match="0 to 144 test songs, got 145"):
         demo_set(1, 1, 145)
 
 

@@ -107,7 +107,7 @@ def test_song_without_a_record_is_left_alone_and_named(two_songs, tmp_path, capl
     (prepared / "train" / "a" / "bass.wav").write_bytes(b"mine")
     run(prepared, two_songs)
     assert (prepared / "train" / "a" / "bass.wav").read_bytes() == b"mine"
-    assert "nothing says what they were made of" in caplog.text and "train/a" in caplog.text
+    assert "no record of what they were made from" in caplog.text and "train/a" in caplog.text
 
 
 def test_song_that_left_the_originals_is_kept_and_named(two_songs, tmp_path, caplog):

@@ -143,7 +143,7 @@ def test_two_folders_with_other_names_and_weights(make_module, root, tmp_path, m
 
 
 def test_map_of_a_folder_that_is_not_trained_on_is_refused(make_module):
-    with pytest.raises(DataError, match="source_map speaks of moises, but the folders.*songs"):
+    with pytest.raises(DataError, match="source_map mentions moises, but the folders.*songs"):
         make_module(source_map={"moises": {"a": "b"}})
 
 
@@ -160,7 +160,7 @@ def test_segments_longer_than_all_tracks_are_an_error(make_module):
 
 
 def test_validation_tracks_that_are_not_there_are_an_error_that_names_others(make_module):
-    with pytest.raises(DataError, match="not found in train/: q. Name tracks.*a, b, c"):
+    with pytest.raises(DataError, match="not found in train/: q. Name existing tracks.*a, b, c"):
         make_module(valid_tracks=["a", "q"])
     with pytest.raises(DataError, match="none is named"):
         make_module(valid_tracks=[])

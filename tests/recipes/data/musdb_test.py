@@ -57,7 +57,7 @@ def test_prepared_folder_is_read_by_musdb_as_by_our_loader(root, tmp_path, make_
     config = DataConfig(dataset=dataset, sample_rate=RATE, seq_dur=0.25, **options)
     prepared = prepare(config, tmp_path / "p", progress=False)
     (prepared / ".preparing" / "killed").mkdir(parents=True)
-    with pytest.warns(UserWarning, match="official validation tracks these are missing"):
+    with pytest.warns(UserWarning, match="official validation tracks are missing"):
         module = MusicDataModule(config, batch_size=1)
     ours = {
         "train": module.train_tracks,

@@ -38,7 +38,7 @@ def test_folder_of_somebody_else_is_refused_before_anything_is_written(
     before = listing(tmp_path)
     assert prepare("--root", root, *(text.format(songs=songs) for text in arguments)) == 1
     assert listing(tmp_path) == before
-    assert "was not prepared here (it holds test, train)" in capsys.readouterr().err
+    assert "was not made by `prepare` (it contains test, train)" in capsys.readouterr().err
 
 
 def test_stage_0_refuses_the_users_folder_in_a_line(root, tmp_path):
@@ -48,7 +48,7 @@ def test_stage_0_refuses_the_users_folder_in_a_line(root, tmp_path):
     command = [sys.executable, "-m", "asteroid_xscheme.recipes.stages", "prepare"]
     run = subprocess.run([*command, "--conf", conf], capture_output=True, text=True)
     assert run.returncode == 1 and "Traceback" not in run.stderr
-    assert f"{root} was not prepared here" in run.stderr
+    assert f"{root} was not made by `prepare`" in run.stderr
     assert listing(tmp_path) == before
 
 
@@ -56,7 +56,7 @@ def test_folder_with_anything_in_it_is_somebodys(songs, tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "x.jpg").touch()
     assert prepare("--dataset", "folder", "--source_dir", songs, "--root", tmp_path / "photos") == 1
-    assert "(it holds x.jpg)" in capsys.readouterr().err
+    assert "(it contains x.jpg)" in capsys.readouterr().err
     assert os.listdir(tmp_path / "photos") == ["x.jpg"]
 
 

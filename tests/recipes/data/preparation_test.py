@@ -225,7 +225,9 @@ def test_streams_of_unequal_length_are_cut_or_refused(tmp_path, monkeypatch):
     conversion.convert_stems(tmp_path / "song.stem.mp4", tmp_path, RATE)
     assert {probe_audio(path).n_samples for path in tmp_path.glob("*.wav")} == {4990}
     lengths[3] = 10
-    with pytest.raises(DataError, match="song.stem.mp4: streams of.*'other': 10.*fetch it again"):
+    with pytest.raises(
+        DataError, match="song.stem.mp4: streams of.*'other': 10.*download it again"
+    ):
         conversion.convert_stems(tmp_path / "song.stem.mp4", tmp_path, RATE)
 
 
@@ -244,7 +246,7 @@ def test_damaged_song_is_named_and_the_others_are_done(stems, prepared):
 def test_zip_that_leads_out_of_its_folder_is_refused(prepared, tmp_path, name):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr(name, b"data")
-    with pytest.raises(DataError, match="leads out of its folder"):
+    with pytest.raises(DataError, match="points outside its folder"):
         run(prepared, "musdb18hq", tmp_path / "evil.zip")
     assert not (tmp_path / "evil").exists()
 
@@ -252,7 +254,7 @@ def test_zip_that_leads_out_of_its_folder_is_refused(prepared, tmp_path, name):
 def test_cut_zip_is_told(root, prepared, tmp_path):
     whole = zip_of(root, tmp_path / "hq.zip").read_bytes()
     (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match="not a complete zip file.*fetch it again"):
+    with pytest.raises(DataError, match="not a complete zip file.*download it again"):
         run(prepared, "musdb18hq", tmp_path / "cut.zip")
     assert not prepared.exists()
 
@@ -279,7 +281,7 @@ def test_no_songs_are_told_with_the_expected_layout(root, prepared):
         run(prepared, "musdb18hq", root / "train")
     with pytest.raises(DataError, match="no such folder or zip"):
         run(prepared, "musdb18hq", root / "nowhere")
-    with pytest.raises(DataError, match="wants --source_dir"):
+    with pytest.raises(DataError, match="needs --source_dir"):
         run(prepared, "folder")
 
 
@@ -291,9 +293,9 @@ def test_other_settings_want_another_folder(root, prepared):
 
 def test_folder_of_the_user_is_never_prepared_into(root):
     before = listing(root.parent)
-    with pytest.raises(DataError, match="lies in --source_dir, which is only read"):
+    with pytest.raises(DataError, match="is inside --source_dir, where nothing is written"):
         run(root / "prepared", "musdb18hq", root)
-    with pytest.raises(DataError, match="not prepared here.*train on it as it is"):
+    with pytest.raises(DataError, match="not made by `prepare`.*train on it as it is"):
         run(root, "musdb18hq")
     with pytest.raises(DataError, match="it holds test, train"):
         run(root, "demo", sample_rate=44100)

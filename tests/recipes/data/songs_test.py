@@ -66,7 +66,7 @@ def test_links_to_folders_are_followed_but_not_in_circles(mine, tmp_path, caplog
     (mine / "train" / "loop").symlink_to(mine)
     assert prepare(mine, tmp_path / "p") == 0
     assert sorted(os.listdir(tmp_path / "p" / "train")) == ["linked", "x"]
-    assert "train/loop/: a link to a folder that it lies in" in caplog.text
+    assert "train/loop/: a link to one of its parent folders" in caplog.text
 
 
 def test_mixture_is_the_mixture_in_any_case(mine, tmp_path, capsys):
@@ -84,13 +84,13 @@ def test_all_that_is_left_out_is_named(mine, tmp_path, caplog):
     (mine / "train" / "x" / ".DS_Store").touch()
     assert prepare(mine, tmp_path / "p") == 0
     assert sorted(caplog.messages[0].splitlines()[1:]) == [
-        "  train/loose.wav: not in a folder of its song",
-        "  train/x/cover.jpg: no audio that libsndfile or ffmpeg reads",
+        "  train/loose.wav: not in a song's folder",
+        "  train/x/cover.jpg: not an audio format that libsndfile or ffmpeg reads",
         "  train/x/song.stem.mp4: several stems in one file, which --dataset musdb18 reads",
         "  train/x/takes/voc.wav: not {train,test}/TRACK/SOURCE.wav (or flac, mp3, ...), or "
         "TRACK/SOURCE.wav",
-        "  valid/y/voc.wav: not in train/ or test/; songs for validation stand in train/ too, and "
-        "--valid_tracks names them",
+        "  valid/y/voc.wav: not in train/ or test/; songs for validation belong in train/ too; "
+        "name them with --valid_tracks",
     ]
 
 
@@ -111,13 +111,13 @@ def test_broken_files_are_refused_and_the_other_songs_are_done(mine, tmp_path, c
     message = capsys.readouterr().err
     for line in (
         "7 of 8 songs could not be prepared",
-        "voc.wav is cut",
+        "voc.wav is truncated",
         "train/flac: ",
-        "voc.wav holds no samples",
+        "voc.wav contains no samples",
         "nan.wav has samples that are NaN or infinite, the first at 0.00 s",
         "voc.flac and train/two/voc.wav are both its voc",
         "voc.wav: not an audio file",
-        "voc.wav is no file that can be read: a broken link, or a device",
+        "voc.wav cannot be read: it is a broken link or a device",
     ):
         assert line in message
     assert os.listdir(tmp_path / "p" / "train") == ["good"]

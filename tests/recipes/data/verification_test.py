@@ -107,14 +107,14 @@ def test_files_that_end_before_their_headers_say_are_named(minute):
     for path in minute.iterdir():
         path.write_bytes(path.read_bytes()[:100_000])  # all alike: of equal length
     problems = problems_of(minute.parents[1])
-    assert len(problems) == 5 and all("is cut" in problem for problem in problems)
+    assert len(problems) == 5 and all("is truncated" in problem for problem in problems)
 
 
 def test_files_without_samples_are_named(minute):
     for path in minute.iterdir():
         write_audio(path, torch.zeros(2, 0), RATE)
     problems = problems_of(minute.parents[1])
-    assert len(problems) == 5 and all("holds no samples" in problem for problem in problems)
+    assert len(problems) == 5 and all("contains no samples" in problem for problem in problems)
 
 
 def test_files_that_training_does_not_read_are_named(root):
@@ -155,9 +155,9 @@ def test_folder_of_the_wrong_level_is_named(root):
 
 def test_incomplete_official_set_is_named(root):
     problems = problems_of(root, dataset="musdb18hq")
-    assert "has 6 tracks, the official set 100. Prepare the data again" in problems[0]
+    assert "has 6 tracks, but the official set has 100. Prepare the data again" in problems[0]
     assert "lacks validation tracks: ANiMAL - Rockshow" in problems[1]
-    assert "has 1 tracks, the official set 50" in problems[2]
+    assert "has 1 tracks, but the official set has 50" in problems[2]
     assert len(problems) == 3
 
 

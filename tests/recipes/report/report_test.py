@@ -244,7 +244,7 @@ def test_estimate_that_is_not_what_was_scored_is_left_out_and_named(
     else:
         estimate.unlink()
     page = write_report([run], tmp_path / "report")
-    assert "Second: left out, because they are gone or changed" in caplog.text
+    assert "Second: left out, because they are missing or have changed" in caplog.text
     assert "estimates/test/Second/bass.wav" in caplog.text
     assert not (page.parent / "media" / "t001" / "bass-estimate0.js").exists()
     assert (page.parent / "media" / "t001" / "vocals-estimate0.js").is_file()

@@ -96,7 +96,7 @@ def test_other_test_data_with_the_same_names_are_scored_baselines_too(
     for row in ("| mixture", "| static filter", "| ratio-mask oracle", "| X-UMX "):
         first, second = (next(x for x in t.splitlines() if row in x) for t in texts[:2])
         assert first != second
-    assert "t: scores: track changed. Made again" in capsys.readouterr().out
+    assert "t: scores: track changed. Computed again" in capsys.readouterr().out
 
 
 def test_one_changed_track_is_scored_again_alone(make_run, root, songs, capsys):
@@ -107,7 +107,7 @@ def test_one_changed_track_is_scored_again_alone(make_run, root, songs, capsys):
     run.stage(2)
     after = run.times()
     assert after["t"] == before["t"] and after["u"] != before["u"]
-    assert "u: scores: track changed. Made again" in capsys.readouterr().out
+    assert "u: scores: track changed. Computed again" in capsys.readouterr().out
 
 
 def test_scores_of_tracks_that_are_gone_go_too(make_run, root):
@@ -189,7 +189,7 @@ def test_estimate_that_was_replaced_after_scoring_is_noticed(make_run, root, cap
     before, sdr = run.estimates()["test/t/bass"].read_bytes(), run.sdr()
     shutil.copy(root / "test" / "t" / "bass.wav", run.estimates()["test/t/bass"])
     run.stage(2, "--save_estimates", save)
-    assert "t: estimates: files, bass changed. Made again" in capsys.readouterr().out
+    assert "t: estimates: files, bass changed. Computed again" in capsys.readouterr().out
     assert run.sdr() == sdr
     if save == "yes":
         again = soundfile.read(run.estimates()["test/t/bass"])[0]
@@ -213,7 +213,7 @@ def test_damaged_scores_are_made_again_and_said(make_run, caplog, capsys, damage
     run.stage(2)
     assert run.sdr() == sdr
     said = caplog.text + capsys.readouterr().out
-    assert "t.json is damaged" in said or "nothing says what it was made of" in said
+    assert "t.json is damaged" in said or "there is no record of what it was made from" in said
 
 
 def test_published_options_are_those_that_were_scored(make_run):
@@ -272,7 +272,7 @@ def test_reference_that_is_not_finite_is_named(make_run, root):
     waveform, rate = soundfile.read(bass)
     waveform[100] = float("nan")
     soundfile.write(bass, waveform, rate, subtype="FLOAT")
-    assert f"{bass} holds samples that are no finite numbers" in run.fails(2)
+    assert f"{bass} contains samples that are not finite" in run.fails(2)
     assert "u" not in run.times()
 
 
@@ -282,5 +282,5 @@ def test_mistakes_are_told_in_one_line_before_anything_is_scored(make_run, root)
     assert "no source piano to score" in run.fails(2, "--targets", "piano")
     assert "No tracks in" in run.fails(2, "--test_dir", root / "nowhere")
     (run.folder / "best_model.pth").unlink()
-    assert "train it first" in run.fails(2) and "train it first" in run.fails(3)
+    assert "train the model first" in run.fails(2) and "train the model first" in run.fails(3)
     assert not (run.folder / "evaluation").exists()

@@ -84,7 +84,7 @@ def test_published_folder_holds_weights_and_scores(run):
 
 
 def test_no_other_model_takes_the_place_of_a_missing_one(make_config, tmp_path):
-    with pytest.raises(StageError, match="train it first"):
+    with pytest.raises(StageError, match="train the model first"):
         evaluate_run(make_config(), tmp_path)
     with pytest.raises(StageError, match="best_model.pth"):
         best_model(tmp_path)

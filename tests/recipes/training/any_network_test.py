@@ -64,5 +64,5 @@ def test_file_that_names_an_unknown_class_imports_nothing(make_config, tmp_path)
     model = config.model.model_class("XScheme")(sources=["a"], sample_rate=8000, **args)
     package = model.serialize()
     package["model_args"]["networks"] = "this:that"
-    with pytest.raises(CheckpointError, match="wants the network this:that"):
+    with pytest.raises(CheckpointError, match="needs the network this:that"):
         BridgedModel.from_pretrained(package)

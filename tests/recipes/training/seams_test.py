@@ -44,7 +44,7 @@ def files(folder):
         ({"accumulate_grad_batches": 2}, "accumulate_grad_batches was 1, is now 2"),
         ({"precision": "bf16-mixed"}, "precision was 32-true, is now bf16-mixed"),
         ({"devices": "2"}, r"number of processes \(devices\) was 1, is now 2"),
-        ({"epochs": 1}, "has 2 epochs already, so --epochs 1 cannot be had"),
+        ({"epochs": 1}, "already has 2 epochs, more than --epochs 1"),
         ({"resume": "nowhere.ckpt"}, "no checkpoint nowhere.ckpt"),
     ],
 )
@@ -71,7 +71,7 @@ def test_changed_track_is_refused_and_a_moved_one_is_not(run, make_config, songs
 
 def test_moved_run_keeps_its_best_epochs(run, make_config, capsys):
     train(make_config(training={"epochs": 3}), run)
-    assert "Continuing" in capsys.readouterr().out
+    assert "Resuming" in capsys.readouterr().out
     kept = sorted(path.name.split("-")[0] for path in (run / "checkpoints").glob("epoch=*"))
     assert kept == ["epoch=0", "epoch=1", "epoch=2"]
 
@@ -90,7 +90,7 @@ def test_damaged_last_checkpoint_gives_way_to_the_newest_intact_one(
 
 
 def test_two_trainings_in_a_folder_are_refused(run, make_config):
-    with alone(run), pytest.raises(BusyError, match="Another process works in"):
+    with alone(run), pytest.raises(BusyError, match="Another process is using"):
         train(make_config(training={"epochs": 3}), run)
 
 
