@@ -1,14 +1,12 @@
 """X-D3Net: magnitudes of a mixture in, magnitudes of its sources out, by bridged D3Nets.
 
-The paper on the X-scheme [1] reports an X-D3Net and has no code or figure of its bridges that we
-know of, so their places are our choice, by the pattern of X-UMX: one bridge behind what reads the
-mixture, one before what makes the output.
+The paper [1] shows no code or figure of X-D3Net's bridges that we know of. We place them as X-UMX
+does: one behind what reads the mixture, one before what makes the output.
 
 - "first_block" (default): the output of the first D3 block of every path. Each source keeps its
   own for the way up of its path; the mean goes down.
 - "concat" (default): all features before the final D2 block; the same as "bands" and "full".
-- "init": the convolutions before the first D3 block. They are linear, so that their mean is one
-  convolution for all sources.
+- "init": the convolutions before the first D3 block; linear, so their mean is one convolution.
 - "bands": the bands' features, joined; "full": the features of the path of all bins.
 - "final": the final D2 block, before the gates.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from statistics import mean, median
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from .records import Record, Subset
 from .tables import run_names
@@ -76,7 +76,7 @@ def _distance(subset: Subset, lower: str, upper: str) -> Optional[Distance]:
     return Distance(average, min(defined), max(defined))
 
 
-def _medians(frames: Dict[str, List[Optional[float]]]) -> Dict[str, Optional[float]]:
+def _medians(frames: Mapping[str, List[Optional[float]]]) -> Dict[str, Optional[float]]:
     """By source, the median over the seconds that were scored."""
     defined = {source: [v for v in of if v is not None] for source, of in frames.items()}
     return {source: median(values) if values else None for source, values in defined.items()}
