@@ -90,7 +90,7 @@ class StaticFilter:
             product = source_spectrograms * mixture_spectrogram.conj()
             shared = shared + product.real.double().sum(dim=(1, 3))
             power = power + mixture_spectrogram.abs().double().square().sum(dim=(0, 2))
-        if not isinstance(power, torch.Tensor):
+        if power.ndim == 0:
             raise ValueError("A static filter needs at least one track to fit, got none.")
         self.gains = torch.where(power > 0, shared / power, 1 / len(shared)).float()
         return self

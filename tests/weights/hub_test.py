@@ -134,7 +134,7 @@ def test_several_weights_are_named_in_one_line(repository):
 
 def test_repository_without_weights_is_told_to_be(repository):
     repository()
-    with pytest.raises(CheckpointError, match="me/mine holds no weights.*pytorch_model.bin"):
+    with pytest.raises(CheckpointError, match="me/mine contains no weights.*pytorch_model.bin"):
         load_package("me/mine")
 
 

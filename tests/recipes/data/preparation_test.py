@@ -297,7 +297,7 @@ def test_folder_of_the_user_is_never_prepared_into(root):
         run(root / "prepared", "musdb18hq", root)
     with pytest.raises(DataError, match="not made by `prepare`.*train on it as it is"):
         run(root, "musdb18hq")
-    with pytest.raises(DataError, match="it holds test, train"):
+    with pytest.raises(DataError, match="it contains test, train"):
         run(root, "demo", sample_rate=44100)
     assert listing(root.parent) == before
 

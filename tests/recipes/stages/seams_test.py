@@ -127,7 +127,7 @@ def test_named_weights_are_scored_in_a_folder_without_a_run(make_run, tmp_path, 
     metrics = json.loads((folder / "final_metrics.json").read_text(encoding="utf-8"))
     assert set(metrics) == {f"usdr_{source}" for source in run.config.data.sources}
     assert not list(run.folder.glob("*.json"))
-    assert "train it first" in run.fails(2)
+    assert "train the model first" in run.fails(2)
 
 
 def test_source_map_counts_in_scoring(make_run, root):
@@ -278,7 +278,7 @@ def test_reference_that_is_not_finite_is_named(make_run, root):
 
 def test_mistakes_are_told_in_one_line_before_anything_is_scored(make_run, root):
     run = make_run()
-    assert "no device 'nowhere' here" in run.fails(2, "--eval_device", "nowhere")
+    assert "no device 'nowhere'" in run.fails(2, "--eval_device", "nowhere")
     assert "no source piano to score" in run.fails(2, "--targets", "piano")
     assert "No tracks in" in run.fails(2, "--test_dir", root / "nowhere")
     (run.folder / "best_model.pth").unlink()
