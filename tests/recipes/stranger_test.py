@@ -87,6 +87,10 @@ def test_stranger_of_waveforms_trains_and_separates(config_of, tmp_path):
     assert list(Separator(model).separate(torch.randn(2, 500))) == config.data.sources
 
 
+@pytest.mark.filterwarnings(  # of torch's exporter
+    "ignore:You are using the legacy TorchScript-based ONNX export:DeprecationWarning",
+    "ignore:The feature will be removed:DeprecationWarning",
+)
 def test_stranger_is_exported_or_says_why_not(tmp_path):
     pytest.importorskip("onnx")
     assert export_onnx(Stranger(["a", "b"]), tmp_path / "model.onnx").is_file()

@@ -82,7 +82,10 @@ class MusicDataModule(pl.LightningDataModule):
         rank, world_size = _rank_and_world_size()
         sampler = ExampleSampler(len(dataset), self.batch_size, self.config.seed, rank, world_size)
         if self.trainer is not None:  # of a resumed run: workers begin before Lightning tells
-            sampler.set_epoch(self.trainer.current_epoch)
+            progress: Any = (
+                self.trainer.fit_loop.epoch_progress
+            )  # current_epoch is not yet restored
+            sampler.set_epoch(progress.current.processed)
         workers = _worker_options(self.config.num_workers)
         return DataLoader(dataset, batch_size=None, sampler=sampler, **workers)
 
