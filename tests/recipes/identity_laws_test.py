@@ -46,7 +46,9 @@ CHOICES = {
     "scheduler": some.sampled_from(["plateau", "steps", "constant"]),
     "precision": some.sampled_from(["32-true", "64-true", "bf16-mixed", "16-mixed"]),
     "devices": some.sampled_from(["auto", "1", "2", "0,", "0,1", "0,1,2"]),
+    "logger": some.lists(some.sampled_from(["tensorboard", "csv", "wandb"]), unique=True),
     "pretrained": some.none(),  # a file, whose content counts: below
+    "pretrained_map": some.just([]),  # of such a file: tests/recipes/training/fine_tuning_test.py
     "wiener": some.sampled_from(["em", "one_pass"]),
     "bss_eval": some.sampled_from(["museval", "fast"]),
     "metrics": some.lists(some.sampled_from(["bsseval", "usdr", "si_sdr"]), unique=True),
