@@ -412,7 +412,8 @@ def test_a_kill_leaves_no_stem(model, tmp_path):
         [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    while not list(out.rglob(".xscheme-*")) and time.monotonic() < deadline:
+    while not any(path.stat().st_size > 1000 for path in out.rglob(".xscheme-*")):
+        assert time.monotonic() < deadline  # until there is sound in a stem: all of them are open
         time.sleep(0.05)
     process.terminate()
     _, errors = process.communicate(timeout=60)
