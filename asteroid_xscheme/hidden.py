@@ -36,9 +36,15 @@ class HiddenFile:
         self._lock = _create_locked(self.path)
 
     def name(self, target: Path) -> None:
-        """Give it the name `target`, which replaces a file of that name."""
-        os.replace(self.path, target)
-        self._lock.close()
+        """Give it the name `target`, which replaces a file of that name.
+
+        Raises:
+            OSError: If it cannot have that name; then it is removed.
+        """
+        try:
+            os.replace(self.path, target)
+        finally:
+            self.remove()
 
     def remove(self) -> None:
         """Remove it unless it was named."""

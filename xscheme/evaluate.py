@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Tuple
 
+from .separate import add_wiener_options
+
 if TYPE_CHECKING:
     from asteroid_xscheme.recipes.data import Track
     from asteroid_xscheme.recipes.evaluation import Scoring, System, TestData
@@ -88,19 +90,7 @@ def _add_separation(group) -> None:
         action="store_true",
         help="average over both channel orders; doubles the time",
     )
-    group.add_argument(
-        "--wiener", choices=["em", "one_pass"], default="em", help="one_pass: as in D3Net's code"
-    )
-    group.add_argument("--niter", type=int, help="Wiener iterations (default: the model's)")
-    group.add_argument(
-        "--wiener-win-len",
-        type=int,
-        default=300,
-        help="frames per Wiener window; 0: the whole song",
-    )
-    group.add_argument(
-        "--softmask", action="store_true", help="start the Wiener filter from a ratio mask"
-    )
+    add_wiener_options(group)
     group.add_argument(
         "--no-estimates", action="store_true", help="do not save the separated songs"
     )

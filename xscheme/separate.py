@@ -119,6 +119,16 @@ def _add_method(parser: ArgumentParser) -> None:
     group.add_argument(
         "--batch-size", type=int, help="chunks to process at once (default: what fits in memory)"
     )
+    add_wiener_options(group)
+    group.add_argument(
+        "--normalize",
+        action="store_true",
+        help="normalize the level of each song before separation",
+    )
+
+
+def add_wiener_options(group) -> None:
+    """Add the options of the Wiener filter to a group of arguments."""
     group.add_argument(
         "--wiener", choices=["em", "one_pass"], default="em", help="one_pass: as in D3Net's code"
     )
@@ -133,11 +143,6 @@ def _add_method(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--softmask", action="store_true", help="start the Wiener filter from a ratio mask"
-    )
-    group.add_argument(
-        "--normalize",
-        action="store_true",
-        help="normalize the level of each song before separation",
     )
 
 

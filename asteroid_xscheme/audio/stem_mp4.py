@@ -102,7 +102,6 @@ class StemMp4Writer:
         try:
             self._hidden.name(self.path)
         except OSError as error:
-            self._hidden.remove()
             raise self._failure(error) from error
 
     def abort(self) -> None:

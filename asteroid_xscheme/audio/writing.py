@@ -119,7 +119,6 @@ class AudioWriter:
         try:
             self._hidden.name(self.path)
         except OSError as error:
-            self._hidden.remove()
             raise self._failure("cannot be written", error) from error
 
     def abort(self) -> None:
