@@ -1,6 +1,7 @@
-"""For torch.hub: `torch.hub.load("OWNER/asteroid_xscheme", "xumxl")`, or a folder, source="local".
+"""Entry points for torch.hub: `torch.hub.load("OWNER/asteroid_xscheme", "xumxl")`.
 
-Every function loads weights as `from_pretrained` does: from the cache, or fetched once.
+From a local checkout: `torch.hub.load("FOLDER", "xumxl", source="local")`. Each function loads
+weights as `from_pretrained` does: it downloads them once and then uses the cache.
 """
 
 from typing import Any as _Any
@@ -8,7 +9,7 @@ from typing import Any as _Any
 from asteroid_xscheme.models import XUMX as _XUMX
 from asteroid_xscheme.models import BridgedModel as _BridgedModel
 
-#: what torch.hub looks for before it imports this file: setup.cfg's requirements, and asteroid
+#: modules that torch.hub looks for before it imports this file: setup.cfg's requirements
 dependencies = [
     "asteroid",
     "asteroid_filterbanks",
@@ -33,28 +34,46 @@ dependencies = [
 
 
 def xumx(**options: _Any) -> _XUMX:
-    """X-UMX, trained on MUSDB18.
+    """Load X-UMX, trained on MUSDB18.
 
     Args:
-        **options: Those of `XUMX.from_pretrained`, such as `offline=True`.
+        **options: Passed to `XUMX.from_pretrained`, e.g. `offline=True`.
+
+    Returns:
+        The model, on the CPU.
+
+    Raises:
+        CheckpointError: If the weights cannot be downloaded or read.
     """
     return _XUMX.from_pretrained("xumx", **options)
 
 
 def xumxl(**options: _Any) -> _XUMX:
-    """X-UMXL: X-UMX trained on a larger data set.
+    """Load X-UMXL: X-UMX trained on a larger data set.
 
     Args:
-        **options: Those of `XUMX.from_pretrained`, such as `offline=True`.
+        **options: Passed to `XUMX.from_pretrained`, e.g. `offline=True`.
+
+    Returns:
+        The model, on the CPU.
+
+    Raises:
+        CheckpointError: If the weights cannot be downloaded or read.
     """
     return _XUMX.from_pretrained("xumxl", **options)
 
 
 def generic(weights: str, **options: _Any) -> _BridgedModel:
-    """Any bridged model.
+    """Load any bridged model.
 
     Args:
         weights: A published name, a Hugging Face id, a URL, or a path.
-        **options: Those of `BridgedModel.from_pretrained`, such as `offline=True`.
+        **options: Passed to `BridgedModel.from_pretrained`, e.g. `offline=True`.
+
+    Returns:
+        The model, on the CPU.
+
+    Raises:
+        CheckpointError: If the weights cannot be downloaded or read.
     """
     return _BridgedModel.from_pretrained(weights, **options)

@@ -1,6 +1,6 @@
 """Music source separation with bridged networks: X-UMX, X-D3Net and X-Conv-TasNet for Asteroid.
 
-Importing this package makes its models and losses known to asteroid; see `registration`.
+Importing this package registers its models and losses with asteroid; see `registration`.
 """
 
 from .weights import load_package, save_package

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, and locks on folders."""
+"""Write files completely or not at all, and lock folders."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ class BusyError(XSchemeError):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write to; the file is renamed to `path` if the block succeeds."""
+    """Yield a temporary path to write to; rename it to `path` if the block succeeds."""
     hidden = HiddenFile(path.parent)
     try:
         yield hidden.path
@@ -37,11 +37,13 @@ def write_json(path: Path, content: Any, indent: Optional[int] = 2, allow_nan: b
 
 @contextmanager
 def alone(folder: Path, wait: bool = False) -> Iterator[None]:
-    """Lock a folder, which is created if missing; the lock of a killed process is released.
+    """Lock a folder for the duration of a block.
+
+    A missing folder is created. The operating system releases the lock of a killed process.
 
     Args:
-        folder: The folder.
-        wait: Wait for another process that holds the lock, with a log message.
+        folder: Folder to lock.
+        wait: If another process holds the lock, log a message and wait for it.
 
     Raises:
         BusyError: If another process holds the lock and `wait` is False.

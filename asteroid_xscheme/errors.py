@@ -1,5 +1,5 @@
-"""The base class of our exceptions: problems that the caller can fix."""
+"""The base class of this package's exceptions: problems that the caller can fix."""
 
 
 class XSchemeError(ValueError):
-    """Says in a sentence or two what was expected, what was found and what to do."""
+    """A problem that the caller can fix: the message says what was expected, found, and to do."""

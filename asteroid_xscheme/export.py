@@ -20,17 +20,18 @@ _EXAMPLE_FRAMES = 64
 
 
 class ExportError(XSchemeError):
-    """A model cannot be exported here; the message says why and what to do."""
+    """A model cannot be exported; the message says why and what to do."""
 
 
 def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
     """Write the networks of a model as ONNX.
 
-    The graph has the input "magnitudes" (N, B, C, F) and the output "estimates" (J, N, B, C, F),
-    float32; the numbers of frames N and of chunks B are free. It is that of the folded model.
+    The graph maps the input "magnitudes" (N, B, C, F) to the output "estimates" (J, N, B, C, F),
+    both float32. The numbers of frames N and chunks B are dynamic. The graph is that of the model's
+    copy for inference (`fold`).
 
     Args:
-        model: A spectrogram model.
+        model: A spectrogram model; it is not changed.
         path: File to write.
 
     Returns:
@@ -57,14 +58,14 @@ def export_onnx(model: BridgedModel, path: Union[str, Path]) -> Path:
         except (torch.onnx.OnnxExporterError, RuntimeError) as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise ExportError(
-                f"{type(model).__name__} cannot be written as ONNX: {reason} Leave out what torch "
-                "names there, or export the trained networks by a program of your own."
+                f"{type(model).__name__} cannot be written as ONNX: {reason} Remove the operation "
+                "that torch names, or export the trained networks with your own script."
             ) from error
     return path
 
 
 class _Core(nn.Module):
-    """The networks as a module, which torch can export."""
+    """The networks alone, as a module that torch can export."""
 
     def __init__(self, model: SpectrogramModel):
         super().__init__()
@@ -76,10 +77,10 @@ class _Core(nn.Module):
 
 @torch.no_grad()
 def _write_graph(core: nn.Module, magnitudes: torch.Tensor, path: Path) -> None:
-    """Trace and write. torch's newer exporter (dynamo) unrolls an LSTM into fixed frames.
+    """Trace and write a graph, not with torch's dynamo exporter, which fixes an LSTM's frames.
 
-    Of an LSTM torch warns that its sizes are constants, which they are, and of batches, which its
-    graph takes all the same.
+    For an LSTM, torch warns that sizes become constants, which they are, and that the batch size
+    may be fixed, although the graph accepts any.
     """
     torch.onnx.export(
         core,

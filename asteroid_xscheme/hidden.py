@@ -1,7 +1,7 @@
-"""Hidden files of what is being written, which go when whoever wrote them is gone.
+"""Hidden temporary files that do not outlive a killed process for long.
 
-A file is locked while its process lives. One that is not locked was left by a process that was
-killed, and goes as soon as another file is begun in its folder.
+A process keeps its temporary file locked while it writes. An unlocked one was left behind by a
+killed process; it is removed when the next temporary file is created in the same folder.
 """
 
 import os
@@ -14,20 +14,20 @@ from typing import BinaryIO, Optional
 fcntl: Optional[ModuleType]
 try:
     import fcntl
-except ImportError:  # Windows, where a file that is open cannot be removed: that is the lock
+except ImportError:  # Windows, where an open file cannot be removed, which serves as the lock
     fcntl = None
 
-_NAME = ".xscheme-{}.part"  # short: the names of songs may be as long as a file system takes
+_NAME = ".xscheme-{}.part"  # not derived from the target, whose name may have the maximum length
 
 
 class HiddenFile:
-    """An empty hidden file in a folder, to be named or removed.
+    """A new, empty hidden file in a folder: write to it, then call `name` or `remove`.
 
     Attributes:
-        path: Where it is.
+        path: Path of the hidden file.
 
     Raises:
-        OSError: If it cannot be made there.
+        OSError: If the file cannot be created.
     """
 
     def __init__(self, folder: Path):
@@ -36,10 +36,10 @@ class HiddenFile:
         self._lock = _create_locked(self.path)
 
     def name(self, target: Path) -> None:
-        """Give it the name `target`, which replaces a file of that name.
+        """Rename the file to `target`, replacing any file there.
 
         Raises:
-            OSError: If it cannot have that name; then it is removed.
+            OSError: If it cannot be renamed; the hidden file is removed.
         """
         try:
             os.replace(self.path, target)
@@ -47,38 +47,38 @@ class HiddenFile:
             self.remove()
 
     def remove(self) -> None:
-        """Remove it unless it was named."""
+        """Remove the file unless it was renamed."""
         self.path.unlink(missing_ok=True)
         self._lock.close()
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether a file is one of these, by its name."""
+    """Whether a file has the name of a hidden temporary file."""
     return path.match(_NAME.format("*"))
 
 
 def remove_orphans(folder: Path) -> None:
-    """Remove what processes left in a folder that were killed."""
+    """Remove the temporary files that killed processes left in a folder."""
     for orphan in folder.glob(_NAME.format("*")):
         _remove_unless_locked(orphan)
 
 
 def _create_locked(path: Path) -> BinaryIO:
-    """A new file, locked until it is closed."""
+    """Create a file that stays locked until it is closed."""
     while True:
         file = open(path, "xb")
         if fcntl is None:
             file.close()
             return file
-        with suppress(OSError):  # a file system without locks: there nobody removes it either
+        with suppress(OSError):  # a file system without locks, where no process removes orphans
             fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:
             return file
-        file.close()  # another process took it for an orphan before it was locked
+        file.close()  # another process removed it as an orphan before it was locked
 
 
 def _remove_unless_locked(path: Path) -> None:
-    with suppress(OSError):  # it is another process's, or gone already
+    with suppress(OSError):  # another process has it locked, or it is already gone
         if fcntl is None:
             path.unlink()
             return

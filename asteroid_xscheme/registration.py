@@ -1,15 +1,17 @@
-"""Registers our models and losses with asteroid when `asteroid_xscheme` is imported.
+"""Register this package's models and losses with asteroid; runs on `import asteroid_xscheme`.
 
 asteroid has no plug-in interface, so this module sets a few of its names and no others:
 
-- `asteroid.models`: XUMX, XD3Net, XConvTasNet, XScheme, XSchemeOfMagnitudes. Ours replaces
-  asteroid's XUMX: that of the release 0.7.0 raises an error with any current torch, that of the
+- `asteroid.models`: XUMX, XD3Net, XConvTasNet, XScheme, XSchemeOfMagnitudes. This XUMX replaces
+  asteroid's: the one in release 0.7.0 raises an error with any current torch, and the one on the
   master branch cannot separate.
-- `asteroid.losses`: our losses, and `register_loss` and `get` for them and for asteroid's own.
-- `BaseModel.from_pretrained` gives a file that names one of our models to our loader. Any other
-  file, name or address goes to asteroid's own code, with its exceptions and its cache.
-- `asteroid.separate.torch_separate` and `file_separate`, behind `model.separate(...)` and
-  `asteroid-infer`: bridged models keep level, channels and names; other models are left to them.
+- `asteroid.losses`: this package's losses, and `register_loss` and `get` for these and asteroid's.
+- `BaseModel.from_pretrained` loads a file that names one of this package's models with this
+  package's loader. Any other file, name or URL goes to asteroid's own code, with its exceptions
+  and its cache.
+- `asteroid.separate.torch_separate` and `file_separate`, which `model.separate(...)` and
+  `asteroid-infer` call, preserve level, channels and names for bridged models. Other models take
+  asteroid's original path.
 
 An asteroid that already has bridged models or these losses keeps its own. Registering twice
 changes nothing.
@@ -51,10 +53,10 @@ def register() -> None:
 
 
 def register_models(target: ModuleType) -> None:
-    """Register our models so that `asteroid.models.get` finds them.
+    """Register this package's models so that `asteroid.models.get` finds them.
 
     Args:
-        target: `asteroid.models`. A class there that knows bridges is left alone.
+        target: `asteroid.models`. A class there that already takes `bridge` is left alone.
     """
     for name, model_class in ARCHITECTURES.items():
         existing = vars(target).get(name)
@@ -65,7 +67,7 @@ def register_models(target: ModuleType) -> None:
 
 
 def _is_ours(thing: Any) -> bool:
-    """Whether something comes from this package, maybe from an earlier import of it."""
+    """Whether an object comes from this package, possibly from an earlier import of it."""
     return getattr(thing, "__module__", "").partition(".")[0] == _PACKAGE
 
 
@@ -74,10 +76,10 @@ def _knows_bridges(model_class: type) -> bool:
 
 
 def register_losses(target: ModuleType) -> None:
-    """Put our losses, and a registry if there is none, into a module of losses.
+    """Add this package's losses, and `register_loss` and `get`, to a module of losses.
 
     Args:
-        target: `asteroid.losses`. What it has under our names is left alone.
+        target: `asteroid.losses`. Existing entries of the same names are left alone.
     """
     for name in _LOSS_NAMES:
         _set_unless_theirs(target, name, getattr(losses, name))
@@ -93,13 +95,13 @@ def _set_unless_theirs(target: ModuleType, name: str, value: Any) -> None:
 
 def _make_register_loss(target: ModuleType) -> Callable[[Callable], None]:
     def register_loss(custom_loss: Callable) -> None:
-        """Register a custom loss, gettable with `losses.get`.
+        """Register a custom loss so that `losses.get` finds it.
 
         Args:
             custom_loss: Loss class or function to register.
 
         Raises:
-            ValueError: If a loss of this name exists.
+            ValueError: If a loss with this name exists.
         """
         if custom_loss.__name__ in vars(target):
             raise ValueError(f"Loss {custom_loss.__name__} already exists. Choose another name.")
@@ -110,10 +112,13 @@ def _make_register_loss(target: ModuleType) -> Callable[[Callable], None]:
 
 def _make_get_loss(target: ModuleType) -> Callable[[Union[None, str, Callable]], Any]:
     def get(identifier: Union[None, str, Callable]) -> Optional[Callable]:
-        """Return a loss from its name, one of asteroid's or a registered one.
+        """Look up a loss by name among asteroid's losses and registered ones.
 
         Args:
-            identifier: A name, or a loss or None, which are returned as they are.
+            identifier: A name; a loss or None is returned unchanged.
+
+        Returns:
+            The loss class or function, or None.
 
         Raises:
             ValueError: If no loss has that name.
@@ -126,7 +131,7 @@ def _make_get_loss(target: ModuleType) -> Callable[[Union[None, str, Callable]],
 
 
 def _patch_loading(base_model: Any) -> None:
-    """Let `BaseModel.from_pretrained` give our files to our loader, and leave it all others."""
+    """Make `BaseModel.from_pretrained` load this package's files with this package's loader."""
     original = inspect.unwrap(vars(base_model)["from_pretrained"].__func__)
 
     @wraps(original)
@@ -140,10 +145,10 @@ def _patch_loading(base_model: Any) -> None:
 
 
 def _package_of_ours(name: str) -> Optional[Dict[str, Any]]:
-    """The package of a file that names one of our models; None for what is asteroid's business.
+    """The package in a file that names one of our models; None for anything asteroid handles.
 
-    asteroid finds the file, and raises what it raises where there is none. One that our reader
-    refuses is left to torch.load, which runs nothing of a file either.
+    asteroid locates the file and raises its own error if there is none. A file that our reader
+    refuses goes to torch.load, which does not run code from a file either.
     """
     if find_published(name) is not None:
         return load_package(name)
@@ -156,7 +161,7 @@ def _package_of_ours(name: str) -> Optional[Dict[str, Any]]:
 
 
 def _patch_separation(target: Any) -> None:
-    """Let asteroid's functions leave our models to us; they call one another by these names."""
+    """Make asteroid's functions hand bridged models to this package."""
     original_torch = inspect.unwrap(target.torch_separate)
     original_file = inspect.unwrap(target.file_separate)
 

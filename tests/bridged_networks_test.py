@@ -395,7 +395,7 @@ def test_what_is_no_set_of_networks_is_refused():
         BridgedNetworks([], [])
     with pytest.raises(BridgingError, match="one network per source, got the same one twice"):
         BridgedNetworks([network] * 4, [])
-    with pytest.raises(BridgingError, match="'act' twice"):
+    with pytest.raises(BridgingError, match="'act' more than once"):
         BridgedNetworks([network], ["act", "act"])
 
 

@@ -1,8 +1,9 @@
 """Thread-wide and process-wide states of torch and Python that coroutines share.
 
-What one coroutine opens would also apply to the others until it is closed. Gradient and autocast
-modes can be set at any time, so they are swapped whenever the coroutine changes (`ThreadModes`).
-Others can only be opened and closed in order; :func:`foreign_state` detects an open one.
+A context that one coroutine opens would also apply to the others until it is closed. Gradient and
+autocast modes can be set at any time, so they are swapped whenever the coroutine changes
+(`ThreadModes`). Other contexts can only be opened and closed in order; :func:`foreign_state`
+detects one that is open.
 """
 
 import warnings
@@ -43,7 +44,7 @@ class ThreadModes(NamedTuple):
 
 
 def surroundings() -> Dict[str, Any]:
-    """States that coroutines share and cannot swap, by what opens them."""
+    """States that coroutines share and cannot swap, keyed by what opens them."""
     has_cuda = torch.cuda.is_initialized()
     return {
         "torch.inference_mode": torch.is_inference_mode_enabled(),
@@ -67,13 +68,13 @@ def surroundings() -> Dict[str, Any]:
 
 
 def _undocumented(name: str) -> Callable:
-    """A function that tells a state which no documented function tells."""
+    """An undocumented function of torch, for a state that no documented function reports."""
     try:
         return attrgetter(name)(torch._C)
     except AttributeError:
         raise RuntimeError(
-            f"torch {torch.__version__} has no torch._C.{name}, by which bridged networks see "
-            "states that they would share. Install an earlier torch, and please report it."
+            f"torch {torch.__version__} has no torch._C.{name}, which bridged networks need to "
+            "detect shared states. Install an earlier torch, and please report this."
         ) from None
 
 

@@ -7,7 +7,7 @@ import torch
 
 
 def first_tensor(values: Any) -> Optional[torch.Tensor]:
-    """The first tensor in nested tuples, lists and dictionaries, or None."""
+    """Find the first tensor in nested tuples, lists and dictionaries; None if there is none."""
     if isinstance(values, torch.Tensor):
         return values
     items = values.values() if isinstance(values, dict) else values
@@ -17,7 +17,7 @@ def first_tensor(values: Any) -> Optional[torch.Tensor]:
 
 
 def replace_first_tensor(values: Any, tensor: torch.Tensor) -> Any:
-    """A copy of nested values, of the same types, with the first tensor replaced."""
+    """Copy nested values, keeping their types, with the first tensor replaced."""
     if isinstance(values, torch.Tensor):
         return tensor
     keys = values if isinstance(values, dict) else range(len(values))

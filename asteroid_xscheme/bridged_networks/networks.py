@@ -1,7 +1,7 @@
-"""J networks in step: each runs to its next point, then all continue with the mean.
+"""Run J networks in step: each runs to its next point, then all continue with the mean.
 
-Only one runs at a time, in the order of the networks. Between points they draw random numbers as if
-they were called one after another.
+Only one network runs at a time, in list order. Between points, they draw random numbers as if they
+were called one after another.
 
 Reference: R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is greater
 than the sum of its parts: improving music source separation by bridging networks", EURASIP Journal
@@ -30,22 +30,23 @@ _NO_GRAPH = (
 class BridgedNetworks(nn.Module):
     """J networks that share the mean of their features at named submodules.
 
-    A point "name" replaces the *input* of the submodule of that name by the mean over the networks,
-    "name:output" its *output*. If there are several inputs or outputs, in tuples or by keyword, the
-    first tensor is used. A submodule that is called several times is bridged each time. All
-    networks must reach the same points in the same order; without points they are J independent
-    networks.
+    The point "name" replaces the *input* of the submodule with that name by the mean over the
+    networks; "name:output" replaces its *output*. If there are several inputs or outputs, in tuples
+    or by keyword, the first tensor is used. A submodule that is called several times is bridged
+    each time. All networks must reach the same points in the same order. Without points, they are J
+    independent networks.
 
-    A network belongs to the `BridgedNetworks` that took it last, and its points can only be reached
-    in a call of that one. Activation checkpointing of *part* of a network that contains a point is
-    therefore refused; checkpoint the whole call, or parts between points.
+    A network belongs to the `BridgedNetworks` that was built with it last, and its points can only
+    be reached in a call of that object. Activation checkpointing is therefore refused for *part* of
+    a network that contains a point; checkpoint the whole call, or parts between points.
 
     Args:
         networks: J >= 1 modules; each is called with the arguments of this module's call.
-        points: Names of submodules that all of them have.
+        points: Names of submodules that all networks have.
 
     Raises:
-        BridgingError: If a point is not a submodule; in a call, if the networks do not meet.
+        BridgingError: If a point is not a submodule; during a call, if the networks do not reach
+            the same points, or their features cannot be averaged.
     """
 
     def __init__(self, networks: Sequence[nn.Module], points: Union[str, Sequence[str]]):
@@ -65,7 +66,11 @@ class BridgedNetworks(nn.Module):
                 meeting.attach(module)
 
     def forward(self, *args: Any, **kwargs: Any) -> List[Any]:
-        """Call all networks with these arguments and return the list of their outputs."""
+        """Call all networks with the same arguments.
+
+        Returns:
+            The outputs of the J networks, in list order.
+        """
         if torch.jit.is_tracing() or torch.compiler.is_compiling():
             _refuse_graph()
         modes = ThreadModes.current()
@@ -81,7 +86,7 @@ class BridgedNetworks(nn.Module):
             modes.set()
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """The hook of torch.jit.script; it always refuses."""
+        """Refuse torch.jit.script, which calls this hook."""
         _refuse_graph()
 
     def _run_in_step(self, runs: List[Run]) -> List[Any]:
@@ -111,8 +116,8 @@ def _refuse_graph() -> NoReturn:
     raise BridgingError(_NO_GRAPH)
 
 
-# torch.compile calls such a function, and so stops. torch.compiler.assume_constant_result sets the
-# same mark, but loads the compiler: seconds, for all who import this package and compile nothing.
+# torch.compile calls a function with this attribute while it compiles, so the error reaches the
+# user. torch.compiler.assume_constant_result sets the same attribute, but its import takes seconds.
 setattr(_refuse_graph, "_dynamo_marked_constant", True)
 
 
@@ -138,9 +143,9 @@ def _check_networks(networks: Sequence[nn.Module]) -> None:
 
 
 def _check_points(points: Sequence[str]) -> None:
-    twice = [point for point, count in Counter(points).items() if count > 1]
-    if twice:
-        raise BridgingError(f"Expected different points, got {twice[0]!r} twice.")
+    repeated = [point for point, count in Counter(points).items() if count > 1]
+    if repeated:
+        raise BridgingError(f"Expected different points, got {repeated[0]!r} more than once.")
 
 
 def _find_all(networks: Sequence[nn.Module], name: str) -> List[nn.Module]:
@@ -167,23 +172,23 @@ def _common_point(runs: Sequence[Run], arrived: Sequence[Any], visits: Counter) 
     places = [None if run.dead else arrival.point for run, arrival in zip(runs, arrived)]
     if len(set(places)) == 1 and places[0] is not None:
         return places[0]
-    said = [
+    described = [
         f"network {index} "
         + ("has finished" if place is None else f"is at {place!r} (visit {visits[place] + 1})")
         for index, place in enumerate(places)
     ]
     raise BridgingError(
-        f"The networks do not meet: {', '.join(said)}. All of them must reach the same points "
-        "equally often and in the same order; choose points that every call reaches."
+        f"The networks do not meet: {', '.join(described)}. All networks must reach the same "
+        "points, equally often and in the same order; choose points that every call reaches."
     )
 
 
 def _mean(point: str, features: Sequence[torch.Tensor]) -> torch.Tensor:
     shapes = [tuple(tensor.shape) for tensor in features]
     if len(set(shapes)) > 1:
-        said = ", ".join(f"network {index} {shape}" for index, shape in enumerate(shapes))
+        described = ", ".join(f"network {index} {shape}" for index, shape in enumerate(shapes))
         raise BridgingError(
             f"The networks cannot be bridged at {point!r}, where their features differ in shape: "
-            f"{said}. Give the networks the same size, or choose another point."
+            f"{described}. Give the networks the same size, or choose another point."
         )
     return average(features)

@@ -1,9 +1,9 @@
 """The points where networks meet: a hook on a submodule, and the coroutine that pauses in it.
 
 Each network runs in its own coroutine (a greenlet). At a point it passes its features to its caller
-and waits for the mean. The modes that torch keeps per thread, gradients and autocast, are kept
-separate for each network: `no_grad` or `autocast` around a point neither leaks nor gets lost. Other
-contexts that a network would hold open while its siblings run are refused by name.
+and waits for the mean. torch keeps gradient and autocast modes per thread; here each network has
+its own, so `no_grad` or `autocast` around a point neither leaks into other networks nor gets lost.
+Other contexts that are open at a point would apply to the other networks too: they raise an error.
 """
 
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ _OUTPUT = "output"
 
 
 class BridgingError(XSchemeError):
-    """Networks cannot be bridged at a point; the message says which, why, and what to do."""
+    """Networks cannot be bridged as asked; the message says where, why, and what to do."""
 
 
 class Arrival(NamedTuple):
@@ -43,13 +43,13 @@ class Run(greenlet.greenlet):
         self.around = surroundings()
 
     def meet(self, point: str, features: torch.Tensor) -> torch.Tensor:
-        """Wait for the siblings at a point, without mixing their modes with this network's."""
+        """Wait for the other networks at a point; modes of this network do not apply to them."""
         foreign = foreign_state(self.around, surroundings())
         if foreign:
             raise BridgingError(
                 f"Network {self.index} reaches {point!r} inside {foreign}, which would also apply "
-                "to its siblings. Choose a point outside it, or turn it off; checkpointing the "
-                "whole call works."
+                "to the other networks. Choose a point outside it, or turn it off; checkpointing "
+                "the whole call works."
             )
         own = ThreadModes.current()
         self.callers.set()
@@ -64,7 +64,7 @@ class Run(greenlet.greenlet):
         return super().switch(*values)
 
     def stop(self) -> None:
-        """End a call that waits at a point, which closes its open contexts."""
+        """End a call that is waiting at a point and close its open contexts."""
         if self and not self.dead:
             self.throw(greenlet.GreenletExit)
 
@@ -77,15 +77,19 @@ class Meeting(ABC):
 
     @abstractmethod
     def attach(self, module: nn.Module) -> None:
-        """Become a hook of a submodule."""
+        """Attach this hook to a submodule."""
 
     def exchange(self, values: Any) -> Any:
-        """Nested values whose first tensor is replaced by the mean over the networks."""
+        """Replace the first tensor in nested values by its mean over the networks.
+
+        Raises:
+            BridgingError: If no `BridgedNetworks` is running, or there is nothing to average.
+        """
         run = greenlet.getcurrent()
         if not (isinstance(run, Run) and any(self is meeting for meeting in run.meetings)):
             raise BridgingError(
                 f"The point {self.point!r} was reached outside a call of BridgedNetworks: "
-                "activation checkpointing recomputes a network without its siblings, or a network "
+                "activation checkpointing recomputes one network without the others, or a network "
                 "was called on its own. Checkpoint the whole call; to use a network alone, wrap "
                 "it as BridgedNetworks([network], [])."
             )
@@ -120,12 +124,16 @@ class _OutputMeeting(Meeting):
 
 
 def make_meeting(point: str) -> Meeting:
-    """The hook of a point, "name" or "name:output"."""
+    """Make the hook for a point, "name" or "name:output"."""
     return _OutputMeeting(point) if split_point(point)[1] else _InputMeeting(point)
 
 
 def split_point(point: str) -> Tuple[str, str]:
-    """Name of a submodule, and "output" or "" for its input."""
+    """Split a point into the name of its submodule and "output", or "" for the input.
+
+    Raises:
+        BridgingError: If the point has neither form.
+    """
     name, _, side = point.partition(":")
     if not name or (side != _OUTPUT and name != point):
         raise BridgingError(
