@@ -1,7 +1,7 @@
-"""Weights: read safely from files, names and addresses, written, converted and published.
+"""Read, write, convert and publish weights; no code from a file is ever run.
 
-`load_package` takes whatever names some weights and returns asteroid's package; `save_package`
-writes one. No model is imported here: which class a package belongs to is the models' business.
+`load_package` takes a path, name, URL or Hugging Face id and returns asteroid's package;
+`save_package` writes one. No model is imported here: `models` finds the class that a package names.
 """
 
 from .diagnosis import CheckpointError, DamagedFileError

@@ -1,4 +1,4 @@
-"""Zip archives of weights: opened, bounded by their own size and read with their checksums."""
+"""Open zip archives of weights with limits on their size, and read members with checksums."""
 
 import contextlib
 import io
@@ -16,11 +16,12 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 @contextlib.contextmanager
 def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """A zip that unpacks to no more than its size allows.
+    """Open a zip, unless it would unpack to many times its own size.
 
     Raises:
-        DamagedFileError: If it is none, or cut short, or what is read from it is damaged.
-        CheckpointError: If it would unpack to many times its size.
+        DamagedFileError: If the file is not a zip, is truncated, or turns out to be damaged while
+            the block reads it.
+        CheckpointError: If it would unpack to many times its own size.
     """
     with told_as_damage(path, OSError), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
@@ -34,7 +35,12 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def read_record(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> torch.UntypedStorage:
-    """The bytes of a member in memory of their own, after a look at their checksum."""
+    """Read a member into new memory; zipfile verifies its checksum.
+
+    Raises:
+        zipfile.BadZipFile: If the checksum does not match.
+        EOFError: If the member is truncated.
+    """
     data = torch.empty(member.file_size, dtype=torch.uint8)
     with archive.open(member) as file:
         if cast(io.BufferedIOBase, file).readinto(data.numpy().data) != member.file_size:

@@ -1,7 +1,6 @@
-"""The card of a model: README.md of a Hugging Face repository, in asteroid's sections.
+"""Model cards: README.md of a Hugging Face repository, in the sections of asteroid's template.
 
-Its front matter is what the hub reads: the library, what the model is for, the licence, and the
-scores as `model-index`.
+Hugging Face reads the front matter: library, task, licence, and the scores as `model-index`.
 """
 
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ import yaml
 from huggingface_hub import EvalResult
 from huggingface_hub.repocard_data import eval_results_to_model_index
 
-_FREE, _NON_COMMERCIAL = "cc-by-sa-3.0", "cc-by-nc-sa-4.0"  # asteroid's choice; MedleyDB's
+_FREE, _NON_COMMERCIAL = "cc-by-sa-3.0", "cc-by-nc-sa-4.0"  # as asteroid and MedleyDB use
 _LICENCE_PAGES = {
     _FREE: "https://creativecommons.org/licenses/by-sa/3.0/",
     _NON_COMMERCIAL: "https://creativecommons.org/licenses/by-nc-sa/4.0/",
@@ -24,13 +23,16 @@ def model_card(
     results: Sequence[EvalResult] = (),
     repository: Optional[str] = None,
 ) -> str:
-    """The README.md of a Hugging Face repository, in the sections of asteroid's template.
+    """Write the text of a model card.
 
     Args:
         package: As written to `model.pth`.
-        uploader: Who publishes; None takes the owner of the repository, or leaves a mark.
-        results: The scores of these weights.
-        repository: "owner/name" where it goes; None leaves a mark for the owner.
+        uploader: Name of the publisher; None for the owner of the repository, or a placeholder.
+        results: Scores of these weights.
+        repository: "owner/name" on Hugging Face; None for a placeholder.
+
+    Returns:
+        The content of README.md.
     """
     name, model = repository_name(package), package["model_name"]
     person = uploader or (repository.partition("/")[0] if repository else "[your name]")
@@ -68,20 +70,20 @@ estimates = Separator(model).separate("song.mp3")
 
 
 def repository_name(package: Mapping) -> str:
-    """asteroid's pattern for the names of repositories: model_dataset_task_rate."""
+    """Name a repository by asteroid's pattern, model_dataset_task_rate."""
     rate = f"{package['model_args']['sample_rate'] / 1000:g}k"
     task = package["task"].replace("_", "").replace(" ", "")
     return "_".join([package["model_name"], _in_one_word(package["dataset"]), task, rate])
 
 
 def weights_licence(package: Mapping) -> str:
-    """The licence for weights that follows from that of their data, by Hugging Face's name."""
+    """The licence of weights that the licences of their data require, as Hugging Face names it."""
     restricted = any(licence["non_commercial"] for licence in package["licenses"])
     return _NON_COMMERCIAL if restricted else _FREE
 
 
 def as_yaml(value: Any) -> str:
-    """Plain values as YAML, in their order."""
+    """Format plain values as YAML, keeping their order."""
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).strip()
 
 
@@ -107,7 +109,7 @@ def _front_matter(package: Mapping, name: str, results: Sequence[EvalResult]) ->
 
 
 def _results(metrics: Mapping, results: Sequence[EvalResult]) -> str:
-    """The scores and what they are of, or that there are none."""
+    """The scores and the tracks they were measured on, or a sentence if there are none."""
     if not metrics:
         return "These weights were not scored."
     scored = {f"{each.dataset_split} tracks of {each.dataset_name}" for each in results}

@@ -1,7 +1,7 @@
-"""A file that should hold weights -> its kind by its first bytes, or words for what it looks like.
+"""Identify a weights file by its first bytes, or describe what it looks like instead.
 
-Names and suffixes are not trusted: caches call everything `model.pth`, and a web page that was
-saved in place of a download keeps the name of the file.
+File names and suffixes are not trusted: caches call everything `model.pth`, and a web page that was
+saved in place of a download has the name of the file.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ _OTHER_KINDS = (  # (offset, bytes there, what the file looks like)
 )
 
 
-# What readers are seen to raise when bytes are missing or changed.
+# Exceptions that the readers raise when bytes are missing or changed.
 _DAMAGE = (
     ArithmeticError,
     AssertionError,
@@ -51,15 +51,15 @@ _DAMAGE = (
 
 
 class CheckpointError(XSchemeError):
-    """Weights cannot be had or used; the message names the file, why, and what to do."""
+    """Weights cannot be loaded or used; the message names the file, the reason and a remedy."""
 
 
 class DamagedFileError(CheckpointError):
-    """The file holds no weights at all: cut short, empty, a web page, or something else."""
+    """A file contains no readable weights: it is truncated, empty, a web page or something else."""
 
 
 class Kind(Enum):
-    """What a file holds, as far as its first bytes tell."""
+    """The format of a file according to its first bytes."""
 
     TORCH = "a file of torch.save"
     NNABLA = "HDF5, as NNabla writes"
@@ -69,7 +69,11 @@ class Kind(Enum):
 
 @contextlib.contextmanager
 def told_as_damage(path: Union[str, Path], *others: Type[Exception]) -> Iterator[None]:
-    """Within, an error of a reader means that the file is damaged; `others` are of its own kind.
+    """Report errors that a reader raises in this block as damage to the file.
+
+    Args:
+        path: File, for the message.
+        *others: Exceptions of this reader beyond those that damage commonly causes.
 
     Raises:
         DamagedFileError: With the first line of the error.
@@ -87,10 +91,10 @@ def told_as_damage(path: Union[str, Path], *others: Type[Exception]) -> Iterator
 
 
 def detect_kind(path: Path) -> Kind:
-    """The kind of a file of weights.
+    """Identify a weights file by its first bytes.
 
     Raises:
-        DamagedFileError: If it is none; the message says what it looks like.
+        DamagedFileError: If it does not look like weights; the message says what it looks like.
     """
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -109,7 +113,7 @@ def detect_kind(path: Path) -> Kind:
 
 
 def shorten(names: Sequence[str], n: int = 3) -> str:
-    """The first names of a list, and how many more there are, in one line whatever they hold."""
+    """Join the first n names and the number of the rest into one line, escaping control codes."""
     more = f" and {len(names) - n} more" if len(names) > n else ""
     line = f"{', '.join(names[:n])}{more}"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
@@ -141,7 +145,7 @@ def _kind_of_zip(path: Path) -> Kind:
 
 
 def _describe(head: bytes) -> str:
-    """What a file that begins with these bytes looks like."""
+    """Describe in words what a file with these first bytes looks like."""
     if not head:
         return "an empty file"
     for offset, mark, words in _OTHER_KINDS:
@@ -156,7 +160,7 @@ def _describe(head: bytes) -> str:
 
 
 def _as_text(head: bytes) -> Optional[str]:
-    """The bytes as text, or None where they are none; a last character may be cut."""
+    """The bytes as text, or None if they are not UTF-8; the last character may be incomplete."""
     if b"\x00" in head:
         return None
     for end in range(len(head), max(len(head) - 4, 0), -1):

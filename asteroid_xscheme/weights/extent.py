@@ -1,8 +1,8 @@
-"""How much a file may ask for: a few times its own size, of memory and of values.
+"""Limit the memory and the number of values that a file may claim to a multiple of its size.
 
-A few bytes can claim a tensor of 93 GiB, and thirty lists of the list before them hold a thousand
-million values. Weights hardly shrink when they are packed, so that whatever asks for many times
-its size is refused before anything is allocated.
+A few bytes can claim a tensor of 93 GiB, and thirty lists that each repeat the one before hold a
+billion values. Weights hardly compress, so a file that claims many times its own size is refused
+before anything is allocated.
 """
 
 from pathlib import Path
@@ -12,16 +12,21 @@ import torch
 
 from .diagnosis import CheckpointError, DamagedFileError
 
-_EXPANSION = 16  # times its size, which a file may ask for
-_ALLOWANCE = 1 << 16  # bytes that any file may ask for
-_DEPTH = 64  # containers within each other
+_EXPANSION = 16  # a file may claim this many times its own size,
+_ALLOWANCE = 1 << 16  # and this many bytes more
+_DEPTH = 64  # nested containers
 
 
 def check_size(path: Union[str, Path], claimed: int, n_bytes: int) -> None:
-    """Refuse a file of `n_bytes` that claims to hold more than its size allows.
+    """Refuse a file that claims to contain far more than its size allows.
+
+    Args:
+        path: File, for the message.
+        claimed: Bytes or values that it claims to contain.
+        n_bytes: Size of the file in bytes.
 
     Raises:
-        CheckpointError: If it does.
+        CheckpointError: If it claims too much.
     """
     if claimed > _EXPANSION * n_bytes + _ALLOWANCE:
         raise CheckpointError(
@@ -31,11 +36,19 @@ def check_size(path: Union[str, Path], claimed: int, n_bytes: int) -> None:
 
 
 def check_extent(value: Any, path: Union[str, Path], n_bytes: int) -> None:
-    """The same for what was read: values count as often as they occur, tensors by their bytes.
+    """Refuse the content of a file if it expands to far more than the file's size allows.
+
+    A value counts as often as it occurs, a tensor by its bytes.
+
+    Args:
+        value: Nested containers of tensors and plain values, as read from the file.
+        path: File, for the message.
+        n_bytes: Size of the file in bytes.
 
     Raises:
-        CheckpointError: If it holds more than the file's size allows.
-        DamagedFileError: If it holds itself, is nested too deeply or holds what is no plain value.
+        CheckpointError: If the content is too large.
+        DamagedFileError: If a container contains itself or is nested too deeply, or a value is not
+            of a plain type.
     """
     try:
         claimed, _ = _measure(value, {}, 0)
@@ -47,7 +60,7 @@ def check_extent(value: Any, path: Union[str, Path], n_bytes: int) -> None:
 
 
 class _NotPlain(Exception):
-    """A value that a package cannot have."""
+    """A value that a package cannot contain."""
 
 
 _IN_WORK = (0, 0)
@@ -55,7 +68,7 @@ _LEAVES = (str, int, float, bool, type(None), bytes, torch.dtype)
 
 
 def _measure(value: Any, known: Dict[int, Tuple[int, int]], depth: int) -> Tuple[int, int]:
-    """Size and height of a tree of values; a container is measured once, wherever it occurs."""
+    """Size and height of a tree of values; each container is measured once."""
     if isinstance(value, torch.Tensor):
         return 1 + value.numel() * value.element_size(), 0
     if type(value) in _LEAVES:

@@ -1,8 +1,9 @@
-"""A URL -> the package there, fetched once into asteroid's own cache.
+"""Load the package at a URL, downloading it once into asteroid's cache.
 
-The cache is asteroid's to the letter (folder named after the URL's sha256, file `model.pth`), so
-that neither fetches what the other has. Beside the file stands `model.pth.sha256`: the checksum of
-what came the first time, where none is published; later copies have to match it.
+The layout is exactly asteroid's (a folder named after the URL's sha256, with a file `model.pth`),
+so that neither package downloads a file that the other already has. If no checksum is published,
+the checksum of the first download is recorded in `model.pth.sha256` next to the file; later copies
+have to match it.
 """
 
 import hashlib
@@ -21,18 +22,18 @@ _ZENODO_FILE = re.compile(r"(https?://[^/]+)/records?/(\d+)/files/([^?]+)(\?down
 
 
 def cache_dir() -> Path:
-    """asteroid's cache of weights."""
+    """asteroid's cache of weights: $ASTEROID_CACHE, or ~/.cache/torch/asteroid."""
     return Path(os.getenv("ASTEROID_CACHE") or "~/.cache/torch/asteroid").expanduser()
 
 
 def find_cached(url: str) -> Optional[Path]:
-    """The file of a URL in the cache, whichever spelling of the URL it was fetched by."""
+    """Find the file of a URL in the cache, under any spelling of the URL; None if missing."""
     paths = (_cache_path(spelling) for spelling in _spellings(url))
     return next((path for path in paths if path.is_file()), None)
 
 
 def recorded_checksum(url: str) -> Optional[str]:
-    """The checksum written down when the file of a URL was first fetched."""
+    """The checksum recorded when the file of a URL was first downloaded, or None."""
     records = (_record_path(_cache_path(spelling)) for spelling in _spellings(url))
     record = next((path for path in records if path.is_file()), None)
     return record.read_text().strip() if record else None
@@ -46,18 +47,21 @@ def load_url(
     retries: int = 5,
     backoff: float = 1.0,
 ) -> Dict[str, Any]:
-    """The package at a URL, from the cache or fetched into it.
+    """Load the package at a URL, from the cache if it is there.
 
     Args:
-        url: http or https; of Zenodo in the old form (record/ID/files/F?download=1) or the new one
-            (records/ID/files/F): where one is refused the other is tried.
-        checksum: The published one, as for `download`; None goes by the recorded one, if any.
-        offline: Whether to use the cache only.
+        url: http or https. For Zenodo, if the server refuses the given form of the URL
+            (record/ID/files/F?download=1 or records/ID/files/F), the other is tried.
+        checksum: The published one, as for `download`; None for the recorded one, if any.
+        offline: Use the cache only.
         retries: See `download`.
         backoff: See `download`.
 
+    Returns:
+        The package, as from `read_package`.
+
     Raises:
-        CheckpointError: If the file cannot be had or used; the message says what to do.
+        CheckpointError: If the file cannot be downloaded or used; the message says what to do.
     """
     known = checksum or recorded_checksum(url)
     cached = find_cached(url)
@@ -75,7 +79,7 @@ def load_url(
 
 
 def _spellings(url: str) -> List[str]:
-    """A URL and the other spellings of the same file, the given one first."""
+    """All URLs of the same file, the given one first."""
     match = _ZENODO_FILE.fullmatch(url)
     if not match:
         return [url]
@@ -98,16 +102,16 @@ def _record_path(path: Path) -> Path:
 
 
 def _record(path: Path) -> None:
-    """Write down the checksum of a file that has none; a cache of others may be read-only."""
+    """Record the checksum of a cached file; a shared cache may be read-only."""
     if not os.access(path.parent, os.W_OK):
         return
     checksum = compute_checksum(path)
     _record_path(path).write_text(f"{checksum}\n")
-    _logger.info("No checksum is published for %s: recorded %s of this copy.", path, checksum)
+    _logger.info("No checksum is published for %s: recorded %s from this copy.", path, checksum)
 
 
 def _read_cached(path: Path, checksum: Optional[str], offline: bool) -> Optional[Dict[str, Any]]:
-    """The package of a cached file, or None where it is broken and can be fetched again."""
+    """The package in a cached file, or None if it was damaged and can be downloaded again."""
     try:
         if checksum and not check_file(path, checksum):
             raise DamagedFileError(f"{path} does not match its checksum {checksum}: it is damaged.")
@@ -124,7 +128,7 @@ def _read_cached(path: Path, checksum: Optional[str], offline: bool) -> Optional
 
 
 def _fetch(url: str, checksum: Optional[str], offline: bool, retries: int, backoff: float) -> Path:
-    """Download into the cache, trying the URL's two forms (the first two spellings)."""
+    """Download into the cache, trying the first two spellings of the URL."""
     target = _cache_path(url)
     refusals = []
     for address in _spellings(url)[: 1 if offline else 2]:
@@ -150,7 +154,7 @@ def _fetch(url: str, checksum: Optional[str], offline: bool, retries: int, backo
 
 
 def _read_fetched(path: Path, url: str) -> Dict[str, Any]:
-    """The package of a file just fetched; one that is refused does not stay in the cache."""
+    """The package in a new download, which is removed from the cache if it cannot be used."""
     try:
         return read_package(path)
     except CheckpointError as error:

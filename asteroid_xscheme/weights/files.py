@@ -1,8 +1,8 @@
-"""Weights on disk <-> a package: the dictionary that asteroid's `serialize` makes.
+"""Read and write packages: the dictionaries that asteroid's `serialize` returns.
 
 A package has `model_name` (class), `model_args` (keyword arguments), `state_dict` (tensors) and
-any further entries (`infos`, `dataset`, `licenses`, ...). In memory and in the files written
-here it is of plain types only, so that every asteroid and every torch can read it.
+further entries (`infos`, `dataset`, `licenses`, ...). It contains plain types only, in memory and
+in the files written here, so that every version of asteroid and torch can read it.
 """
 
 import json
@@ -22,29 +22,30 @@ from .extent import check_extent
 from .torch_files import read_torch_file
 
 _KEYS = ("model_name", "model_args", "state_dict")
-#: of a folder or of a repository of Hugging Face, in order of preference
+#: weights in a folder or a Hugging Face repository, in order of preference
 FOLDER_FILES = ("pytorch_model.bin", "model.safetensors", "best_model.pth", "model.pth")
-#: beside model.safetensors, as huggingface_hub's PyTorchModelHubMixin reads it: the arguments of
-#: the model, and its class as `model_name`
+#: next to model.safetensors, as huggingface_hub's PyTorchModelHubMixin reads it: the model's
+#: arguments, and its class as `model_name`
 CONFIG_FILE = "config.json"
 _SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".th", ".safetensors", ".h5")
-_METADATA_KEY = "package"  # of a .safetensors file: all but the tensors, as JSON
+_METADATA_KEY = "package"  # in .safetensors: everything but the tensors, as JSON
 
 
 def read_package(path: Union[str, Path]) -> Dict[str, Any]:
-    """Read a file of any kind that we know, or a folder that holds one.
+    """Read a weights file of any supported format, or a folder that contains one.
 
     Args:
-        path: .pth of any asteroid, .safetensors of ours or with a config.json beside it, .h5 of
-            NNabla, a zip or folder of .h5 files (the official D3Net), or a folder that holds one of
-            `FOLDER_FILES` or one other file of weights. The content decides, not the name.
+        path: .pth from any version of asteroid, .safetensors from this package or with a
+            config.json next to it, NNabla's .h5, a zip or folder of .h5 files (the official D3Net),
+            or a folder with one of `FOLDER_FILES` or a single other weights file. The content
+            decides, not the name.
 
     Returns:
-        The package: plain containers, numbers and strings, tensors on the CPU.
+        The package: plain containers, numbers and strings, and tensors on the CPU.
 
     Raises:
-        CheckpointError: If there is no such file, or it is refused, or of another kind.
-        DamagedFileError: If it holds no weights at all (cut short, a web page, ...).
+        CheckpointError: If the file does not exist, is refused, or is not a package.
+        DamagedFileError: If it contains no readable weights (truncated, a web page, ...).
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -63,17 +64,19 @@ def read_package(path: Union[str, Path]) -> Dict[str, Any]:
 
 
 def save_package(package: Mapping, path: Union[str, Path]) -> Path:
-    """Write a package so that the file appears complete or not at all.
+    """Write a package to a file, which appears complete or not at all.
 
     Args:
-        package: What a model's `serialize` returns; it is not changed.
-        path: Target. `.safetensors` writes that format, any other suffix torch's.
+        package: As a model's `serialize` returns; it is not changed.
+        path: File to write: `.safetensors` for that format, any other suffix for torch's. Missing
+            folders are created.
 
     Returns:
         `path`.
 
     Raises:
-        CheckpointError: If an entry is missing or not of a plain type; the message names it.
+        CheckpointError: If an entry is missing or not of a plain type, or weights are not finite.
+        OSError: If the file cannot be written.
     """
     path = Path(path).expanduser()
     package = check_package(package, "the package")
@@ -88,7 +91,15 @@ def save_package(package: Mapping, path: Union[str, Path]) -> Path:
 
 
 def check_package(package: Any, origin: str) -> Dict[str, Any]:
-    """A copy of a package in plain types, its tensors shared; `origin` names it in errors."""
+    """Check a package and copy it to plain types; its tensors are shared.
+
+    Args:
+        package: What a file contained, or a caller passed.
+        origin: Where it came from, for messages.
+
+    Raises:
+        CheckpointError: If it is not a package, or its weights are not finite.
+    """
     if not isinstance(package, Mapping):
         raise CheckpointError(
             f"{origin} contains a {type(package).__name__}, not a package. Expected a dictionary "
@@ -99,7 +110,7 @@ def check_package(package: Any, origin: str) -> Dict[str, Any]:
         raise CheckpointError(f"{origin} {_describe_other_kind(package, missing)}")
     if not isinstance(package["model_name"], str):
         raise CheckpointError(
-            f"{origin}: model_name is not a name: {package['model_name']!r:.100}."
+            f"{origin}: model_name is not a string: {package['model_name']!r:.100}."
         )
     arguments, tensors = package["model_args"], package["state_dict"]
     if not isinstance(arguments, Mapping) or not _are_strings(arguments):
@@ -115,7 +126,7 @@ def _are_strings(names: Iterable) -> bool:
 
 
 def _check_finite(tensors: Mapping, origin: str) -> None:
-    """Refuse weights that are not numbers: whatever they touch is silence or noise."""
+    """Refuse weights that are NaN or infinite."""
     wrong = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
     if wrong:
         raise CheckpointError(
@@ -125,13 +136,13 @@ def _check_finite(tensors: Mapping, origin: str) -> None:
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
-    """Whether all values are; their sum tells it in one pass, unless it overflows."""
+    """Whether all values are finite; the sum usually shows it in one pass, but can overflow."""
     tensor = tensor.detach()
     return bool(torch.isfinite(tensor.sum()) or torch.isfinite(tensor).all())
 
 
 def _describe_other_kind(package: Mapping, missing: list) -> str:
-    """What a dictionary without the entries of a package is, and what to do with it."""
+    """Say what a dictionary without the entries of a package is, and what to do with it."""
     if "pytorch-lightning_version" in package:
         return (
             "is a Lightning checkpoint of a training run, not a package. Use best_model.pth, "
@@ -155,7 +166,7 @@ def _are_tensors(values: Mapping) -> bool:
 
 
 def as_plain(value: Any) -> Any:
-    """A copy of nested containers: numpy scalars become numbers, any string a plain one."""
+    """Copy nested containers; numpy scalars become numbers, subclasses of str become str."""
     if isinstance(value, Mapping):
         return {as_plain(key): as_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -167,7 +178,7 @@ def as_plain(value: Any) -> Any:
 
 
 def _check_plain(value: Any, place: str) -> None:
-    """Refuse a value that a file for others should not hold."""
+    """Refuse a value that other readers of the file may not support."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             _check_plain(item, f"{place}.{key}" if place else str(key))
@@ -182,30 +193,33 @@ def _check_plain(value: Any, place: str) -> None:
 
 
 def _own_memory(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor of its own, so that a view does not take the memory of its base to the file."""
+    """Copy a tensor, so that a view does not save the memory of its base."""
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def only_weights(origin: str, files: Iterable[str], each: str) -> str:
-    """The one name among `files` that is of a file of weights.
+    """Find the only weights file in a list of names.
 
     Args:
-        origin: Where they lie, for errors.
-        files: Names of all files there.
-        each: What names one of them.
+        origin: The folder or repository, for messages.
+        files: Names of all its files.
+        each: How the user can name one of them, for messages.
+
+    Returns:
+        The name.
 
     Raises:
-        CheckpointError: If there is none, or more than one.
+        CheckpointError: If there is no weights file, or more than one.
     """
     found = sorted(file for file in files if file.lower().endswith(_SUFFIXES))
     if not found:
         raise CheckpointError(
-            f"{origin} contains no weights. Expected one of {', '.join(FOLDER_FILES)}, one other "
-            f"file in {', '.join(_SUFFIXES)}, or .h5 files of NNabla."
+            f"{origin} contains no weights. Expected one of {', '.join(FOLDER_FILES)}, a single "
+            f"other file with the suffix {', '.join(_SUFFIXES)}, or NNabla's .h5 files."
         )
     if len(found) > 1:
         raise CheckpointError(
-            f"{origin} holds several files of weights: {shorten(found, 8)}. Name one: {each}."
+            f"{origin} contains several weights files: {shorten(found, 8)}. Name one: {each}."
         )
     return found[0]
 
@@ -236,14 +250,14 @@ def _read_safetensors(path: Path) -> Dict[str, Any]:
 
 
 def _read_config(path: Path) -> Dict[str, Any]:
-    """The package of a config.json, without its weights."""
+    """The entries of a package in a config.json, without weights."""
     with told_as_damage(path):
         config = json.loads(path.read_text(encoding="utf-8"))
     name = config.get("model_name") if isinstance(config, Mapping) else None
     if name is None:
         raise CheckpointError(
-            f"{path} does not say which model the weights beside it are of. Add its class, "
-            '"model_name": "XUMX"; or load the folder by the class that wrote it.'
+            f"{path} does not say which model the weights next to it belong to. Add the class, "
+            'such as "model_name": "XUMX", or load the folder with the class that saved it.'
         )
     arguments = {key: value for key, value in config.items() if key != "model_name"}
     return {"model_name": name, "model_args": arguments}
@@ -252,4 +266,4 @@ def _read_config(path: Path) -> Dict[str, Any]:
 def _write_safetensors(package: Dict[str, Any], path: Path) -> None:
     rest = {key: value for key, value in package.items() if key != "state_dict"}
     metadata = {"format": "pt", _METADATA_KEY: json.dumps(rest)}
-    path.write_bytes(save(package["state_dict"], metadata))  # save_file lets no one else read it
+    path.write_bytes(save(package["state_dict"], metadata))  # save_file makes the file private

@@ -1,7 +1,7 @@
-"""Hugging Face: an id -> the package of the repository; a published folder -> a repository.
+"""Load weights from a Hugging Face repository, and upload a published folder to one.
 
-huggingface_hub does the work: its cache, its token (`hf auth login`, or the environment variable
-HF_TOKEN) and its address (HF_ENDPOINT). No message of this module holds the token.
+huggingface_hub provides the cache, the token (`hf auth login`, or the environment variable
+HF_TOKEN) and the address (HF_ENDPOINT). No message of this module contains the token.
 """
 
 from pathlib import Path
@@ -26,19 +26,22 @@ from .files import CONFIG_FILE, FOLDER_FILES, only_weights, read_package
 
 _PUSHED = ("README.md", CONFIG_FILE, "model.safetensors", "pytorch_model.bin")
 _TOKENS_PAGE = "https://huggingface.co/settings/tokens"
-_FAILURES = (HTTPError, OSError, HFValidationError)  # of reading
-_PUSH_FAILURES = (*_FAILURES, RuntimeError, ValueError)  # an upload that breaks raises these too
+_FAILURES = (HTTPError, OSError, HFValidationError)
+_PUSH_FAILURES = (*_FAILURES, RuntimeError, ValueError)  # an interrupted upload raises these too
 
 
 def load_hub(name: str, *, offline: bool = False) -> Dict[str, Any]:
-    """The package of a Hugging Face repository: one of `FOLDER_FILES`, or its only weights.
+    """Load one of `FOLDER_FILES`, or the only weights file, from a Hugging Face repository.
 
     Args:
         name: "owner/name" or "owner/name@revision" (a branch, tag or commit).
-        offline: Whether to use the cache only.
+        offline: Use the cache only.
+
+    Returns:
+        The package, as from `read_package`.
 
     Raises:
-        CheckpointError: If it cannot be had, or the repository holds no weights or several.
+        CheckpointError: If the repository cannot be reached, or contains no weights or several.
     """
     repository, _, revision = name.partition("@")
     there = _Repository(repository, revision or None, offline)
@@ -50,29 +53,31 @@ def load_hub(name: str, *, offline: bool = False) -> Dict[str, Any]:
 
 
 def push_folder(folder: Path, repository: str) -> str:
-    """Upload what `publish` wrote in one commit, except for what only asteroid-upload takes.
+    """Upload a folder that `publish` wrote, in one commit.
+
+    Files that only asteroid-upload uses are left out.
 
     Args:
         folder: The published folder.
-        repository: "owner/name", made if it is not there; files of the same names are replaced.
+        repository: "owner/name", created if missing; files of the same names are replaced.
 
     Returns:
-        The address of the repository.
+        The URL of the repository.
 
     Raises:
-        CheckpointError: If nobody is logged in, or Hugging Face refuses or is not reached.
+        CheckpointError: If nobody is logged in, or Hugging Face refuses or cannot be reached.
     """
     if repository.count("/") != 1:
-        raise CheckpointError(f"{repository!r} is no repository: expected owner/name.")
+        raise CheckpointError(f"{repository!r} is not a repository: expected owner/name.")
     token = huggingface_hub.get_token()
     if token is None:
         raise CheckpointError(
-            "Nobody is logged in to Hugging Face. Run `hf auth login`, or set HF_TOKEN to a token "
-            f"that may write ({_TOKENS_PAGE})."
+            "Not logged in to Hugging Face. Run `hf auth login`, or set HF_TOKEN to a token with "
+            f"write access ({_TOKENS_PAGE})."
         )
     if not token.isascii() or not token.isprintable() or " " in token:
         raise CheckpointError(
-            "The token of Hugging Face holds characters that no token has: copy it again from "
+            "The Hugging Face token contains characters that no token has: copy it again from "
             f"{_TOKENS_PAGE}."
         )
     api = huggingface_hub.HfApi()
@@ -87,13 +92,13 @@ def push_folder(folder: Path, repository: str) -> str:
 
 
 class _Repository:
-    """The files of a repository, from the network or the cache."""
+    """A repository, read from the network or the cache."""
 
     def __init__(self, name: str, revision: Optional[str], offline: bool):
         self.name, self.revision, self.offline = name, revision, offline
 
     def find_weights(self, given: str) -> str:
-        """Fetch its weights, with the configuration that safetensors need; their path."""
+        """Download the weights, and the config.json of safetensors; return the weights' path."""
         for file in FOLDER_FILES:
             path = self._fetch(file)
             if path is not None:
@@ -109,7 +114,7 @@ class _Repository:
         return path
 
     def _fetch(self, file: str) -> Optional[str]:
-        """The path of a file once it is in the cache, None where there is none."""
+        """Download a file and return its path in the cache; None if it does not exist."""
         try:
             return huggingface_hub.hf_hub_download(
                 self.name,
@@ -120,11 +125,11 @@ class _Repository:
             )
         except EntryNotFoundError as error:
             if isinstance(error, LocalEntryNotFoundError) and not self.offline:
-                raise  # the network fails
+                raise  # the network failed
             return None
 
     def _names(self) -> List[str]:
-        """Names of all files, offline of those in the cache."""
+        """Names of all files; offline, only those in the cache."""
         if not self.offline:
             return huggingface_hub.HfApi().list_repo_files(self.name, revision=self.revision)
         folder = cache_dir() / f"models--{self.name.replace('/', '--')}"
@@ -137,7 +142,7 @@ class _Repository:
 
 
 def _explain(name: str, error: Exception) -> str:
-    """What is wrong with a Hugging Face id, and what to do."""
+    """Say why a Hugging Face id could not be loaded, and what to do."""
     if isinstance(error, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
         return (
             f"{name} is not in the cache ({cache_dir()}) and Hugging Face cannot be reached: "
@@ -146,7 +151,7 @@ def _explain(name: str, error: Exception) -> str:
         )
     if isinstance(error, GatedRepoError):
         return (
-            f"{name}: you have to accept its terms first. Accept them on "
+            f"{name}: you have to accept its terms first. Accept them at "
             f"https://huggingface.co/{name.partition('@')[0]} and log in with `hf auth login`."
         )
     if isinstance(error, RepositoryNotFoundError):
@@ -160,9 +165,9 @@ def _explain(name: str, error: Exception) -> str:
 
 
 def _explain_refusal(repository: str, error: Exception) -> str:
-    """Why a repository could not be written, in one line, and what to do."""
+    """Say in one line why a repository could not be written, and what to do."""
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
-        error = error.__cause__  # of an upload: what happened to one of its files
+        error = error.__cause__  # the upload of one file failed
     if isinstance(error, OfflineModeIsEnabled):
         return "downloads and uploads are off (HF_HUB_OFFLINE)."
     if isinstance(error, HFValidationError):
@@ -173,11 +178,11 @@ def _explain_refusal(repository: str, error: Exception) -> str:
     if status in (403, 404):
         owner = repository.partition("/")[0]
         return (
-            f"the token may not write to repositories of {owner} ({status}). Give it write access "
-            f"({_TOKENS_PAGE}), or name a repository of your own."
+            f"the token has no write access to repositories of {owner} ({status}). Give it write "
+            f"access ({_TOKENS_PAGE}), or name a repository of your own."
         )
-    if status is None and isinstance(error, HTTPError):  # its text may hold what was sent
-        return f"Hugging Face is not reached ({type(error).__name__}). Check the network."
+    if status is None and isinstance(error, HTTPError):  # its text may contain the request
+        return f"Hugging Face cannot be reached ({type(error).__name__}). Check the network."
     return f"{_first_line(error)} Try again."
 
 

@@ -1,4 +1,4 @@
-"""Whatever names some weights -> their package: a path, a name, a URL, an id, or the package."""
+"""Load a package from a path, a published name, a URL, an id, or a dictionary."""
 
 import difflib
 import os
@@ -21,21 +21,22 @@ _YES = ("1", "on", "yes", "true")
 def load_package(
     weights: Union[str, os.PathLike, Mapping], offline: bool = False
 ) -> Dict[str, Any]:
-    """Load a package of weights, whatever names it; nothing of a file is ever run.
+    """Load a package of weights without running any code from a file.
 
     Args:
-        weights: The first of these that fits: a package (it is not changed); the path of a file; a
-            name of `PUBLISHED` ("xumx", "xumxhq", "xumxl", ...); the path of a folder; an id of
+        weights: The first that matches: a package (it is not changed); the path of a file; a name
+            in `PUBLISHED` ("xumx", "xumxhq", "xumxl", ...); the path of a folder; an id in
             asteroid's table; a URL; or a Hugging Face id, "owner/name" or "owner/name@revision".
-        offline: Whether to use only what is on this machine; the environment variable
-            HF_HUB_OFFLINE=1 says the same.
+        offline: Use only files on this machine; the environment variable HF_HUB_OFFLINE=1 does
+            the same.
 
     Returns:
-        `model_name`, `model_args`, `state_dict` and what else the package holds, in plain types.
+        `model_name`, `model_args`, `state_dict` and the other entries of the package, in plain
+        types.
 
     Raises:
-        CheckpointError: If the weights cannot be had, or are refused; the message says why and
-            what to do.
+        CheckpointError: If the weights cannot be found, downloaded or read, or are refused; the
+            message says why and what to do.
     """
     if isinstance(weights, Mapping):
         return check_package(weights, "the dictionary")
@@ -72,13 +73,13 @@ def _load_remote(name: str, offline: bool) -> Dict[str, Any]:
 
 
 def _with_sample_rate(package: Dict[str, Any], name: str) -> Dict[str, Any]:
-    """asteroid's rule for its old files, which lack the rate."""
+    """Add the sample rate that asteroid assumes for old files, which lack it."""
     package["model_args"].setdefault("sample_rate", asteroid_sample_rate(name))
     return package
 
 
 def _explain_unknown(name: str) -> str:
-    """What to say of a string that is nothing we know."""
+    """The message for a string that names no weights."""
     if os.path.exists(os.path.expanduser(name)):
         return f"{name} is neither a file nor a folder. Expected a weights file."
     near = difflib.get_close_matches(name.lower(), PUBLISHED, n=1)

@@ -1,8 +1,8 @@
-"""Official NNabla files (.h5) -> packages: X-UMX here, D3Net in `nnabla_d3net`.
+"""Convert official NNabla files (.h5) to packages: X-UMX here, D3Net in `nnabla_d3net`.
 
-A file holds one dataset per parameter, `scope/.../name` in float32 with its order of creation as
-attribute `index`; neither sizes nor settings are stored, so they are read off the shapes. NNabla
-itself is not needed, h5py is.
+A file has one float32 dataset per parameter, `scope/.../name`, with its order of creation in the
+attribute `index`. Neither sizes nor settings are stored; they follow from the shapes. This needs
+h5py, but not NNabla.
 
 Source of the layouts: sony/ai-research-code, x-umx and d3net.
 """
@@ -21,16 +21,23 @@ from .nnabla_d3net import convert_d3net
 
 Parameters = Dict[str, np.ndarray]
 
-_SAMPLE_RATE = 44100  # Hz; of all official files, and not in them
+_SAMPLE_RATE = 44100  # Hz; true of all official networks but not stored in their files
 _HOPS_PER_WINDOW = 4  # likewise
 
 
 def read_parameters(file: Union[Path, BinaryIO], name: str = "") -> Parameters:
-    """All parameters of an .h5 file by path, in the order in which the network made them.
+    """Read all parameters of an .h5 file.
+
+    Args:
+        file: Path or binary file object.
+        name: Name for messages; by default the path.
+
+    Returns:
+        Array by path, in the order in which the network created the parameters.
 
     Raises:
         CheckpointError: If h5py is not installed, or the file claims more than its size allows.
-        DamagedFileError: If the file is cut short.
+        DamagedFileError: If the file is truncated or damaged.
     """
     h5py, origin = _import_h5py(), name or str(file)
     with told_as_damage(origin, OSError), h5py.File(file, "r") as root:
@@ -43,7 +50,7 @@ def read_parameters(file: Union[Path, BinaryIO], name: str = "") -> Parameters:
 
 
 def _check_datasets(datasets: Mapping[str, Any], origin: str, n_bytes: int) -> None:
-    """Refuse what is no array of numbers in this file, before any of it is read."""
+    """Refuse datasets that are not arrays of numbers stored in this file, before reading any."""
     check_size(origin, sum(dataset.nbytes for dataset in datasets.values()), n_bytes)
     for path, dataset in datasets.items():
         if dataset.dtype.kind not in "fiu" or dataset.external or dataset.is_virtual:
@@ -53,14 +60,19 @@ def _check_datasets(datasets: Mapping[str, Any], origin: str, n_bytes: int) -> N
 
 
 def _index(dataset: Any, default: int) -> int:
-    """When the network made a parameter."""
+    """The position of a parameter in the order of creation."""
     if "index" not in dataset.attrs or dataset.attrs.get_id("index").shape not in ((), (1,)):
         return default
     return int(np.asarray(dataset.attrs["index"]).item())
 
 
 def read_zip(path: Path) -> Parameters:
-    """The parameters of all .h5 files in a zip, as the official D3Net is published."""
+    """Read the parameters of all .h5 files in a zip, such as the official D3Net's.
+
+    Raises:
+        CheckpointError: As :func:`read_parameters`, or if the zip would unpack to far more than
+            its size.
+    """
     parameters: Parameters = {}
     with open_archive(path) as archive:
         for member in sorted(archive.namelist()):
@@ -71,7 +83,11 @@ def read_zip(path: Path) -> Parameters:
 
 
 def read_folder(path: Path) -> Parameters:
-    """The parameters of all .h5 files in a folder, the unpacked zip."""
+    """Read the parameters of all .h5 files in a folder, such as an unpacked zip.
+
+    Raises:
+        CheckpointError: As :func:`read_parameters`.
+    """
     parameters: Parameters = {}
     for file in sorted(path.glob("*.h5")):
         parameters.update(read_parameters(file))
@@ -79,14 +95,18 @@ def read_folder(path: Path) -> Parameters:
 
 
 def convert(parameters: Parameters, origin: str) -> Dict[str, Any]:
-    """The package of an official network, whichever it is.
+    """Convert an official X-UMX or D3Net to a package.
 
     Args:
         parameters: From `read_parameters`, `read_zip` or `read_folder`.
-        origin: Name of the file, for errors.
+        origin: Name of the file, for messages.
+
+    Returns:
+        The package.
 
     Raises:
-        CheckpointError: If it is neither X-UMX nor D3Net for music, or a parameter is missing.
+        CheckpointError: If the network is neither X-UMX nor D3Net for music, or a parameter is
+            missing.
     """
     try:
         if any(path.startswith("fc1_") for path in parameters):
@@ -108,10 +128,19 @@ def convert(parameters: Parameters, origin: str) -> Dict[str, Any]:
 
 
 def convert_xumx(parameters: Parameters) -> Dict[str, Any]:
-    """The package of the official X-UMX (`x-umx.h5`), of any size.
+    """Convert an X-UMX with the layout of the official `x-umx.h5`, of any size.
 
-    Its normalization is stored as asteroid's: `input_mean` is minus the mean, `input_scale` one
-    over the deviation. One hop is a quarter of a window, and the rate 44.1 kHz, in all of them.
+    The normalization is stored as in asteroid: `input_mean` is minus the mean, `input_scale` is one
+    over the standard deviation. The hop is a quarter of the window and the rate 44.1 kHz.
+
+    Args:
+        parameters: From :func:`read_parameters`.
+
+    Returns:
+        The package.
+
+    Raises:
+        KeyError: If a parameter is missing.
     """
     sources = _sources_of(parameters)
     first = sources[0]
@@ -152,7 +181,7 @@ def _sources_of(parameters: Parameters) -> List[str]:
 
 
 def _convert_source(parameters: Parameters, source: str) -> Dict[str, torch.Tensor]:
-    """asteroid's names and layouts for the network of one source."""
+    """Tensors of one source's network, by asteroid's names and in its layouts."""
     layers = {
         f"layer_enc.{source}.enc": ((0, 1, "fc1"),),
         f"layer_dec.{source}.dec": ((0, 1, "fc2"), (3, 4, "fc3")),
@@ -172,7 +201,7 @@ def _convert_source(parameters: Parameters, source: str) -> Dict[str, torch.Tens
 
 
 def _convert_norm(parameters: Parameters, path: str) -> Dict[str, torch.Tensor]:
-    """Batch normalization (1, 1, C) -> torch's entries (C,)."""
+    """Convert batch normalization from (1, 1, C) to torch's entries (C,)."""
     names = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
     entries = {
         ours: _tensor(parameters[f"{path}/{theirs}"].ravel()) for ours, theirs in names.items()
@@ -181,10 +210,10 @@ def _convert_norm(parameters: Parameters, path: str) -> Dict[str, torch.Tensor]:
 
 
 def _convert_lstm(parameters: Parameters, path: str) -> Dict[str, torch.Tensor]:
-    """LSTM of D directions: weights (L, D, 4, H, inputs + H), biases (L, D, 4, H).
+    """Convert an LSTM with D directions: weights (L, D, 4, H, inputs + H), biases (L, D, 4, H).
 
-    The gates are in torch's order i, f, g, o. There is one bias per gate where torch adds two, so
-    its second one is 0. The first layer, of another input size, has an array of its own.
+    The gates are in torch's order i, f, g, o. NNabla has one bias per gate and torch adds two, so
+    the second becomes 0. The first layer has its own array, because its input size differs.
     """
     biases = parameters[f"{path}/bias"]
     weights = [parameters[f"{path}/weight_l0"]]

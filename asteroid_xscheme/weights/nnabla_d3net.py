@@ -1,9 +1,9 @@
-"""Parameters of official NNabla D3Nets for music -> one package, named after our XD3Net.
+"""Convert the parameters of official NNabla D3Nets for music to one package for XD3Net.
 
-Reads any file of that layout: one network, or several, each below its source's name
-("vocals/in_offset", ...), as the first publication put four into one file and the second one file
-for each into a zip. The configuration is read off the names and shapes; what is in neither, where
-the bands are split and the length of the patches, is the published one of that source.
+There may be one network or several, each under its source's name ("vocals/in_offset", ...): the
+first release has four networks in one file, the second a zip with one file per network. The
+configuration follows from names and shapes, except for the band splits and the patch length; these
+are the published ones of each source.
 
 Source of the layout: sony/ai-research-code, d3net/music-source-separation.
 """
@@ -19,9 +19,9 @@ Parameters = Mapping[str, np.ndarray]
 Entries = Dict[str, torch.Tensor]
 Splits = Mapping[str, Sequence[int]]
 
-_SAMPLE_RATE = 44100  # Hz; of all official files, and not in them
+_SAMPLE_RATE = 44100  # Hz; true of all official networks but not stored in their files
 _HOPS_PER_WINDOW = 4  # likewise
-_VALID_BINS = 1600  # of the official networks, for which these splits and patches are:
+_VALID_BINS = 1600  # of the official networks, to which these splits and patches belong:
 _SPLITS = {"bass": (192,), "drums": (128,), "other": (256,), "vocals": (256,)}
 _PATCHES = {"bass": (384, 192)}  # frames and shift
 _PATCH = (256, 128)  # of every other source
@@ -38,18 +38,21 @@ def convert_d3net(
     splits: Optional[Splits] = None,
     patch: Optional[Tuple[int, int]] = None,
 ) -> Dict[str, Any]:
-    """The package of all networks in `parameters`, without bridges.
+    """Convert one or more D3Nets to one package without bridges.
 
-    Above the valid bins they copy the mixture, as the official networks do.
+    Above the valid bins, the networks copy the mixture, as the official ones do.
 
     Args:
-        parameters: Array by path, the source's name first.
-        splits: For each source the bins at which a new band begins; by default the official ones.
+        parameters: Array by path; the path begins with the source's name.
+        splits: For each source, the bins at which a new band begins; by default the official ones.
         patch: Frames and shift of the patches of all sources; by default the official ones.
+
+    Returns:
+        The package.
 
     Raises:
         CheckpointError: If there is no network, if networks differ in channels or STFT, or if
-            the splits are not known.
+            the splits are unknown.
         KeyError: If a parameter is missing.
     """
     suffix = "/in_offset"
@@ -71,12 +74,12 @@ def convert_d3net(
 
 
 def _common_args(sources: Sequence[str], networks: Sequence["_Network"]) -> Dict[str, Any]:
-    """Arguments of XD3Net that all networks share."""
+    """The arguments of XD3Net other than sources and networks."""
     forms = sorted({(network.n_bins, network.n_channels) for network in networks})
     if len(forms) > 1:
         raise CheckpointError(
             f"The networks of {', '.join(sources)} differ in (bins, channels): {forms}. "
-            "Convert them one by one."
+            "Convert them separately."
         )
     n_bins, n_channels = forms[0]
     n_fft = 2 * (n_bins - 1)
@@ -96,7 +99,7 @@ def _common_args(sources: Sequence[str], networks: Sequence["_Network"]) -> Dict
 
 
 def _splits_of(source: str, network: "_Network", splits: Optional[Splits]) -> Sequence[int]:
-    """Where the bands of a source begin, which no shape in the file tells."""
+    """The bins at which the bands of a source begin, which do not follow from the file."""
     if splits is not None and source in splits:
         return splits[source]
     if network.n_bands == 1:
@@ -111,7 +114,7 @@ def _splits_of(source: str, network: "_Network", splits: Optional[Splits]) -> Se
 
 
 class _Network:
-    """The parameters of one source below `scope`, read in the order of the network's parts."""
+    """The parameters of one source, found under `scope`."""
 
     def __init__(self, parameters: Parameters, scope: str):
         self.parameters = {
@@ -125,7 +128,7 @@ class _Network:
         self.n_bands = self._count("features_init/{}/conv/W", 0)
 
     def _count(self, pattern: str, first: int) -> int:
-        """How many of the paths pattern.format(first), pattern.format(first + 1), ... there are."""
+        """Count the parameters pattern.format(first), pattern.format(first + 1), ..."""
         index = first
         while pattern.format(index) in self.parameters:
             index += 1
@@ -134,7 +137,7 @@ class _Network:
     # ---- configuration
 
     def config(self, splits: Sequence[int], patch: Tuple[int, int]) -> Dict[str, Any]:
-        """The dictionary of a `D3NetConfig`."""
+        """The fields of a `D3NetConfig`."""
         growth, n_layers = self._d2_sizes("final_dense", n_parts=1)
         return {
             "valid_bins": self.n_valid,
@@ -151,7 +154,7 @@ class _Network:
         }
 
     def _path_config(self, init: str, path: str) -> Dict[str, Any]:
-        """The dictionary of a `PathConfig`."""
+        """The fields of a `PathConfig`."""
         growth, layers, blocks = zip(*(self._d3_sizes(block) for block in self._d3_paths(path)))
         return {
             "init_channels": len(self.parameters[f"{init}/conv/W"]),
@@ -161,7 +164,7 @@ class _Network:
         }
 
     def _d3_paths(self, path: str) -> List[str]:
-        """The D3 blocks of a path, in the order in which features pass them."""
+        """The D3 blocks of a path, in the order of the forward pass."""
         depth = self._count(path + "/us_layers/upsample{}/upsample/transconv/deconv/W", 0)
         return [
             *(f"{path}/ds_layers/dense_block{i}" for i in range(depth)),
@@ -178,7 +181,7 @@ class _Network:
         return growth, n_layers, n_blocks
 
     def _d2_sizes(self, path: str, n_parts: int) -> Tuple[int, int]:
-        """Growth rate of one of the `n_parts` shares of a D2 block, and its number of layers."""
+        """Growth rate per part of a D2 block with `n_parts` parts, and its number of layers."""
         n_layers = 1 + self._count(path + "/layers/layer{}/bottleneck/conv1/conv/W", 1)
         n_outputs = len(self.parameters[f"{path}/initial_layer/bottleneck/conv1/conv/W"])
         return n_outputs // (n_layers * n_parts), n_layers
@@ -186,7 +189,7 @@ class _Network:
     # ---- state dict
 
     def state_dict(self) -> Dict[str, torch.Tensor]:
-        """Tensors by their name in our D3Net."""
+        """Tensors by their names in :class:`D3Net`."""
         entries = {
             ours: _tensor(self.parameters[theirs].ravel())
             for ours, theirs in (

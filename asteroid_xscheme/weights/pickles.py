@@ -1,42 +1,43 @@
-"""A pickle of any protocol -> numbers, strings, containers and tensors, and nothing else.
+"""Read a pickle of any protocol without running arbitrary code.
 
-A pickle is a program: to unpickle a file from a stranger is to run it. The machine here knows the
-instructions that make plain values, and calls no function but those that it is given by name.
+A pickle is a program, and to unpickle a file is to run it. The machine here executes only
+instructions that create numbers, strings, containers and tensors, and calls only the functions on
+an allow-list.
 """
 
 import pickletools
 from typing import Any, BinaryIO, Callable, Dict, IO, List, Mapping, cast
 
-LONGEST_PROGRAM = 1 << 24  # bytes; that of a large model has a few hundred thousand
-_LARGEST_NUMBER = 128  # bits; the largest in a file of torch.save has 80
+LONGEST_PROGRAM = 1 << 24  # bytes; a large model needs a few hundred thousand
+_LARGEST_NUMBER = 128  # bits; the largest that torch.save writes has 80
 _KEY_TYPES = (str, int, float, bool, type(None))
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-_ARGUMENTS = (  # instructions that put their argument on the stack
+_ARGUMENTS = (  # instructions that push their argument onto the stack
     "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT UNICODE SHORT_BINUNICODE "
     "BINUNICODE BINUNICODE8 STRING BINSTRING SHORT_BINSTRING SHORT_BINBYTES BINBYTES BINBYTES8"
 ).split()
 
 
 class ForbiddenNameError(Exception):
-    """A pickle asks for something by a name that is not among those it may use."""
+    """A pickle refers to a name that is not on the allow-list."""
 
 
 class NumberType:
-    """Stands for numpy.dtype of a number: its code, "i8", and from its state its byte order."""
+    """Stands for the numpy.dtype of a number: its code ("i8"), and its byte order ("<")."""
 
     def __init__(self, code: str):
         self.code, self.order = code, "="
 
 
 class _Function:
-    """What a pickle may call."""
+    """A function that a pickle may call."""
 
     def __init__(self, call: Callable):
         self.call = call
 
 
 class _Reader:
-    """A file that gives what it has where a pickle claims more, so that nothing is allocated."""
+    """A file whose reads are limited to the bytes left, whatever size a pickle claims."""
 
     def __init__(self, file: BinaryIO, end: int):
         self._file, self._end = file, end
@@ -46,7 +47,7 @@ class _Reader:
         return self._file.read(min(n_bytes, self._end - self._file.tell()))
 
     def readline(self) -> bytes:
-        """The argument of an instruction in text; torch writes no string with an escape."""
+        """The argument of a text instruction; torch never writes strings with escapes."""
         line = self._file.readline()
         if b"\\" in line:
             raise ValueError("a string with an escape")
@@ -56,18 +57,21 @@ class _Reader:
 def run_pickle(
     file: BinaryIO, end: int, known: Mapping[str, Any], load_storage: Callable[[Any], Any]
 ) -> Any:
-    """The object of the next pickle in a file.
+    """Read the next pickle in a file.
 
     Args:
-        file: It stands behind the pickle afterwards.
+        file: File at the start of a pickle; afterwards it is at the end of the pickle.
         end: Number of bytes in the file.
-        known: What the pickle may ask for by name: functions of ours, and constants.
-        load_storage: Makes of a persistent id what stands for it.
+        known: The allow-list: functions of this package and constants, by the name in the pickle.
+        load_storage: Returns the object that a persistent id refers to.
+
+    Returns:
+        The object.
 
     Raises:
-        ForbiddenNameError: If it asks for another name.
-        Exception: If its instructions are damaged: whatever Python raises where a value is of
-            another type than expected, or is not there.
+        ForbiddenNameError: If the pickle refers to a name that is not in `known`.
+        Exception: If its instructions are damaged: any error that Python raises when a value is
+            missing or of an unexpected type.
     """
     machine, begin = _Machine(known, load_storage), file.tell()
     for opcode, argument, position in pickletools.genops(cast(IO[bytes], _Reader(file, end))):
@@ -80,7 +84,7 @@ def run_pickle(
 
 
 class _Machine:
-    """The stack, the marks in it and the memory of a pickle; one method per instruction."""
+    """The stack, marks and memo of a pickle, and what its instructions do to them."""
 
     def __init__(self, known: Mapping[str, Any], load_storage: Callable[[Any], Any]):
         self.known, self.load_storage = known, load_storage
@@ -89,7 +93,7 @@ class _Machine:
         self.memory: Dict[int, Any] = {}
 
     def step(self, name: str, argument: Any) -> None:
-        """Run one instruction."""
+        """Execute one instruction."""
         if name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name])
         elif name in _ARGUMENTS:
@@ -143,7 +147,7 @@ class _Machine:
         self.stack.append(function.call(*arguments))
 
     def build(self, _: Any) -> None:
-        """Set the state of an object: that of a dictionary is torch's own and not needed."""
+        """Set the state of an object; torch sets one on dictionaries, which is not needed."""
         target, state = self.pop(2)
         if type(target) is NumberType:
             target.order = state[1]
@@ -153,7 +157,7 @@ class _Machine:
 
 
 def make_dict(pairs=()) -> Dict[Any, Any]:
-    """A dictionary whose keys are cheap to compare: shared tuples would never end."""
+    """A dictionary of pairs, with simple keys only: nested tuples can take forever to hash."""
     items = {}
     for key, value in pairs:
         if type(key) not in _KEY_TYPES:

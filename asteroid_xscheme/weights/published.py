@@ -1,7 +1,7 @@
-"""The published weights: what a name stands for, what it can do, and under which licence.
+"""The published weights: names, addresses, scores and licences.
 
-Scores are medians over frames (1 s) and tracks of SDR in dB on MUSDB18 (BSSEval v4), as published.
-Nothing here is measured by this project.
+Scores are SDR in dB on MUSDB18 (BSSEval v4), medians over frames (1 s) and then tracks, as
+published. None of them was measured by this project.
 """
 
 from dataclasses import dataclass
@@ -23,26 +23,39 @@ _NNABLA = "https://nnabla.org/pretrained-models/ai-research-code"
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """Weights that others trained and published, and what is known of them.
+    """Weights that others trained and published.
 
-    `licence` is the publisher's for the weights, None where we could not find it: then only `page`
-    can tell. `checksum` is None where none is published: then that of the first copy counts.
+    Attributes:
+        name: Name for `from_pretrained` and `-n`.
+        title: Short description.
+        url: Address of the file.
+        page: Web page about the weights.
+        data: Training data and its terms.
+        scores: SDR in dB by source, or "average".
+        scores_source: Publication of the scores.
+        ids: asteroid's ids for the same weights.
+        sources: Names of the sources.
+        sample_rate: In Hz.
+        size: Approximate size of the file in bytes.
+        licence: The publisher's licence for the weights; None if unknown (see `page`).
+        checksum: The published checksum; None if there is none (the first download then counts).
+        needs: Optional packages that reading the file requires.
     """
 
     name: str
     title: str
     url: str
     page: str
-    data: str  # what they were trained on, and its terms
+    data: str
     scores: Dict[str, float]
     scores_source: str
     ids: Tuple[str, ...] = ()
     sources: Tuple[str, ...] = _SOURCES
-    sample_rate: int = 44100  # Hz
-    size: Optional[int] = None  # bytes, about
+    sample_rate: int = 44100
+    size: Optional[int] = None
     licence: Optional[str] = None
     checksum: Optional[str] = None
-    needs: Tuple[str, ...] = ()  # optional packages to read it
+    needs: Tuple[str, ...] = ()
 
     @property
     def average_score(self) -> float:
@@ -51,18 +64,18 @@ class PublishedModel:
 
     @property
     def bytes_cached(self) -> Optional[int]:
-        """Size of the file in the cache, or None where it is not there."""
+        """Size of the cached file in bytes; None if it is not in the cache."""
         path = find_cached(self.url)
         return path.stat().st_size if path else None
 
     @property
     def licence_note(self) -> str:
-        """The licence of the weights, or where to read it."""
+        """The licence of the weights, or where to find it."""
         return self.licence or f"not stated here, see {self.page}"
 
     @property
     def checksum_state(self) -> str:
-        """Where the checksum comes from that a download is compared with."""
+        """The checksum that a download has to match, and where it comes from."""
         if self.checksum:
             return f"{self.checksum} (known)"
         recorded = recorded_checksum(self.url)
@@ -131,16 +144,16 @@ PUBLISHED: Dict[str, PublishedModel] = {
 
 
 def find_published(name: str) -> Optional[PublishedModel]:
-    """The published model of a name or of one of asteroid's ids, or None."""
+    """Find a published model by its name or by asteroid's id; None if there is none."""
     models = PUBLISHED.values()
     return next((model for model in models if name == model.name or name in model.ids), None)
 
 
 def asteroid_url(name: str) -> Optional[str]:
-    """The URL of any id of asteroid's own table, or None."""
+    """The URL of an id in asteroid's table, or None."""
     return MODELS_URLS_HASHTABLE.get(name)
 
 
 def asteroid_sample_rate(name: str) -> Optional[float]:
-    """The rate in Hz that asteroid takes for an id whose file does not say, or None."""
+    """The rate in Hz that asteroid assumes for an id whose file has none, or None."""
     return SR_HASHTABLE.get(name)

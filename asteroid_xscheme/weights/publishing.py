@@ -1,10 +1,9 @@
-"""A package -> a folder to share: asteroid's publish_dir and a Hugging Face repository.
+"""Write a package as a folder to share: asteroid's publish_dir and a Hugging Face repository.
 
-`model.pth` and `recipe_name.txt` are what `asteroid-upload` takes. `pytorch_model.bin` is what
-asteroid reads from Hugging Face, `model.safetensors` and `config.json` are what the mixin of
-huggingface_hub reads there, `README.md` is what people read. asteroid-upload itself declares every
-model CC BY-SA 3.0; weights of non-commercial data belong on Hugging Face, where the card written
-here states the terms of the data.
+`asteroid-upload` uses `model.pth` and `recipe_name.txt`. On Hugging Face, asteroid reads
+`pytorch_model.bin`, and huggingface_hub's mixin reads `model.safetensors` and `config.json`.
+`README.md` is the model card. asteroid-upload declares every model CC BY-SA 3.0, so weights trained
+on non-commercial data belong on Hugging Face, where the card states the terms of the data.
 """
 
 import os
@@ -41,26 +40,25 @@ def publish(
     results: Sequence[EvalResult] = (),
     repository: Optional[str] = None,
 ) -> Path:
-    """Write the folder that is shared, `publish_dir` in the folder of a run.
+    """Write `publish_dir`, the folder to share, into the folder of a run.
 
     Args:
-        package: A model's `serialize` with `dataset`, `task` and `licenses` of its training data,
-            as best_model.pth has; it is not changed.
-        metrics: Final scores by name, in dB; none where these weights were not scored.
-        training_config: The conf.yml of the run, two levels.
-        exp_dir: The folder of the run; files of the same names are replaced.
-        recipe: Name of the recipe, e.g. "musdb18/X-UMX"; None takes that of an existing
-            recipe_name.txt, or this package and the model.
-        uploader: Who publishes; None takes the owner of the repository, or leaves a mark to fill
-            in.
-        results: The same scores for the `model-index` of the card.
-        repository: "owner/name" on Hugging Face, if it is known.
+        package: As a model's `serialize` returns, with `dataset`, `task` and `licenses` of the
+            training data, as in best_model.pth; it is not changed.
+        metrics: Final scores in dB by name; empty if these weights were not scored.
+        training_config: The run's conf.yml (two levels).
+        exp_dir: The folder of the run; existing files are replaced.
+        recipe: Name of the recipe, e.g. "musdb18/X-UMX"; None for the one in an existing
+            recipe_name.txt, or else "asteroid_xscheme/" and the model's name.
+        uploader: Name of the publisher; None for the owner of the repository, or a placeholder.
+        results: The same scores for the card's `model-index`.
+        repository: "owner/name" on Hugging Face, if known.
 
     Returns:
-        The folder.
+        The published folder.
 
     Raises:
-        CheckpointError: If the package does not say what data it was trained on.
+        CheckpointError: If the package does not describe its training data.
     """
     folder = Path(exp_dir).expanduser() / "publish_dir"
     shared = check_package(package, "the package")
@@ -82,7 +80,7 @@ def publish(
 
 
 def _check_data(package: Mapping) -> None:
-    """Refuse to publish weights whose data, and so whose terms, nobody can tell."""
+    """Refuse to publish weights without a description of their training data and its terms."""
     missing = [key for key in ("dataset", "task", "licenses") if not package.get(key)]
     for licence in package.get("licenses") or ():
         missing += [f"licenses: {key}" for key in _LICENCE_ENTRIES if key not in licence]

@@ -1,8 +1,8 @@
-"""A file of torch.save, as any torch wrote it -> the object in it, its tensors on the CPU.
+"""Read files that any version of torch.save wrote, without running code from them.
 
-Since torch 1.6 such a file is a zip: a pickle, and the numbers of each storage in a record of
-their own. Before, it is several pickles and then the storages. Nothing of a file is run, the
-checksum of what is read is compared, and sizes are those of the records, not those it claims.
+Since torch 1.6, such a file is a zip with a pickle, and a record for the numbers of each storage.
+Older files are several pickles followed by the storages. Checksums of zip records are verified, and
+memory is allocated by the actual size of the data, not the claimed one.
 """
 
 import io
@@ -20,8 +20,8 @@ from .archives import open_archive, read_record
 from .diagnosis import CheckpointError, told_as_damage
 from .pickles import LONGEST_PROGRAM, ForbiddenNameError, NumberType, make_dict, run_pickle
 
-_MAGIC = 0x1950A86A20F9469CFC6C  # of files before torch 1.6, in their first pickle
-_NUMBER_CODE = re.compile(r"b1|[iu][1248]|f[248]")  # as numpy writes types in files
+_MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file from before torch 1.6
+_NUMBER_CODE = re.compile(r"b1|[iu][1248]|f[248]")  # numpy's codes of types
 _STORAGE_TYPES = {
     "DoubleStorage": torch.float64,
     "FloatStorage": torch.float32,
@@ -36,23 +36,29 @@ _STORAGE_TYPES = {
     "ComplexFloatStorage": torch.complex64,
     "ComplexDoubleStorage": torch.complex128,
 }
-_NEW_TYPES = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2")  # without storages
+_NEW_TYPES = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2")  # no storage class
 
 
 class Storage(NamedTuple):
-    """The bytes of one or more tensors, and the type that they are said to have."""
+    """The bytes of one or more tensors, and their declared type."""
 
     data: torch.UntypedStorage
     dtype: torch.dtype
 
 
 def read_torch_file(path: Path) -> Any:
-    """The object that torch.save wrote.
+    """Read the object that torch.save wrote.
+
+    Args:
+        path: A file of any version of torch.
+
+    Returns:
+        Containers, plain values and tensors on the CPU.
 
     Raises:
-        CheckpointError: If the file asks for anything but tensors, containers and plain values;
-            the message says for what. Nothing of it has run.
-        DamagedFileError: If the file is cut short or damaged.
+        CheckpointError: If the file contains anything but tensors, containers and plain values;
+            the message names it. No code has run.
+        DamagedFileError: If the file is truncated or damaged.
     """
     try:
         with told_as_damage(path):
@@ -60,8 +66,8 @@ def read_torch_file(path: Path) -> Any:
     except ForbiddenNameError as error:
         raise CheckpointError(
             f"{path} is refused: it asks to run {str(error)[:200]!s}, and weights need no code. "
-            "Nothing was run. Ask the author for the weights as a package of plain values "
-            "(`save_package`, or .safetensors)."
+            "Nothing was run. Ask the author for a file without code (written by `save_package`, "
+            "or .safetensors)."
         ) from error
 
 
@@ -96,7 +102,7 @@ def _check_storage(dtype: torch.dtype, n_values: int, n_bytes: int) -> None:
 
 
 def _read_old(path: Path) -> Any:
-    """The format before torch 1.6: magic number, version, system, object, keys, storages."""
+    """Read the format before torch 1.6: magic number, version, system, object, keys, storages."""
     with open(path, "rb") as file:
         end = os.fstat(file.fileno()).st_size
         storages = _OldStorages(end)
@@ -109,7 +115,7 @@ def _read_old(path: Path) -> Any:
 
 
 class _OldStorages:
-    """Storages of a file whose numbers come after the tensors: together no larger than it."""
+    """Storages to be filled later in the file; together they cannot be larger than the file."""
 
     def __init__(self, n_bytes: int):
         self.by_key: Dict[str, Storage] = {}
@@ -129,7 +135,7 @@ class _OldStorages:
 
 
 def _fill(storage: Storage, file: BinaryIO) -> None:
-    """Read the numbers of a storage, which follow their count."""
+    """Read a storage: the number of its values, then the values."""
     _check_storage(storage.dtype, int.from_bytes(file.read(8), "little"), len(storage.data))
     if len(storage.data) == 0:
         return
@@ -141,7 +147,7 @@ def _fill(storage: Storage, file: BinaryIO) -> None:
 def _rebuild_tensor(
     storage: Storage, offset: int, size: Sequence[int], stride: Sequence[int], *rest: Any
 ) -> torch.Tensor:
-    """A tensor on a storage; of the rest only a bit for conjugates would matter."""
+    """Make a tensor on a storage; of `rest`, only the metadata of conjugates matters."""
     if len(rest) > 2 and rest[2]:
         raise ValueError("a tensor with the metadata of a conjugate")
     return _view(storage.data, storage.dtype, offset, size, stride)
@@ -150,7 +156,7 @@ def _rebuild_tensor(
 def _rebuild_tensor_of_type(
     storage: Storage, offset, size, stride, grad, hooks, dtype: torch.dtype, metadata=None
 ) -> torch.Tensor:
-    """The same for types that came after torch's storages of one type."""
+    """Make a tensor of a type that is newer than torch's typed storages."""
     return _view(storage.data, dtype, offset, size, stride)
 
 
@@ -171,19 +177,19 @@ def _number_type(code: str, *_: object) -> NumberType:
 
 
 def _number(number_type: NumberType, data: bytes) -> Union[bool, int, float]:
-    """The plain number of a numpy scalar."""
+    """The plain number that a numpy scalar holds."""
     dtype = np.dtype(number_type.order + number_type.code)
     return np.frombuffer(data, dtype, count=1)[0].item()
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Bytes, as protocol 2 writes them."""
+    """Bytes, which protocol 2 stores as text."""
     return text.encode("latin1")
 
 
-# All that a file may ask for by name, and what it gets: functions of this module and constants.
-# Files of asteroid hold torch's version as a class of its own and `max_bin` as a scalar of numpy,
-# whose address changed with numpy 2.
+# The allow-list: names that a file may refer to, and the functions and constants that replace them.
+# asteroid's files contain torch's version as a TorchVersion and `max_bin` as a numpy scalar, whose
+# module was renamed in numpy 2.
 _KNOWN: Mapping[str, Any] = {
     "collections.OrderedDict": make_dict,
     "torch.Size": lambda sizes: tuple(sizes),

@@ -353,5 +353,5 @@ def test_only_weights_of_a_folder_are_read_and_several_are_named(package, tmp_pa
     (tmp_path / "README.md").write_text("My network")
     assert_same(package, read_package(tmp_path))
     (tmp_path / "z.th").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="several files of weights: net.ckpt, z.th. Name"):
+    with pytest.raises(CheckpointError, match="several weights files: net.ckpt, z.th. Name"):
         read_package(tmp_path)

@@ -119,7 +119,7 @@ def test_refused_push_ends_in_one_line_without_the_token(run, hub_server, capsys
     hub_server.refusals["/api/repos/create"] = 403
     assert publish(run, "--push", "them/mine") == 1
     said = capsys.readouterr()
-    assert "xscheme: them/mine was not pushed: the token may not write" in said.err
+    assert "xscheme: them/mine was not pushed: the token has no write access" in said.err
     assert said.err.count("\n") == 1 and TOKEN not in said.out + said.err
 
 
