@@ -1,4 +1,4 @@
-"""Model -> sources of a song of any length, in memory or from file to files."""
+"""Separate songs of any length with a model, in memory or from file to files."""
 
 from .errors import SeparationError
 from .options import check_option

@@ -1,7 +1,7 @@
-"""Streams cut into overlapping chunks, and chunks joined to a stream again.
+"""Cut streams into overlapping chunks, and join chunks to streams with cross-fades.
 
 A stream is an iterator of blocks of any length along one axis; a block is a tuple of tensors that
-belong together. Only what a chunk needs is held in memory, whatever the length of the stream.
+belong together. Memory depends on the length of a chunk, not of the stream.
 """
 
 from typing import Iterable, Iterator, List, Tuple
@@ -13,10 +13,19 @@ Chunk = Tuple[int, Block]
 
 
 def cut_chunks(blocks: Iterable[Block], length: int, hop: int, axis: int) -> Iterator[Chunk]:
-    """Chunks (start, tensors) of `length`, `hop` after each other.
+    """Cut a stream into chunks.
 
-    The last chunk ends where the stream ends and is moved forward to keep its length; a stream
-    shorter than `length` is one chunk.
+    The last chunk starts early enough to have the full length at the end of the stream. A stream
+    shorter than `length` is a single chunk.
+
+    Args:
+        blocks: The stream.
+        length: Length of a chunk, in steps along the axis.
+        hop: Distance between the starts of two chunks.
+        axis: Axis of the stream.
+
+    Yields:
+        (start, tensors) of each chunk.
 
     >>> stream = [(torch.arange(4),), (torch.arange(4, 9),)]
     >>> [(start, *x.tolist()) for start, (x,) in cut_chunks(stream, 4, 3, axis=0)]
@@ -40,15 +49,18 @@ def cut_chunks(blocks: Iterable[Block], length: int, hop: int, axis: int) -> Ite
 
 
 def join_chunks(chunks: Iterable[Chunk], fade: int, axis: int) -> Iterator[Block]:
-    """The stream of overlapping chunks, cross-faded linearly in the middle of each overlap.
+    """Join overlapping chunks, cross-faded linearly in the middle of each overlap.
 
-    Of an overlap only the middle `fade` (or all of a shorter one) holds both chunks; to either
-    side the chunk is taken that is further from its own border. Weights add up to 1.
+    Before and after the cross-fade, the output is the chunk whose own border is further away. The
+    two weights add up to 1.
 
     Args:
-        chunks: (start, tensors); each chunk overlaps the next, and not the one after that.
-        fade: Length of a cross-fade; all of the overlap if it is shorter.
-        axis: Of the stream.
+        chunks: (start, tensors); each chunk overlaps the next, but not the one after that.
+        fade: Length of a cross-fade; the whole overlap if that is shorter.
+        axis: Axis of the stream.
+
+    Yields:
+        Blocks of the joined stream.
     """
     held_from, held = 0, None
     for start, chunk in chunks:
@@ -75,7 +87,7 @@ def _narrow(tensors: Iterable[torch.Tensor], axis: int, start: int, length: int)
 
 
 def _cross_fade(old: Block, new: Block, axis: int) -> Block:
-    """From `old` to `new` along an axis; at no point all of one and none of the other."""
+    """Fade from `old` to `new` along an axis; every step has a part of both."""
     width = old[0].shape[axis]
     weight = torch.arange(1, width + 1, device=old[0].device, dtype=torch.float32) / (width + 1)
     weights = [

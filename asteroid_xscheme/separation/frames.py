@@ -1,7 +1,7 @@
-"""Streams of samples <-> streams of STFT frames: `stft` and `istft` for songs of any length.
+"""STFT and inverse STFT of streams: `stft` and `istft` for songs of any length.
 
-Frame for frame and sample for sample what :mod:`asteroid_xscheme.dsp.stft` gives for the whole
-song. Frames lead: a block of a spectrogram is (N, C, F).
+The results equal those of :mod:`asteroid_xscheme.dsp.stft` for the whole song. Frames come first:
+a block of a spectrogram is (N, C, F).
 """
 
 from typing import Iterable, Iterator, Optional
@@ -12,17 +12,17 @@ import torch.nn.functional as F
 from ..dsp.stft import stft
 
 _SMALLEST_ENVELOPE = 1e-11
-_FRAMES_AT_ONCE = 64  # of a synthesis: what the processor's cache holds
+_FRAMES_AT_ONCE = 64  # in the synthesis; fits into the processor's cache
 
 
 def analyze_stream(
     blocks: Iterable[torch.Tensor], window: torch.Tensor, n_fft: int, hop: int
 ) -> Iterator[torch.Tensor]:
-    """Complex spectrogram of a song.
+    """Compute the complex spectrogram of a song block by block.
 
     Args:
         blocks: Samples (C, T) of any T.
-        window, n_fft, hop: As given to :func:`asteroid_xscheme.dsp.stft.stft`.
+        window, n_fft, hop: As for :func:`asteroid_xscheme.dsp.stft.stft`.
 
     Yields:
         (N, C, F) blocks, together the 1 + T // hop frames of all T samples.
@@ -50,7 +50,7 @@ def analyze_stream(
 def _transform(
     samples: torch.Tensor, window: torch.Tensor, n_fft: int, hop: int, n_frames: int
 ) -> torch.Tensor:
-    """The first frames (N, C, F) of samples (C, T), the first one starting with the samples."""
+    """The first frames (N, C, F) of samples (C, T), without padding at the start."""
     spectrogram = torch.stft(
         samples[:, : (n_frames - 1) * hop + n_fft],
         n_fft,
@@ -66,15 +66,15 @@ def _transform(
 def synthesize_stream(
     blocks: Iterable[torch.Tensor], window: torch.Tensor, n_fft: int, hop: int
 ) -> Iterator[torch.Tensor]:
-    """Waveforms of complex spectrograms.
+    """Compute the waveforms of complex spectrograms block by block.
 
     Args:
         blocks: (N, J, C, F) blocks of frames.
-        window, n_fft, hop: As given to :func:`asteroid_xscheme.dsp.stft.stft`.
+        window, n_fft, hop: As for :func:`asteroid_xscheme.dsp.stft.stft`.
 
     Yields:
         (J, C, T) blocks. They end n_fft // 2 samples after the centre of the last frame, at or
-        after the song's own end.
+        after the end of the song.
     """
     left = (n_fft - window.numel()) // 2
     window = F.pad(window, (left, n_fft - window.numel() - left))
@@ -95,7 +95,7 @@ def synthesize_stream(
 
 
 def _overlap_add(frames: torch.Tensor, hop: int, start: Optional[torch.Tensor]) -> torch.Tensor:
-    """Sum of frames (..., N, n_fft), `hop` apart, on top of the n_fft - hop samples before."""
+    """Add up frames (..., N, n_fft), `hop` apart, on top of `start`, n_fft - hop samples."""
     *leading, n_frames, n_fft = frames.shape
     n_slots = n_frames + -(-n_fft // hop) - 1
     signal = frames.new_zeros(*leading, n_slots, hop)

@@ -5,10 +5,10 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from .errors import SeparationError
 
-_MOST = 2**31  # of what is counted
-_MOST_SHIFTS = 100  # each is a run of its own
+_MOST = 2**31  # of frames or chunks
+_MOST_SHIFTS = 100  # each shift separates the whole song once more
 
-#: of each option what is expected, in words, and whether a value is; None is no wish
+#: by option: the expected values in words, and a function that checks one
 LAWS: Dict[str, Tuple[str, Callable[[Any], bool]]] = {
     "start": ("0 seconds or more, finite", lambda x: 0 <= x < math.inf),
     "duration": ("more than 0 seconds, finite", lambda x: 0 < x < math.inf),
@@ -22,12 +22,12 @@ LAWS: Dict[str, Tuple[str, Callable[[Any], bool]]] = {
 
 
 def check_option(option: str, value: Any, name: Optional[str] = None) -> None:
-    """Raise if an option has an invalid value.
+    """Check the value of an option.
 
     Args:
         option: A key of `LAWS`.
-        value: Its value; None passes.
-        name: The option's name for the user, if different.
+        value: Its value; None is always valid.
+        name: Name of the option in the message, if different.
 
     Raises:
         SeparationError: If the value is invalid.

@@ -1,7 +1,7 @@
-"""From a stream of the mixture to a stream of its sources, for what a model maps to its like.
+"""Pipelines from a stream of the mixture to a stream of its sources, one per kind of model.
 
-A pipeline takes blocks (C, T) at the model's rate and channel count and gives blocks (J, C, T);
-together they are at least as long as the mixture. Memory does not depend on the song's length.
+A pipeline takes blocks (C, T) at the model's rate and channel count, and yields blocks (J, C, T)
+that together are at least as long as the mixture. Memory does not depend on the song's length.
 """
 
 import sys
@@ -21,17 +21,18 @@ from .chunks import Block, Chunk, cut_chunks, join_chunks
 from .frames import analyze_stream, synthesize_stream
 from .streams import Stream, followed_by_silence, in_step
 
-_WIENER_FADE = 0.05  # share of a window that overlaps the next
-_WAVEFORM_N_FFT, _WAVEFORM_HOP = 4096, 1024  # of the filter behind models of waveforms
+_WIENER_FADE = 0.05  # fraction of a window that overlaps the next
+_WAVEFORM_N_FFT, _WAVEFORM_HOP = 4096, 1024  # of the Wiener filter after waveform models
 
 
 @dataclass(frozen=True)
 class Chunking:
-    """Length of a chunk and of its overlap with the next, in frames or samples.
+    """Length of chunks and of their overlaps, in frames or samples.
 
     Attributes:
-        length, overlap: 0 <= overlap <= length / 2.
-        fade: Middle part of an overlap where two chunks are mixed; what lies outside is context.
+        length: Length of a chunk.
+        overlap: Overlap of two chunks, 0 <= overlap <= length / 2.
+        fade: Length of the cross-fade in the middle of an overlap; the rest serves as context.
     """
 
     length: int
@@ -45,11 +46,13 @@ class Chunking:
 
 @dataclass(frozen=True)
 class WienerOptions:
-    """Which filter, "em" or "one_pass" (:mod:`asteroid_xscheme.dsp.wiener`), and its arguments.
+    """Options of the Wiener filter; see :mod:`asteroid_xscheme.dsp.wiener`.
 
     Attributes:
-        iterations, softmask: Of the filter "em".
-        window: Frames that are filtered together; None for the whole song.
+        iterations: Iterations of "em".
+        window: Frames to filter together; None for the whole song.
+        softmask: Start "em" from a ratio mask.
+        method: "em" or "one_pass".
     """
 
     iterations: int = 1
@@ -59,24 +62,24 @@ class WienerOptions:
 
     @property
     def leaves_estimates(self) -> bool:
-        """Whether there is nothing to filter."""
+        """Whether the filter would not change the estimates."""
         return self.method == "em" and not self.iterations
 
 
 @dataclass(frozen=True)
 class Estimation:
-    """How networks estimate.
+    """How to call the networks.
 
     Attributes:
-        autocast: Precision of the networks, None for that of their weights.
-        flip_channels: Whether to average over the channels in both orders.
+        autocast: Precision of the networks; None for the precision of their weights.
+        flip_channels: Average over both orders of the channels.
     """
 
     autocast: Optional[torch.dtype] = None
     flip_channels: bool = False
 
     def of(self, estimate: Estimator, power: float = 1) -> Estimator:
-        """An estimator of magnitudes |X| made of one of |X|^power."""
+        """Make an estimator of magnitudes |X| from one of |X|^power."""
         if self.flip_channels:
             estimate = averaged_over_flip(estimate)
 
@@ -98,18 +101,18 @@ def separate_spectrogram(
     estimation: Estimation,
     options: WienerOptions,
 ) -> Stream:
-    """STFT, networks on chunks of frames, Wiener filter on windows of frames, inverse STFT.
+    """Separate by STFT, networks on chunks of frames, Wiener filter, and inverse STFT.
 
     Args:
         blocks: Samples (C, T) of any T, at the model's rate, on its device.
-        model: A model of spectrograms.
-        chunking: Lengths of chunks in frames.
-        batch: Chunks that the networks take at once.
-        estimation: How the networks are called.
-        options: Of the Wiener filter.
+        model: A spectrogram model.
+        chunking: Lengths in frames.
+        batch: Chunks per call of the networks.
+        estimation: How to call the networks.
+        options: Options of the Wiener filter.
 
-    Yields:
-        Waveforms of the sources (J, C, T) of any T, together as long as the blocks or longer.
+    Returns:
+        A stream of waveforms of the sources (J, C, T), together at least as long as the input.
     """
     frames = _analyze(blocks, model)
     chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=0)
@@ -127,15 +130,15 @@ def separate_patches(
     estimation: Estimation,
     options: WienerOptions,
 ) -> Stream:
-    """The same by networks that want patches, of which `batch` are estimated at once.
+    """Separate as :func:`separate_spectrogram` does, with networks that work on patches.
 
     Args:
         blocks, model, estimation, options: As for :func:`separate_spectrogram`.
-        groups: The networks, and the patches that they want.
-        batch: Patches that they take at once.
+        groups: The networks and the sizes of their patches.
+        batch: Patches per call of the networks.
 
-    Yields:
-        Waveforms of the sources (J, C, T), as there.
+    Returns:
+        A stream of waveforms of the sources (J, C, T), together at least as long as the input.
     """
     frames = _analyze(blocks, model)
     mixture, *copies = tee(frames, 1 + len(groups))
@@ -162,7 +165,7 @@ def _analyze(blocks: Iterable[torch.Tensor], model: SpectrogramModel) -> Stream:
 def _filter_and_synthesize(
     joined: Iterable[Block], window: torch.Tensor, n_fft: int, hop: int, options: WienerOptions
 ) -> Stream:
-    """Of mixture (N, C, F) and magnitudes of the sources (N, J, C, F): waveforms (J, C, T)."""
+    """From (mixture (N, C, F), magnitudes of the sources (N, J, C, F)) to waveforms (J, C, T)."""
     length = options.window or sys.maxsize
     overlap = int(_WIENER_FADE * length) if options.window else 0
     windows = cut_chunks(joined, length, length - overlap, axis=0)
@@ -179,17 +182,17 @@ def separate_waveform(
     estimation: Estimation,
     options: WienerOptions,
 ) -> Stream:
-    """Networks on chunks of samples, then, if wanted, the Wiener filter of their magnitudes.
+    """Separate by networks on chunks of samples, then by the Wiener filter if it is on.
 
     Args:
         blocks: Samples (C, T) of any T, at the model's rate, on its device.
-        model: A model of waveforms.
-        chunking: Lengths of chunks in samples.
-        batch: Chunks that the networks take at once.
+        model: A waveform model.
+        chunking: Lengths in samples.
+        batch: Chunks per call of the networks.
         estimation, options: As for :func:`separate_spectrogram`.
 
-    Yields:
-        Waveforms of the sources (J, C, T) of any T, as there.
+    Returns:
+        A stream of waveforms of the sources (J, C, T), together at least as long as the input.
     """
     if options.leaves_estimates:
         return _estimate_waveforms(blocks, model, chunking, batch, estimation)
@@ -211,26 +214,26 @@ def _estimate_waveforms(
     batch: int,
     estimation: Estimation,
 ) -> Stream:
-    """The sources of a song, of chunks that are cross-faded over all of their overlap."""
+    """The sources of a song (J, C, T), estimated in chunks."""
     chunks = cut_chunks(((x,) for x in blocks), chunking.length, chunking.hop, axis=-1)
     estimated = _separate_chunks(chunks, model, batch, estimation)
     return (x for (x,) in join_chunks(estimated, chunking.fade, axis=-1))
 
 
 def _estimate_chunks(chunks: Iterator[Chunk], estimate: Estimator, batch: int) -> Iterator[Chunk]:
-    """Of mixture (N, C, F): (mixture, magnitudes of the sources (N, J, C, F))."""
+    """From mixture (N, C, F) to (mixture, magnitudes of the sources (N, J, C, F))."""
     while group := list(islice(chunks, batch)):
         estimates = estimate(torch.stack([magnitude(mixture) for _, (mixture,) in group], dim=1))
         for k, (start, (mixture,)) in enumerate(group):
             magnitudes = estimates[:, :, k].transpose(0, 1)
-            if k == len(group) - 1:  # a copy, lest what is held of it keep the batch in memory
+            if k == len(group) - 1:  # a view would keep the whole batch in memory
                 magnitudes = magnitudes.clone()
             yield start, (mixture, magnitudes)
         del estimates, magnitudes, group
 
 
 def _filter_windows(windows: Iterator[Chunk], options: WienerOptions) -> Iterator[Chunk]:
-    """Of mixture and magnitudes: complex spectrograms of the sources (N, J, C, F)."""
+    """From (mixture, magnitudes) to complex spectrograms of the sources (N, J, C, F)."""
     for start, (mixture, magnitudes) in windows:
         estimates, mixture = magnitudes.permute(1, 2, 3, 0), mixture.permute(1, 2, 0)
         if mixture.device.type == "mps":  # has no float64
@@ -247,7 +250,7 @@ def _filter_windows(windows: Iterator[Chunk], options: WienerOptions) -> Iterato
 def _separate_chunks(
     chunks: Iterator[Chunk], model: BridgedModel, batch: int, estimation: Estimation
 ) -> Iterator[Chunk]:
-    """Of mixture (C, T): sources (J, C, T)."""
+    """From mixture (C, T) to sources (J, C, T)."""
     while group := list(islice(chunks, batch)):
         mixtures = torch.stack([mixture for _, (mixture,) in group])
         with precision_of(mixtures.device, estimation.autocast):
@@ -261,5 +264,5 @@ def _separate_chunks(
 
 
 def precision_of(device: torch.device, autocast: Optional[torch.dtype]) -> ContextManager:
-    """Within it networks compute in a precision; None for that of their weights."""
+    """A context in which networks compute with this precision; None leaves it unchanged."""
     return nullcontext() if autocast is None else torch.autocast(device.type, autocast)

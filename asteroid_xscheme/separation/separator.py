@@ -1,4 +1,4 @@
-"""A song of any length, rate and number of channels in, its sources out, in bounded memory."""
+"""Separate songs of any length, rate and number of channels in bounded memory."""
 
 from copy import deepcopy
 from functools import partial
@@ -28,7 +28,7 @@ Progress = Callable[[float], None]
 
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _PIPELINES = {"spectrogram": separate_spectrogram, "waveform": separate_waveform}
-_GPU_SHARE = 0.5  # of the free memory that a batch may take
+_GPU_SHARE = 0.5  # of the free memory, for one batch
 _GPU_LARGEST_BATCH = 64
 _SHIFT_SECONDS = 0.5
 
@@ -36,42 +36,45 @@ _SHIFT_SECONDS = 0.5
 class Separator:
     """Separates songs with a model.
 
-    The model is folded and moved to the device once, in float32; your model is not changed. Options
-    that you leave out are the model's (:class:`asteroid_xscheme.models.Inference`). Several threads
-    can use one separator at the same time.
+    The separator uses a copy of the model, prepared for inference in float32 on the device; your
+    model is not changed. Options that you leave out take the model's own values
+    (:class:`asteroid_xscheme.models.Inference`). Several threads can use one separator at the same
+    time.
 
-    A song is separated in groups of as many channels as the model has, in order. A mono song is
-    fed to both channels of a stereo model, and the output is the mean of both. So stems always have
-    the channels, rate and exact length of the song.
+    The stems have the channels, rate and exact length of the song. If the song has more channels
+    than the model, they are separated in groups, in order. If a group has fewer, its last channel
+    is repeated, and the output for that channel is the mean of the copies. So a stereo model gets a
+    mono song in both channels.
 
     Args:
-        model: Any of the bridged models.
-        device: "cpu", "cuda", "cuda:1", "mps"; None or "auto" for a GPU if there is one.
-        chunk_seconds: Length of a chunk. None for the model's: 15 s for X-UMX, 8 s for
+        model: Any bridged model.
+        device: "cpu", "cuda", "cuda:1" or "mps"; None or "auto" for a GPU if there is one.
+        chunk_seconds: Length of a chunk in seconds. None for the model's: 15 s for X-UMX, 8 s for
             X-Conv-TasNet.
-        overlap: Fraction of a chunk that overlaps the next, 0 to 0.5. None for the model's: 0.1,
-            0.25. If neither is given, D3Net averages overlapping patches as published.
-        wiener: Multichannel Wiener filter, see :mod:`asteroid_xscheme.dsp.wiener`: "em", or
-            "one_pass" as in D3Net's official code.
-        wiener_iterations: Iterations of "em". None for the model's: 1 if it estimates magnitudes,
-            0 if it estimates waveforms, which have their own phases.
+        overlap: Fraction of a chunk that overlaps the next, 0 to 0.5. None for the model's: 0.1 for
+            X-UMX, 0.25 for X-Conv-TasNet. If neither chunk_seconds nor overlap is given, D3Net
+            averages overlapping patches as published.
+        wiener_iterations: Iterations of "em". None for the model's: 1 for models of magnitudes, 0
+            for models of waveforms, whose estimates have phases.
         wiener_window: Frames to filter together; None for the whole song, which then has to fit
             into memory.
         softmask: Start "em" from a ratio mask.
-        flip_channels: Average over both orders of the channels; doubles the time.
         shifts: Average over this many runs, each with the song shifted by up to half a second.
-        normalize: Scale the song to a root mean square of 1 for the networks, and the sources
-            back.
-        precision: "float32", or "bf16" or "fp16" for the networks alone.
-        batch_size: Chunks to process at once; None for as many as fit in memory.
-        songs_at_once: How many songs will be separated at the same time, each in a thread of the
-            caller's; there are workers and, on a GPU, memory for so many.
+        normalize: Scale the song to a root mean square of 1 before the networks, and the sources
+            back afterwards.
+        precision: "float32"; "bf16" or "fp16" apply to the networks alone.
+        batch_size: Chunks to process at once; None for as many as fit into memory.
+        wiener: Multichannel Wiener filter, see :mod:`asteroid_xscheme.dsp.wiener`: "em", or
+            "one_pass" as in D3Net's official code.
+        flip_channels: Average over both orders of the channels; doubles the time.
+        songs_at_once: How many threads of the caller will separate songs at the same time; sets
+            the number of worker threads and each song's share of GPU memory.
 
     Attributes:
-        sources: Names of the sources, which are the keys of the result of :meth:`separate`.
+        sources: Names of the sources, the keys of the result of :meth:`separate`.
 
     Raises:
-        SeparationError: If an option is out of range or there is no such device.
+        SeparationError: If an option is out of range or the device does not exist.
     """
 
     def __init__(
@@ -131,21 +134,21 @@ class Separator:
         sample_rate: Optional[int] = None,
         progress: Optional[Progress] = None,
     ) -> Dict[str, torch.Tensor]:
-        """The sources of a song.
+        """Separate a song in memory.
 
         Args:
-            mixture: Float waveform (C, T), a tensor or an array; or an audio file, as a path or a
-                binary file object.
-            sample_rate: Rate of a waveform in Hz (default: the model's); files have their own.
+            mixture: Float waveform (C, T), as a tensor or an array; or an audio file, as a path or
+                a binary file object.
+            sample_rate: Rate of a waveform in Hz (default: the model's); ignored for files.
             progress: Called with the seconds of the song that are done.
 
         Returns:
-            For each source (C, T) float32 on the CPU, with the song's rate and length.
+            Waveform of each source, (C, T) float32 on the CPU, with the song's rate and length.
 
         Raises:
-            AudioError: If the file is no audio file, or damaged.
-            SeparationError: If the waveform is no float array (C, T), or the song or an estimate of
-                it holds nothing, or something that is no number.
+            AudioError: If the file is not an audio file, or is damaged.
+            SeparationError: If the waveform is not a float array (C, T), the song is empty, or the
+                song or an estimate contains NaN or infinite samples.
         """
         if isinstance(mixture, (torch.Tensor, np.ndarray)):
             rate = self.sample_rate if sample_rate is None else sample_rate
@@ -162,11 +165,17 @@ class Separator:
 
     @torch.no_grad()
     def stream(self, song: Song) -> Iterator[torch.Tensor]:
-        """Blocks (J, C, T) of the sources of a song, together of its length.
+        """Separate a song block by block.
+
+        Args:
+            song: See :func:`song_of_file` and :func:`song_of_waveform`.
+
+        Yields:
+            Blocks (J, C, T) of the sources, together exactly as long as the song.
 
         Raises:
-            SeparationError: Where the song or an estimate of it holds something that is no
-                number; and at the end if the song held nothing.
+            SeparationError: At the first NaN or infinite sample of the song or an estimate, or at
+                the end if the song was empty.
         """
         level = _root_mean_square(song) if self.normalize else 1.0
         distance = round(_SHIFT_SECONDS * song.sample_rate)
@@ -175,7 +184,7 @@ class Separator:
         yield from finite(averaged(runs, song.sample_rate), song, self.sources)
 
     def _run(self, song: Song, offset: int, level: float) -> Stream:
-        """The sources of a song that begins after `offset` samples of silence."""
+        """Separate a song with `offset` samples of silence in front, and remove them again."""
         counter = Counter()
         blocks = _delayed(counter(checked(song)), offset, song.n_channels)
         blocks = resampled(blocks, song.sample_rate, self.sample_rate)
@@ -198,7 +207,7 @@ class Separator:
 
 
 def _on_device(model: BridgedModel, device: torch.device) -> BridgedModel:
-    """The model, or a copy if it is on another device or has another precision."""
+    """The model in float32 on a device; a copy if that changes anything."""
     weight = next(model.parameters())
     if weight.device == device and weight.dtype == torch.float32:
         return model
@@ -206,10 +215,10 @@ def _on_device(model: BridgedModel, device: torch.device) -> BridgedModel:
 
 
 def find_device(name: Optional[str]) -> torch.device:
-    """The device with a name; None and "auto" mean a GPU if there is one.
+    """Find a device by name; None and "auto" mean a GPU if there is one.
 
     Raises:
-        SeparationError: If there is no such device.
+        SeparationError: If the device does not exist.
     """
     if name is None or name == "auto":
         if torch.cuda.is_available():
@@ -225,7 +234,7 @@ def find_device(name: Optional[str]) -> torch.device:
 
 
 def _chunking(inference: Inference, seconds: Optional[float], overlap: Optional[float]) -> Chunking:
-    """Lengths in steps; the model's own by default."""
+    """Lengths in steps (frames or samples); by default the model's own."""
     seconds = inference.chunk_seconds if seconds is None else seconds
     length = max(2, round(inference.steps_per_second * seconds))
     shared = int(length * (inference.overlap if overlap is None else overlap))
@@ -235,7 +244,7 @@ def _chunking(inference: Inference, seconds: Optional[float], overlap: Optional[
 def _batch_size(
     inference: Inference, n_steps: int, device: torch.device, songs_at_once: int
 ) -> int:
-    """Chunks of so many steps that a device takes at once of each song."""
+    """Chunks of `n_steps` to process at once for each song."""
     if device.type != "cuda":
         return max(1, inference.steps_on_cpu // n_steps)
     free, _ = torch.cuda.mem_get_info(device)
@@ -250,7 +259,7 @@ def _delayed(blocks: Stream, offset: int, n_channels: int) -> Stream:
 
 
 def _root_mean_square(song: Song) -> float:
-    """Of all samples of all channels; 1 for silence."""
+    """Root mean square over all samples and channels; 1 for silence."""
     total, n_values = 0.0, 0
     for block in checked(song):
         total += float(block.double().square().sum())

@@ -1,7 +1,7 @@
-"""Networks of several sources computed at the same time by the threads of a CPU.
+"""Run the networks of several sources at the same time, each on its own CPU threads.
 
-Threads that share a recurrent layer synchronize at every frame, for a product too small to share.
-It is faster to give each thread its own source.
+Threads that share a recurrent layer synchronize at every frame, for a matrix product too small to
+divide. It is faster to give each thread its own source.
 """
 
 import ctypes
@@ -27,16 +27,16 @@ _TORCH_LIBRARIES = {
 def runner(
     n_sources: int, device: torch.device, autocast: Optional[torch.dtype], n_callers: int = 1
 ) -> Map:
-    """What calls the networks of sources that do not wait for each other.
+    """Choose how to run the networks of independent sources.
 
     Args:
-        n_sources: How many there are at most.
-        device: Where the networks are.
-        autocast: Precision of the networks, None for that of their weights.
-        n_callers: How many threads call it at the same time; each has workers for its threads.
+        n_sources: Maximum number of networks.
+        device: Device of the networks.
+        autocast: Precision of the networks; None for the precision of their weights.
+        n_callers: Threads that will call the result at the same time.
 
     Returns:
-        `map` where one thread works, or none of a CPU; else a :class:`SideBySide`.
+        `map` on a GPU or if torch has one thread, otherwise a :class:`SideBySide`.
     """
     n_threads = torch.get_num_threads()
     if device.type != "cpu" or n_threads == 1:
@@ -46,12 +46,12 @@ def runner(
 
 
 class SideBySide:
-    """`map` for networks in inference, by workers that end with it.
+    """A parallel `map` for networks in inference, with its own worker threads.
 
     Args:
         n_workers: Number of workers.
-        threads_each: Threads of torch of each; those of other threads stay as they are.
-        autocast: Precision of the networks, None for that of their weights.
+        threads_each: Number of torch threads per worker; other threads keep theirs.
+        autocast: Precision of the networks; None for the precision of their weights.
     """
 
     def __init__(self, n_workers: int, threads_each: int, autocast: Optional[torch.dtype]):
@@ -59,7 +59,7 @@ class SideBySide:
         all_started = threading.Barrier(n_workers + 1)
 
         def start() -> None:
-            torch.get_num_threads()  # the first call in a thread makes its number all threads'
+            torch.get_num_threads()  # the first call in a thread sets the number for all threads
             torch.set_num_threads(threads_each)
             limit_mkl_here(threads_each)
             all_started.wait()
@@ -70,30 +70,34 @@ class SideBySide:
             for _ in range(n_workers):
                 self.pool.submit(int)
             all_started.wait()
-            torch.set_num_threads(n_threads)  # a worker's number is that of threads to come, too
+            torch.set_num_threads(n_threads)  # a worker's number also applied to future threads
 
     def __call__(self, function: Callable, *arguments: Iterable) -> List[Any]:
-        """What a function returns for each of the arguments, in their order."""
+        """Call a function with each tuple of arguments, as `map`; return the list of results."""
 
-        def infer(*of_one: Any) -> Any:  # threads know nothing of their caller's modes
+        def infer(*each: Any) -> Any:  # threads do not inherit the caller's modes
             with torch.no_grad(), precision_of(torch.device("cpu"), self.autocast):
-                return function(*of_one)
+                return function(*each)
 
         return list(self.pool.map(infer, *arguments))
 
     def __deepcopy__(self, memo: dict) -> "SideBySide":
-        """Copies of a model share their workers."""
+        """Share the workers between copies of a model."""
         return self
 
 
 def limit_mkl_here(n_threads: int) -> bool:
-    """Give MKL, which multiplies inside of a recurrent layer, so many threads in this thread.
+    """Set the number of MKL threads for calls from the current thread.
 
-    `torch.set_num_threads` sets one number for MKL in all threads. Where that of the main thread
-    counts, workers of one thread each wait at every frame for threads that have no core.
+    MKL computes the products of recurrent layers. `torch.set_num_threads` sets one number for MKL
+    in all threads; with the main thread's number, MKL would start more threads than there are
+    cores, and every worker would wait for them at every frame.
+
+    Args:
+        n_threads: Number of threads.
 
     Returns:
-        Whether torch brings MKL; other libraries take the number of torch.
+        Whether torch includes MKL; other libraries use torch's number.
     """
     path = Path(torch.__file__).parent / "lib" / _TORCH_LIBRARIES.get(sys.platform, "")
     library = ctypes.CDLL(str(path)) if path.is_file() else None

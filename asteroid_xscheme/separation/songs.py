@@ -1,4 +1,4 @@
-"""Songs to separate, waveforms or files, which can be read block by block any number of times."""
+"""Songs to separate: waveforms or files that can be read block by block, repeatedly."""
 
 import math
 import os
@@ -26,9 +26,9 @@ class Song:
         name: Name in error messages.
         sample_rate: In Hz.
         n_channels: Number of channels.
-        n_samples: Samples per channel; for a file as its header says, 0 if it does not.
-        open: Function that returns the blocks (C, T) from the beginning.
-        is_cut: Whether its file shows that the end of the song is missing.
+        n_samples: Samples per channel; for a file according to its header, 0 if unknown.
+        open: Function that returns an iterator of blocks (C, T) from the beginning.
+        is_cut: Whether the file shows that the end of the song is missing.
     """
 
     name: str
@@ -44,10 +44,15 @@ class Song:
 
 
 def song_of_waveform(waveform: Union[torch.Tensor, np.ndarray], sample_rate: int) -> Song:
-    """A song of a float waveform (C, T).
+    """Make a song from a waveform.
+
+    Args:
+        waveform: (C, T) float tensor or array, full scale at 1.
+        sample_rate: In Hz.
 
     Raises:
-        SeparationError: If it is not a waveform, or the rate is not a whole number above 0.
+        SeparationError: If it is not a float waveform (C, T), or the rate is not a whole number
+            above 0.
     """
     _check_waveform(waveform)
     is_number = isinstance(sample_rate, Real) and 0 < sample_rate < math.inf
@@ -81,16 +86,17 @@ def _check_waveform(waveform: Union[torch.Tensor, np.ndarray]) -> None:
 def song_of_file(
     file: Union[str, Path, BinaryIO], start: float = 0.0, duration: Optional[float] = None
 ) -> Song:
-    """A song of a file.
+    """Make a song from an audio file, or a part of it.
 
     Args:
-        file: Any audio file, or a binary file object, which is read into memory from where it is.
-        start: Second to begin at.
-        duration: Seconds to read; None for all.
+        file: Path of an audio file, or a binary file object, which is read into memory from its
+            current position.
+        start: Start of the part in seconds.
+        duration: Length of the part in seconds; None for the rest of the file.
 
     Raises:
         AudioError: If it is not an audio file.
-        SeparationError: If nothing is left of it.
+        SeparationError: If the part is empty, or `file` is not a path or binary file object.
     """
     encoded: Union[Path, bytes]
     if isinstance(file, (str, os.PathLike)):
@@ -131,7 +137,7 @@ def _content(file: BinaryIO) -> bytes:
 def _part(
     name: str, start: float, duration: Optional[float], rate: int
 ) -> Tuple[int, Optional[int]]:
-    """First sample and number of samples (None for all) of a part in seconds."""
+    """First sample and number of samples (None for all) of a part given in seconds."""
     check_option("start", start)
     check_option("duration", duration)
     length = None if duration is None else round(duration * rate)

@@ -1,6 +1,7 @@
-"""The files of a song's stems: all complete and with the same gain, or none.
+"""Write the files of all stems of a song, or none, with one common gain.
 
-They are renamed once all are complete, and share one gain, so that they add up like the sources.
+Files get their names once all of them are complete. With a common gain, the stems still add up to
+the song.
 """
 
 from contextlib import ExitStack
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 CLIP_MODES = ("rescale", "clamp", "none")
 _FULL_SCALE = 1 - 2.0**-15
-_BLOCK = 1 << 18  # samples of what waited that are read at a time
-_FOLDERS = Lock()  # held where one song's thread removes a folder that another's may be filling
+_BLOCK = 1 << 18  # samples read back at a time
+_FOLDERS = Lock()  # a song's thread may remove a folder that another song's thread wants to use
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class StemFormat:
     """The file format of stems.
 
     Attributes:
-        suffix: ".wav", ".flac", ".mp3", or ".stem.mp4" for one file of the song and all stems.
+        suffix: ".wav", ".flac", ".mp3", or ".stem.mp4" for one file with the song and all stems.
         subtype: "PCM_16", "PCM_24" or "FLOAT".
-        bitrate: Of .mp3, kbit/s; None for the highest that the song's rate allows.
-        clip_mode: "rescale" scales all stems of a song down by one gain if one of them exceeds
-            full scale, "clamp" cuts their peaks, "none" leaves that to the format (integers cut).
-        names: Of .stem.mp4, what its stems are called; what is written begins with the song.
+        bitrate: Bit rate of .mp3 in kbit/s; None for the highest that the song's rate allows.
+        clip_mode: If a stem exceeds full scale, "rescale" scales all stems of the song down by one
+            gain, "clamp" clips the peaks, and "none" leaves them to the format (integers clip).
+        names: Names of the stems in a .stem.mp4, without the song, which comes first.
     """
 
     suffix: str = ".wav"
@@ -47,7 +48,7 @@ class StemFormat:
 
     @property
     def must_wait(self) -> bool:
-        """Whether the gain is only known at the end."""
+        """Whether the gain depends on the whole song, so that nothing can be written before."""
         return self.clip_mode == "rescale" and self.subtype != "FLOAT"
 
 
@@ -58,16 +59,18 @@ class StemFiles:
     targets.
 
     Args:
-        paths: One per stem, or one for all.
-        song: What they are stems of.
-        form: How they are written.
-        tags: One per path; none if left out.
+        paths: One path per stem; a single path for .stem.mp4.
+        song: The song that is separated.
+        form: The file format.
+        tags: Tags for each path; empty for no tags.
 
     Attributes:
-        gain: The gain of the stems, known when the context ends.
+        gain: The common gain of the stems, valid once the context has ended.
 
     Raises:
-        SeparationError, AudioError: If a path or the format cannot hold a stem; before any work.
+        SeparationError: If the clip mode is unknown.
+        AudioError: On entry, if a file cannot be created or the format cannot hold a stem; later,
+            if writing fails.
     """
 
     def __init__(
@@ -111,12 +114,16 @@ class StemFiles:
         return AudioWriter(path, *shape, self.form.subtype, self.song.n_samples, bitrate, tags)
 
     def _open_spool(self, path: Path) -> AudioWriter:
-        """A file beside `path` that is read again before anything has its name."""
+        """Open a hidden float file next to `path`, to be read back later."""
         shape = self.song.sample_rate, self.song.n_channels
         return AudioWriter(path.parent / "waiting.wav", *shape, "FLOAT", self.song.n_samples)
 
     def write(self, stems: torch.Tensor) -> None:
-        """Append (stem, C, T)."""
+        """Append samples of all stems, (stem, C, T).
+
+        Raises:
+            AudioError: If they cannot be written.
+        """
         if self.form.clip_mode == "clamp":
             stems = stems.clamp(-1, 1)
         self._peak = max(self._peak, float(stems.abs().amax()) if stems.numel() else 0.0)
@@ -126,7 +133,7 @@ class StemFiles:
             spool.write(stem)
 
     def _put(self, stems: torch.Tensor) -> None:
-        """Append (stem, C, T) to the files themselves."""
+        """Append samples (stem, C, T) to the final files."""
         if self.form.names:
             self._writers[0].write(stems)
             return
@@ -141,7 +148,7 @@ class StemFiles:
             self._drop()
 
     def _finish(self) -> None:
-        """All stems written, whole and then named."""
+        """Complete all files, then give all of them their names."""
         if self._waiting:
             self.gain = min(1.0, _FULL_SCALE / self._peak) if self._peak else 1.0
             self._empty_spools()
@@ -152,7 +159,7 @@ class StemFiles:
         self._made.clear()
 
     def _empty_spools(self) -> None:
-        """What waited goes where it belongs, at one gain."""
+        """Copy the hidden float files to the final ones, with the common gain."""
         with ExitStack() as stack:
             readers = []
             for spool in self._waiting:
@@ -164,7 +171,7 @@ class StemFiles:
             spool.abort()
 
     def _drop(self) -> None:
-        """Remove whatever did not get its name, and the folders made for it."""
+        """Remove files that did not get their names, and folders created for them."""
         for writer in [*self._writers, *self._waiting]:
             writer.abort()
         with _FOLDERS:
@@ -182,7 +189,7 @@ def _stem_mp4(
 
 
 def _make_folder(folder: Path) -> List[Path]:
-    """Make a folder and its parents; those that were not there."""
+    """Create a folder and its parents; return those that were missing."""
     missing = [path for path in [folder, *folder.parents] if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return missing[::-1]

@@ -1,4 +1,4 @@
-"""Which stems to write for a song, and the names of their files.
+"""Choose the stems to write for a song, and the names of their files.
 
 A stem is a weighted sum of the sources and the mixture.
 """
@@ -19,7 +19,13 @@ _FIELDS = ["track", "trackext", "stem", "ext"]
 
 @dataclass(frozen=True)
 class Stem:
-    """Name of a stem, its weight of each source, and its weight of the mixture."""
+    """A weighted sum of the sources and the mixture.
+
+    Attributes:
+        name: Name of the stem.
+        weights: Weight of each source.
+        of_mixture: Weight of the mixture.
+    """
 
     name: str
     weights: Tuple[float, ...]
@@ -36,9 +42,12 @@ def choose_stems(
 
     Args:
         sources: All sources of the model.
-        targets: Only these; None for all.
-        two_stems: This source and `no_SOURCE`, the sum of the others, instead.
-        residual: Name of one more stem, the mixture minus all others.
+        targets: Sources to write; None for all.
+        two_stems: Write only this source and `no_SOURCE`, the sum of the others.
+        residual: Name of an additional stem, the mixture minus all other stems.
+
+    Returns:
+        The stems, in the order of `targets` or the model.
 
     Raises:
         SeparationError: If a source is unknown, two stems have the same name, or the residual's
@@ -73,10 +82,10 @@ def choose_stems(
 
 
 def choose_stem_mp4(sources: Sequence[str]) -> List[Stem]:
-    """The song and its four sources, in the order that DJ software expects of a `.stem.mp4`.
+    """Choose the streams of a `.stem.mp4`: the song, then four sources in DJ software's order.
 
     Raises:
-        SeparationError: If there are not four sources.
+        SeparationError: If the model does not have four sources.
 
     >>> [stem.name for stem in choose_stem_mp4(["bass", "drums", "other", "vocals"])]
     ['mixture', 'drums', 'bass', 'other', 'vocals']
@@ -94,7 +103,16 @@ def choose_stem_mp4(sources: Sequence[str]) -> List[Stem]:
 def mix_stems(
     blocks: Iterator[torch.Tensor], stems: Sequence[Stem], song: Song
 ) -> Iterator[torch.Tensor]:
-    """Blocks (J, C, T) of all sources -> (stem, C, T)."""
+    """Mix blocks of all sources (J, C, T) to blocks of stems (stem, C, T).
+
+    Args:
+        blocks: Separated sources of a song.
+        stems: The S stems.
+        song: The song, which is read again if a stem contains the mixture.
+
+    Yields:
+        (S, C, T) blocks.
+    """
     weights = torch.tensor([stem.weights for stem in stems], device="cpu")
     of_mixture = torch.tensor([stem.of_mixture for stem in stems], device="cpu")
     mixture = _Reader(song.open()) if of_mixture.any() else None
@@ -106,7 +124,7 @@ def mix_stems(
 
 
 class _Reader:
-    """Any number of samples at a time of a stream of blocks."""
+    """Reads any number of samples at a time from a stream of blocks."""
 
     def __init__(self, blocks: Iterator[torch.Tensor]):
         self.blocks = blocks
@@ -121,10 +139,11 @@ class _Reader:
 
 
 def check_pattern(pattern: str) -> None:
-    """Raise if a pattern of file names has other fields than {track}, {trackext}, {stem}, {ext}.
+    """Check a pattern of file names.
 
     Raises:
-        SeparationError: If so.
+        SeparationError: If it has a field other than {track}, {trackext}, {stem} and {ext}, or
+            cannot be a file name.
     """
     try:
         parts = list(Formatter().parse(pattern))
@@ -142,29 +161,44 @@ def check_pattern(pattern: str) -> None:
 def stem_paths(
     pattern: str, folder: Path, track: str, suffix_of_track: str, stems: Sequence[Stem], ext: str
 ) -> Dict[str, Path]:
-    """File of each stem: `pattern` with {track}, {trackext}, {stem}, {ext}, below a folder.
+    """Name the file of each stem.
+
+    Args:
+        pattern: Path relative to the folder, with {track}, {trackext}, {stem} and {ext}.
+        folder: Output folder.
+        track: Value of {track}, the song's name.
+        suffix_of_track: Value of {trackext}.
+        stems: Stems to write; their names are the values of {stem}.
+        ext: Value of {ext}.
+
+    Returns:
+        Path by name of the stem.
 
     Raises:
-        SeparationError: If the pattern has other fields, leads outside the folder, or gives two
-            stems one file.
+        SeparationError: If the pattern is invalid, leads outside the folder, or gives two stems the
+            same file.
     """
     paths = {
         stem.name: _path(pattern, folder, track, suffix_of_track, stem.name, ext) for stem in stems
     }
     if len(set(paths.values())) < len(paths):
-        raise SeparationError(f"The filename {pattern!r} needs {{stem}}: stems share a file.")
+        raise SeparationError(
+            f"The filename {pattern!r} gives several stems the same file: add {{stem}}."
+        )
     return paths
 
 
 def stem_path(pattern: str, folder: Path, track: str, suffix_of_track: str, ext: str) -> Path:
-    """The one file of all stems: `pattern` with {track}, {trackext} and {ext}, below a folder.
+    """Name the single file of all stems; the arguments are those of :func:`stem_paths`.
 
     Raises:
-        SeparationError: If the pattern has other fields, or leads outside the folder.
+        SeparationError: If the pattern is invalid, has {stem}, or leads outside the folder.
     """
     check_pattern(pattern)
     if any(name == "stem" for _, name, _, _ in Formatter().parse(pattern)):
-        raise SeparationError(f"The filename {pattern!r}: one file holds all, leave {{stem}} out.")
+        raise SeparationError(
+            f"The filename {pattern!r} has {{stem}}, but one file holds all stems: remove {{stem}}."
+        )
     return _path(pattern, folder, track, suffix_of_track, "", ext)
 
 

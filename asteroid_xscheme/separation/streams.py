@@ -1,4 +1,4 @@
-"""Small steps between a song and a pipeline: check, resample, spread over channels, trim."""
+"""Steps between a song and a pipeline: check, resample, group channels, trim."""
 
 from itertools import tee
 from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
@@ -9,17 +9,17 @@ from ..audio import Resampler
 from .errors import SeparationError
 from .songs import Song
 
-_END: Any = None  # what stands for a block after the last
+_END: Any = None  # marks the end of a stream
 
 
 Stream = Iterator[torch.Tensor]
 
 
 def checked(song: Song) -> Stream:
-    """The blocks of a song, as long as they are numbers.
+    """Read the blocks (C, T) of a song and check them.
 
     Raises:
-        SeparationError: At the first sample that is NaN or infinite, or if there is no sample.
+        SeparationError: At the first NaN or infinite sample, or at the end if there was no sample.
     """
     n_samples = 0
     for block in song.open():
@@ -37,10 +37,10 @@ def checked(song: Song) -> Stream:
 
 
 def finite(blocks: Stream, song: Song, sources: Sequence[str]) -> Stream:
-    """The blocks (J, C, T) of a song's sources, as long as they are numbers.
+    """Check the blocks (J, C, T) of a song's sources.
 
     Raises:
-        SeparationError: At the first estimate that is NaN or infinite.
+        SeparationError: At the first block with a NaN or infinite sample.
     """
     n_samples = 0
     for block in blocks:
@@ -57,7 +57,7 @@ def finite(blocks: Stream, song: Song, sources: Sequence[str]) -> Stream:
 
 
 def resampled(blocks: Iterable[torch.Tensor], from_rate: int, to_rate: int) -> Stream:
-    """Blocks (..., T) at another rate."""
+    """Resample blocks (..., T)."""
     resampler, shape = None, torch.Size()
     for block in blocks:
         if resampler is None:
@@ -71,15 +71,15 @@ def resampled(blocks: Iterable[torch.Tensor], from_rate: int, to_rate: int) -> S
 
 
 def over_channels(blocks: Stream, n_channels: int, separate: Callable[[Stream], Stream]) -> Stream:
-    """Separate any number of channels c by a pipeline of `n_channels` C.
+    """Separate a song with any number of channels c by a pipeline with C channels.
 
-    Channels are separated in groups of C in their order, so that every channel comes out; a last
-    group that is not full repeats its last channel, and the mean of the copies comes out.
+    Channels are separated in groups of C, in order. If the last group has fewer, its last channel
+    is repeated, and the output for that channel is the mean of the copies.
 
     Args:
         blocks: (c, T) blocks.
         n_channels: C.
-        separate: Blocks (C, T) -> blocks (J, C, T).
+        separate: Pipeline from blocks (C, T) to blocks (J, C, T).
 
     Yields:
         (J, c, T) blocks.
@@ -112,7 +112,7 @@ def _channel_group(blocks: Stream, start: int, n_channels: int) -> Stream:
 
 
 def followed_by_silence(blocks: Iterable[torch.Tensor], n_samples: int) -> Stream:
-    """The blocks (C, T) of a stream, and a last one of silence unless there were none."""
+    """Append silence to a stream of blocks (C, T), unless the stream is empty."""
     block = None
     for block in blocks:
         yield block
@@ -133,7 +133,7 @@ class Counter:
 
 
 def trimmed(blocks: Iterable[torch.Tensor], skip: int, counter: Counter) -> Stream:
-    """Samples from `skip` on, as many as went through `counter`; it may still be counting."""
+    """Skip samples, and stop after as many as `counter` has counted, possibly still counting."""
     n_out = 0
     for block in blocks:
         dropped = min(skip, block.shape[-1])
@@ -156,13 +156,13 @@ def reblocked(blocks: Iterable[torch.Tensor], size: int) -> Stream:
 
 
 def in_step(streams: Sequence[Iterable[torch.Tensor]]) -> Iterator[Tuple[torch.Tensor, ...]]:
-    """Streams of the same number of frames, cut into blocks that begin and end together.
+    """Cut streams of equal length into blocks that begin and end together.
 
     Args:
-        streams: Each of blocks (n, ...) of any n.
+        streams: Streams of blocks (n, ...) of any n.
 
     Yields:
-        A block of each stream, all of as many frames.
+        One block of each stream, all with the same number of frames.
     """
     iterators = [iter(stream) for stream in streams]
     held = [next(iterator, _END) for iterator in iterators]
@@ -176,7 +176,7 @@ def in_step(streams: Sequence[Iterable[torch.Tensor]]) -> Iterator[Tuple[torch.T
 
 
 def averaged(streams: List[Stream], size: int) -> Stream:
-    """Mean of streams of one length, in blocks of `size`."""
+    """The mean of streams of equal length, in blocks of `size`."""
     if len(streams) == 1:
         yield from streams[0]
         return

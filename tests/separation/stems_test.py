@@ -164,7 +164,7 @@ def test_paths_follow_the_pattern():
         ("{stem:>999}.wav", "Cannot use the filename"),
         ("../{stem}.wav", "outside the output folder"),
         ("/tmp/{stem}.wav", "outside the output folder"),
-        ("{track}.wav", "stems share a file"),
+        ("{track}.wav", "gives several stems the same file"),
     ],
 )
 def test_patterns_that_cannot_work_are_refused(pattern, message):

@@ -342,7 +342,7 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
         (["--shard", "3/2"], "expected I/N"),
         (["-j", "0"], "--jobs: expected 1 or more"),
         (["--threads", "0"], "--threads: expected 1 or more"),
-        (["--filename", "{track}"], "stems share a file"),
+        (["--filename", "{track}"], "gives several stems the same file"),
         (["--flac", "--float32"], "--flac and --float32: FLAC stores integers"),
         (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no fixed"),
         (["--stem", "--int24"], "--stem and --int24: a .stem.mp4 stores 16 bits"),
@@ -517,7 +517,7 @@ def test_a_stem_mp4_that_cannot_be_is_refused(four_sources, run, tmp_path):
     assert (status, len(lines)) == (1, 1)
     assert "a .stem.mp4 is stereo, the song has 3 channels" in lines[0]
     status, lines = run(path, "-n", four_sources, "--stem", "--filename", "{stem}.{ext}")
-    assert status == 1 and "one file holds all, leave {stem} out" in lines[0]
+    assert status == 1 and "one file holds all stems: remove {stem}" in lines[0]
     assert not (tmp_path / "out").exists()
 
 
