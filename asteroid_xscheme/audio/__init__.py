@@ -1,8 +1,8 @@
-"""Audio files <-> (channel, time) float32 tensors: read any format, write, resample, tag.
+"""Read, write, resample and tag audio files; waveforms are (channel, time) float32 tensors.
 
-What goes in and comes out is a path and a waveform of any length, whole or in blocks, so that a
-song never has to fit into memory. Alignment and length are exact: the delay that lossy encoders
-add is taken off again, and a resampled waveform has the length its rate asks for.
+Waveforms are handled as a whole or in blocks, so that a song does not have to fit into memory.
+Alignment and length are exact: the delay that lossy encoders add is removed, and a resampled
+waveform has exactly the length that follows from the two rates.
 """
 
 from .errors import AudioError

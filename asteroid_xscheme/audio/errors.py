@@ -1,7 +1,7 @@
-"""The one error of this room."""
+"""The exception of this package."""
 
 from ..errors import XSchemeError
 
 
 class AudioError(XSchemeError):
-    """A file cannot be read, written or understood as audio; the message names it in one line."""
+    """A file cannot be read or written as audio; the message names it and the reason."""

@@ -1,4 +1,4 @@
-"""Files that the ffmpeg libraries decode: MP3, AAC, M4A, MP4 of several streams and others."""
+"""Decode files with the ffmpeg libraries: MP3, AAC, M4A, MP4 with several streams, and others."""
 
 from pathlib import Path
 from typing import Iterator, List, cast
@@ -9,26 +9,31 @@ import numpy as np
 from .errors import AudioError
 from .source import AudioInfo, Encoded, Source, opened
 
-_ESTIMATED = {"aac", "ac3", "eac3"}  # formats without a header: ffmpeg guesses their length
+_ESTIMATED = {"aac", "ac3", "eac3"}  # formats without a header, whose length ffmpeg guesses
 
 
 class FfmpegSource(Source):
-    """A file that the ffmpeg libraries decode, sample by sample as the command does.
+    """A file decoded by the ffmpeg libraries; the samples equal those of the ffmpeg command.
+
+    Args:
+        file: Path or content.
+        name: Name for messages.
+        stream: Index among the audio streams.
 
     Raises:
-        av.error.FFmpegError: If they do not know the format.
-        AudioError: If there is no such stream, or none that can be decoded.
+        av.error.FFmpegError: If ffmpeg does not recognize the format.
+        AudioError: If the stream does not exist or cannot be decoded.
     """
 
     length_is_exact = False
 
     def __init__(self, file: Encoded, name: str, stream: int):
         self.name = name
-        # "file:", lest a name such as "12:30.mp3" be taken for an address
+        # "file:" so that a name such as "12:30.mp3" is not parsed as a URL
         self.container = av.open(
             f"file:{file}" if isinstance(file, Path) else opened(file),
             "r",
-            metadata_errors="ignore",  # tags may be of any encoding
+            metadata_errors="ignore",  # tags may have any encoding
         )
         try:
             self.info = self._info_of(stream)
@@ -46,7 +51,7 @@ class FfmpegSource(Source):
             )
         audio = streams[stream]
         if audio.codec_context is None:
-            raise AudioError(f"{self.name}: neither libsndfile nor ffmpeg knows its codec.")
+            raise AudioError(f"{self.name}: neither libsndfile nor ffmpeg supports its codec.")
         seconds = 0.0
         if self.container.format.name not in _ESTIMATED:
             seconds = float((audio.duration or 0) * (audio.time_base or 0)) or (
@@ -69,8 +74,8 @@ class FfmpegSource(Source):
     def _decode(self, audio: "av.AudioStream") -> Iterator[np.ndarray]:
         """Blocks (C, T) of the stream.
 
-        A first or last packet that does not decode was cut and is dropped, as ffmpeg does; one in
-        between would shift all that follows and is an error.
+        Packets that do not decode at the start or end were cut and are dropped, as ffmpeg does. In
+        between, dropping one would shift everything after it, so that is an error.
         """
         to_planes = av.AudioResampler(format="fltp")
         broken, n_samples = None, 0
@@ -92,7 +97,7 @@ class FfmpegSource(Source):
             raise AudioError(f"{self.name}: contains no samples that can be decoded.")
 
     def _packets(self, audio: "av.AudioStream") -> Iterator["av.Packet"]:
-        """Packets up to the end, or to where a file was cut that promises more."""
+        """Packets up to the end, or up to the point where the file was cut."""
         try:
             yield from self.container.demux(audio)
         except av.error.InvalidDataError as error:
@@ -102,7 +107,7 @@ class FfmpegSource(Source):
             raise AudioError(f"{self.name}: cannot be read ({error.strerror}).") from error
 
     def _check(self, frame: "av.AudioFrame", seconds: float) -> None:
-        """Raise if the stream does not go on as it began."""
+        """Raise if the rate or the number of channels changes within the stream."""
         found = frame.sample_rate, len(frame.layout.channels)
         expected = self.info.sample_rate, self.info.n_channels
         if found != expected:

@@ -1,7 +1,7 @@
-"""From a file to samples: libsndfile first, then the ffmpeg libraries that PyAV brings along.
+"""Read audio files with libsndfile, or with PyAV's ffmpeg libraries if libsndfile cannot.
 
-Both take off the delay that an encoder noted in the file, so that decoded audio is aligned with
-what was encoded, sample by sample as the ffmpeg command decodes it.
+Both remove the delay that an encoder recorded in the file, so decoded audio is aligned with the
+original. The samples equal those of the ffmpeg command.
 """
 
 import os
@@ -19,19 +19,19 @@ from .source import BLOCK, AudioInfo, Encoded, Source, falls_short
 
 
 class AudioReader:
-    """A file as a stream of samples; a context manager.
+    """Reads an audio file block by block; a context manager.
 
     Args:
-        file: Path of any file that libsndfile or ffmpeg decodes, or the content of one, bytes.
-        stream: Index among the file's audio streams, for files of several (`.stem.mp4`: 0 is the
-            mixture, then its stems). None is the first or only one.
+        file: Path of any file that libsndfile or ffmpeg decodes, or the content of one as bytes.
+        stream: Index among the file's audio streams, for files with several (in a `.stem.mp4`, 0
+            is the mixture, and its stems follow). None for the first or only one.
 
     Attributes:
-        info: What the file's header says. Its `n_samples` is a promise: an MP3 or a cut file may
-            hold fewer or more (0 where the header does not say). :func:`probe_audio` counts.
+        info: According to the file's header. `n_samples` may be wrong for an MP3 or a truncated
+            file, and is 0 if the header has no length; :func:`probe_audio` counts.
 
     Raises:
-        AudioError: If the file is missing, unreadable, empty or no audio.
+        AudioError: If the file is missing, unreadable, empty or not audio.
     """
 
     def __init__(self, file: Union[str, Path, bytes], stream: Optional[int] = None):
@@ -49,14 +49,26 @@ class AudioReader:
             )
 
     def read(self, n_samples: int) -> torch.Tensor:
-        """The next samples, (C, n_samples) float32; fewer only at the end, then (C, 0)."""
+        """Read the next samples.
+
+        Args:
+            n_samples: How many to read.
+
+        Returns:
+            (C, n_samples) float32 tensor, full scale at 1. At the end of the file there are fewer
+            samples, and then none, (C, 0).
+
+        Raises:
+            AudioError: If the file is damaged here.
+        """
         return torch.from_numpy(np.ascontiguousarray(self._source.read(n_samples)))
 
     def skip(self, n_samples: int) -> int:
-        """Go n_samples forward, or to the end; the number of samples skipped."""
+        """Skip samples; return how many were skipped, which is fewer at the end of the file."""
         return self._source.skip(n_samples)
 
     def close(self) -> None:
+        """Close the file."""
         self._source.close()
 
     def __enter__(self) -> "AudioReader":
@@ -72,16 +84,19 @@ def read_audio(
     n_samples: Optional[int] = None,
     stream: Optional[int] = None,
 ) -> Tuple[torch.Tensor, int]:
-    """Samples of a file and its rate in Hz.
+    """Read an audio file, or a part of it, into memory.
 
     Args:
         path: Any file that libsndfile or ffmpeg decodes.
-        start: First sample.
-        n_samples: Number of samples from there; None for all. Past the end there is nothing.
+        start: First sample to read.
+        n_samples: Samples to read, fewer at the end of the file; None for all.
         stream: Index among the file's audio streams; see :class:`AudioReader`.
 
     Returns:
-        (C, T) float32 tensor, full scale is 1.0, and the sample rate.
+        (C, T) float32 tensor, full scale at 1, and the sample rate in Hz.
+
+    Raises:
+        AudioError: If the file is missing, unreadable, damaged or not audio.
     """
     with AudioReader(path, stream) as reader:
         reader.skip(start)
@@ -94,10 +109,17 @@ def read_audio(
 
 
 def probe_audio(path: Union[str, Path], stream: Optional[int] = None) -> AudioInfo:
-    """Rate, channels and exact length of a file, and whether its end is missing.
+    """Find the rate, channels and exact length of a file, and whether its end is missing.
 
-    Where only decoding tells the length (MP3, what libsndfile does not read, what was cut) it is
-    decoded.
+    The file is decoded if its header does not give a reliable length: MP3, formats that libsndfile
+    does not read, and truncated files.
+
+    Args:
+        path: Any file that libsndfile or ffmpeg decodes.
+        stream: Index among the file's audio streams; see :class:`AudioReader`.
+
+    Raises:
+        AudioError: If the file is missing, unreadable, damaged or not audio.
     """
     with AudioReader(path, stream) as reader:
         info = reader.info
@@ -131,7 +153,7 @@ def _check_path(path: Path) -> None:
 
 
 def _open(file: Encoded, name: str, stream: Optional[int]) -> Source:
-    """The first library that decodes all of the file; libsndfile knows files of one stream only."""
+    """Open a file with the first library that reads all of it; libsndfile reads one stream only."""
     reason = "not tried"
     if stream is None and not name.lower().endswith(".mp3"):
         try:
@@ -146,11 +168,7 @@ def _open(file: Encoded, name: str, stream: Optional[int]) -> Source:
 
 
 def _open_with_ffmpeg(file: Encoded, name: str, stream: int, reason: str) -> Source:
-    """ffmpeg's libraries take a while to load, so that nothing else loads them.
-
-    Args:
-        reason: Why libsndfile does not read the file.
-    """
+    """Open a file with the ffmpeg libraries, which are loaded here because that takes a while."""
     import av
 
     from .ffmpeg import FfmpegSource
@@ -159,6 +177,6 @@ def _open_with_ffmpeg(file: Encoded, name: str, stream: int, reason: str) -> Sou
         return FfmpegSource(file, name, stream)
     except av.error.FFmpegError as error:
         raise AudioError(
-            f"{name}: not an audio file that can be decoded "
+            f"{name}: cannot be decoded as audio "
             f"(libsndfile: {reason}; ffmpeg: {error.strerror})."
         ) from None

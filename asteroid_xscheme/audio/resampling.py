@@ -1,7 +1,7 @@
-"""Change of sample rate with libsoxr, whole or in blocks, always of the exact length.
+"""Change the sample rate with libsoxr, as a whole or in blocks, with an exact length.
 
-libsoxr's filters are linear-phase and their delay is compensated, so a waveform resampled there
-and back again is aligned with the original.
+libsoxr's filters have linear phase and their delay is compensated, so a waveform that is resampled
+to another rate and back is aligned with the original.
 """
 
 import numpy as np
@@ -10,12 +10,12 @@ import torch
 
 
 def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
-    """ceil(n_samples * to_rate / from_rate): enough to return from to_rate to n_samples."""
+    """ceil(n_samples * to_rate / from_rate), enough samples to resample back to n_samples."""
     return -(-n_samples * to_rate // from_rate)
 
 
 def resample(waveform: torch.Tensor, from_rate: int, to_rate: int) -> torch.Tensor:
-    """A waveform (C, T) at another rate, (C, resampled_length(T)).
+    """Resample a waveform (C, T) to (C, resampled_length(T)).
 
     >>> resample(torch.zeros(2, 48000), 48000, 44100).shape
     torch.Size([2, 44100])
@@ -24,14 +24,17 @@ def resample(waveform: torch.Tensor, from_rate: int, to_rate: int) -> torch.Tens
 
 
 class Resampler:
-    """Blocks of a waveform in, blocks at another rate out.
+    """Resamples a waveform block by block.
 
-    All blocks together have the length :func:`resampled_length` of what went in. Equal rates pass
-    unchanged.
+    The output blocks together have the length :func:`resampled_length` of the input. If the rates
+    are equal, blocks pass unchanged.
 
     Args:
         from_rate, to_rate: Rates in Hz, positive integers.
         n_channels: Number of channels.
+
+    Raises:
+        ValueError: If a rate is not a whole number above 0.
     """
 
     def __init__(self, from_rate: int, to_rate: int, n_channels: int):
@@ -46,7 +49,15 @@ class Resampler:
             self._stream = soxr.ResampleStream(from_rate, to_rate, n_channels, "float32", "HQ")
 
     def push(self, block: torch.Tensor, last: bool = False) -> torch.Tensor:
-        """The samples that are ready once `block` (C, T) has come; with `last` all that remain."""
+        """Resample a block.
+
+        Args:
+            block: (C, T) samples.
+            last: Whether the waveform ends with this block.
+
+        Returns:
+            (C, n) samples that are ready; with `last`, all that remain.
+        """
         if self._stream is None:
             return block
         self._n_in += block.shape[-1]

@@ -1,4 +1,4 @@
-"""Files that libsndfile decodes: WAV, FLAC, Ogg, AIFF and others."""
+"""Decode files with libsndfile: WAV, FLAC, Ogg, AIFF and others."""
 
 import io
 import os
@@ -12,17 +12,22 @@ import soundfile
 from .errors import AudioError
 from .source import AudioInfo, Encoded, Source, opened
 
-_NO_SIZE = 0x7FFF0000  # from here on, a size is what programs put there that write to a pipe
-_LONGEST_HEADER = 4096  # bytes of a file without samples
+_NO_SIZE = 0x7FFF0000  # programs that write to a pipe put a size at or above this
+_LONGEST_HEADER = 4096  # bytes; a larger file has samples
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page
 _OGG_END = 4  # flag of a stream's last page
 
 
 class SndfileSource(Source):
-    """A file that libsndfile decodes.
+    """A file decoded by libsndfile.
+
+    Args:
+        file: Path or content.
+        name: Name for messages.
 
     Raises:
-        soundfile.SoundFileError, TypeError: If it does not know the format; TypeError for .raw.
+        soundfile.SoundFileError: If libsndfile does not recognize the format.
+        TypeError: If the file is a headerless .raw.
     """
 
     def __init__(self, file: Encoded, name: str):
@@ -40,11 +45,11 @@ class SndfileSource(Source):
         self._seek_is_exact = self.file.subtype != "OPUS"
 
     def is_whole(self) -> bool:
-        """Whether libsndfile reads all that can be had of the file.
+        """Whether libsndfile reads everything that can be decoded.
 
-        It stops an MP3 where its header says, which is wrong for variable bit rates; it believes
-        the length of 0 that a killed recorder leaves; and it does not find the end of a FLAC that
-        was cut or whose length is unknown.
+        It ends an MP3 at the header's length, which is wrong for variable bit rates. It trusts the
+        length of 0 that a killed recorder leaves. It cannot find the end of a FLAC that was cut or
+        that has no length.
         """
         if self.file.format == "MP3":
             return False
@@ -85,19 +90,19 @@ class SndfileSource(Source):
 
 
 def path_for_libsndfile(path: Path) -> Union[str, bytes]:
-    """A name as soundfile takes it, whatever its bytes."""
+    """Encode a path for soundfile; outside Windows, a name may be any bytes."""
     return str(path) if os.name == "nt" else os.fsencode(path)
 
 
 def reason_of(error: Exception) -> str:
-    """Why libsndfile failed, in its words."""
+    """libsndfile's own reason for an error."""
     return str(error).rsplit(": ", 1)[-1].rstrip(".")
 
 
 def _n_promised(file: soundfile.SoundFile) -> int:
-    """Samples per channel that the header of a WAV, AIFF, AU or W64 file promises.
+    """Samples per channel according to the header of a WAV, AIFF, AU or W64 file.
 
-    libsndfile counts those that are there, and notes in its log where that is less.
+    libsndfile counts the samples that exist, and its log says if the header claims more.
     """
     sizes = re.search(r"(?:data|SSND|Data Size|riff) *: (\d+) \(should be (\d+)\)", file.extra_info)
     promised, found = map(int, sizes.groups()) if sizes else (0, 0)
@@ -108,7 +113,7 @@ def _n_promised(file: soundfile.SoundFile) -> int:
 
 
 def _ends(file: Encoded) -> bool:
-    """Whether the last page of an Ogg file is whole and marked as a stream's last."""
+    """Whether the last page of an Ogg file is complete and marked as the last of its stream."""
     with opened(file) as binary:
         binary.seek(max(0, binary.seek(0, io.SEEK_END) - _OGG_PAGE))
         tail = binary.read()

@@ -1,4 +1,4 @@
-"""What a decoder gives of a file: its facts, and its samples block by block."""
+"""The interface of decoders: information about a file, and its samples block by block."""
 
 import io
 from abc import ABC, abstractmethod
@@ -8,15 +8,18 @@ from typing import BinaryIO, Union
 
 import numpy as np
 
-BLOCK = 1 << 18  # samples decoded at a time where nobody needs them all at once
-Encoded = Union[Path, bytes]  # a file, or the content of one
+BLOCK = 1 << 18  # samples decoded at a time
+Encoded = Union[Path, bytes]  # a file, or its content
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """Rate in Hz, number of channels and number of samples per channel of a file.
+    """Format and length of an audio file.
 
     Attributes:
+        sample_rate: In Hz.
+        n_channels: Number of channels.
+        n_samples: Samples per channel.
         is_cut: Whether the file shows that its end is missing.
     """
 
@@ -31,16 +34,22 @@ class AudioInfo:
 
 
 def falls_short(n_samples: int, n_promised: int, sample_rate: int) -> bool:
-    """Whether a file holds less than its header promises, by more than codecs pad and round."""
+    """Whether a file has fewer samples than its header claims, beyond padding and rounding.
+
+    Args:
+        n_samples: Samples that were decoded.
+        n_promised: Samples according to the header.
+        sample_rate: In Hz.
+    """
     return n_promised - n_samples > max(0.01 * n_promised, 0.1 * sample_rate)
 
 
 class Source(ABC):
-    """An open file and what decodes it.
+    """An open file and its decoder.
 
     Attributes:
-        info: What the file's header says.
-        length_is_exact: Whether the file is known to hold the samples that its header promises.
+        info: According to the file's header.
+        length_is_exact: Whether the file is known to have as many samples as its header claims.
     """
 
     info: AudioInfo
@@ -48,16 +57,16 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, n_samples: int) -> np.ndarray:
-        """The next samples, (C, n_samples) float32, fewer only at the end."""
+        """Read the next samples, (C, n_samples) float32; fewer only at the end."""
 
     @abstractmethod
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
 
     def skip(self, n_samples: int) -> int:
-        """Go n_samples forward, or to the end; the number of samples skipped.
+        """Skip samples; return how many were skipped, which is fewer at the end.
 
-        Decodes and drops them, which is exact where a decoder's seeking is not.
+        The samples are decoded and dropped, because seeking is not exact in every decoder.
         """
         skipped = 0
         while skipped < n_samples:
@@ -69,5 +78,5 @@ class Source(ABC):
 
 
 def opened(file: Encoded) -> BinaryIO:
-    """The bytes of a file."""
+    """Open a file, or its content, as a binary stream."""
     return open(file, "rb") if isinstance(file, Path) else io.BytesIO(file)

@@ -1,8 +1,9 @@
-"""`.stem.mp4`, Native Instruments' format for DJ software: the song and its four stems in one file.
+"""Write `.stem.mp4`, Native Instruments' format for DJ software: a song and its four stems.
 
-An MP4 of five stereo streams, the song first and alone enabled, so that any other player plays
-that. The box `moov/udta/stem` holds names and colours of the stems as JSON. The format allows AAC
-and ALAC; this is ALAC, which is exact and keeps the streams in step to the sample.
+The file is an MP4 with five stereo streams. The song comes first and is the only enabled stream, so
+other players play it. The box `moov/udta/stem` contains names and colours of the stems as JSON. The
+format allows AAC and ALAC; this module writes ALAC, which is lossless and keeps the streams aligned
+to the sample.
 
 Reference: Native Instruments, Stem File Format Specification, 2015.
 """
@@ -25,29 +26,29 @@ from .writing import quantise
 
 N_STEMS = 4
 _COLOURS = ("#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-_MASTERING = {  # what the format wants to be there; nothing of it is enabled
+_MASTERING = {  # required by the format; nothing is enabled
     "compressor": {
         **{"enabled": False, "input_gain": 0.5, "output_gain": 0.5, "threshold": 0, "ratio": 3},
         **{"attack": 0.003, "release": 0.3, "hp_cutoff": 300, "dry_wet": 50},
     },
     "limiter": {"enabled": False, "threshold": 0, "ceiling": -0.35, "release": 0.05},
 }
-_FIELDS = {"bpm": "tmpo"}  # what the ffmpeg libraries call fields, where not as we do
+_FIELDS = {"bpm": "tmpo"}  # ffmpeg's name of a field if it differs from ours
 _PICTURES = {"image/jpeg": 13, "image/png": 14, "image/bmp": 27}
 
 
 class StemMp4Writer:
-    """Blocks of a song and its stems into a file that is whole or not there.
+    """Writes a song and its stems block by block; `close` gives the complete file its name.
 
     Args:
-        path: Target.
+        path: File to write.
         sample_rate: In Hz.
-        n_channels: Of the song, 1 or 2; mono is given to both.
-        names: Of the four stems.
-        tags: Those of the song.
+        n_channels: Channels of the song, 1 or 2; mono goes to both.
+        names: Names of the four stems.
+        tags: Tags of the song.
 
     Raises:
-        AudioError: If the format cannot hold the song, or the file cannot be written.
+        AudioError: If the format cannot hold the song, or the file cannot be created.
     """
 
     def __init__(
@@ -70,7 +71,11 @@ class StemMp4Writer:
             self._container.metadata[_FIELDS.get(name, name)] = text
 
     def write(self, streams: torch.Tensor) -> None:
-        """Append the song and its stems, (1 + stem, C, T)."""
+        """Append samples of the song and its stems, (1 + stem, C, T).
+
+        Raises:
+            AudioError: If they cannot be written.
+        """
         streams = streams.expand(-1, 2, -1)
         for stream, waveform in zip(self._streams, streams):
             planes = np.ascontiguousarray(quantise(waveform.cpu().numpy(), "PCM_16"))
@@ -81,7 +86,11 @@ class StemMp4Writer:
         self._n_samples += streams.shape[-1]
 
     def finish(self) -> None:
-        """Write what is still held in memory, and the tags; the file has no name yet."""
+        """Complete the hidden file, including tags, without giving it its name.
+
+        Raises:
+            AudioError: If it cannot be written.
+        """
         if self._is_finished:
             return
         for stream in self._streams:
@@ -97,7 +106,11 @@ class StemMp4Writer:
         self._is_finished = True
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Finish the file and give it its name.
+
+        Raises:
+            AudioError: If it cannot be written or renamed.
+        """
         self.finish()
         try:
             self._hidden.name(self.path)
@@ -105,7 +118,7 @@ class StemMp4Writer:
             raise self._failure(error) from error
 
     def abort(self) -> None:
-        """Drop what was written; a file that had the name before stays."""
+        """Discard the hidden file; an existing file with the final name stays."""
         self._file.close()
         self._hidden.remove()
 
@@ -131,7 +144,7 @@ def _manifest(names: Sequence[str]) -> bytes:
 
 
 def _covr(cover: Cover) -> bytes:
-    """A picture as iTunes stores it."""
+    """The MP4 box of a cover picture, as iTunes stores it."""
     return _box(b"covr", _box(b"data", struct.pack(">II", _PICTURES[cover.mime], 0), cover.content))
 
 
@@ -140,9 +153,9 @@ def _box(name: bytes, *content: bytes) -> bytes:
 
 
 def _append(file: BinaryIO, path: Sequence[bytes], box: bytes) -> None:
-    """Add a box to another that ends with the file; each of `path` is the last in the one before.
+    """Append a box to the box at `path`, which must be the last at every level of the file.
 
-    Nothing moves, so that the places of the samples that the file notes stay right.
+    Nothing moves, so the sample offsets that the file stores stay correct.
     """
     start, end = 0, file.seek(0, os.SEEK_END)
     for name in path:
@@ -152,7 +165,7 @@ def _append(file: BinaryIO, path: Sequence[bytes], box: bytes) -> None:
             start += size
         file.seek(at + 4)
         if file.read(4) != name:
-            raise AudioError(f"Expected the MP4 box {name!r} at the end of what was written.")
+            raise AudioError(f"Expected the MP4 box {name!r} at the end of the file.")
         file.seek(at)
         file.write(struct.pack(">I", size + len(box)))
         start = at + (12 if name == b"meta" else 8)
@@ -161,7 +174,7 @@ def _append(file: BinaryIO, path: Sequence[bytes], box: bytes) -> None:
 
 
 def _size(file: BinaryIO, at: int) -> int:
-    """Bytes of the box that begins here."""
+    """Size in bytes of the box that begins at an offset."""
     file.seek(at)
     size, _, large_size = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
     return large_size if size == 1 else size

@@ -1,6 +1,6 @@
-"""Tags into finished FLAC, MP3 and WAV files, whose encoded samples stay bit by bit.
+"""Write tags into finished FLAC, MP3 and WAV files without changing the encoded samples.
 
-The ffmpeg libraries would write the file anew, an MP3 without the delay that keeps it aligned, a
+The ffmpeg libraries would rewrite the file, an MP3 without the delay that keeps it aligned, and a
 WAV without its cover.
 
 References: the FLAC format, RFC 9639; ID3v2.4, https://id3.org/id3v2.4.0-structure; the INFO list,
@@ -16,7 +16,7 @@ from .tags import Cover, Tags
 _BLOCK = 1 << 20  # bytes moved at a time
 _FRONT_COVER = 3
 _FLAC_PADDING, _FLAC_COMMENT, _FLAC_PICTURE = 1, 4, 6
-#: by field: its name in FLAC, its frame in ID3v2.4, its chunk in a WAV
+#: by field: name in FLAC, frame in ID3v2.4, chunk in WAV
 _NAMES: Dict[str, Tuple[str, bytes, Optional[bytes]]] = {
     "title": ("TITLE", b"TIT2", b"INAM"),
     "artist": ("ARTIST", b"TPE1", b"IART"),
@@ -36,22 +36,22 @@ _NAMES: Dict[str, Tuple[str, bytes, Optional[bytes]]] = {
 
 
 def write_tags(path: Path, suffix: str, tags: Tags) -> None:
-    """Put tags into a file that has none.
+    """Write tags into a file that has none.
 
     Args:
         path: A finished file.
-        suffix: One of `TAGGED`, the format of the file, whatever its name.
-        tags: What to write.
+        suffix: Format of the file, one of `TAGGED`; the file's own suffix is ignored.
+        tags: Tags to write.
 
     Raises:
-        OSError: If the disk is full.
+        OSError: If they cannot be written, e.g. because the disk is full.
     """
     with open(path, "r+b") as file:
         _WRITERS[suffix](file, tags)
 
 
 def _tag_flac(file: BinaryIO, tags: Tags) -> None:
-    """Replace the blocks of text, pictures and padding, behind which the frames begin."""
+    """Replace the metadata blocks of comments, pictures and padding, before the audio frames."""
     file.seek(4)
     blocks = list(_flac_blocks(file))
     replaced = _FLAC_PADDING, _FLAC_COMMENT, _FLAC_PICTURE
@@ -68,7 +68,7 @@ def _tag_flac(file: BinaryIO, tags: Tags) -> None:
 
 
 def _flac_blocks(file: BinaryIO) -> Iterator[Tuple[int, bytes]]:
-    """Kind and content of each block of metadata from here on."""
+    """Kind and content of each metadata block from the current position."""
     is_last = False
     while not is_last:
         (header,) = struct.unpack(">I", file.read(4))
@@ -83,7 +83,7 @@ def _vorbis_comment(vendor: bytes, fields: Mapping[str, str]) -> bytes:
 
 
 def _flac_picture(cover: Cover) -> bytes:
-    """No description, and 0 for the size and the colours, which stand in the picture."""
+    """A picture block without description; size and colours are 0, as the picture has them."""
     head = struct.pack(">I", _FRONT_COVER) + _counted(">I", cover.mime.encode())
     return head + bytes(4 + 4 * 4) + _counted(">I", cover.content)
 
@@ -97,7 +97,7 @@ def _tag_mp3(file: BinaryIO, tags: Tags) -> None:
 
 
 def _tag_wav(file: BinaryIO, tags: Tags) -> None:
-    """Append the INFO list and, for what it cannot hold, an ID3 tag; count them in the header."""
+    """Append an INFO list, and an ID3 tag for fields that INFO lacks; update the header's size."""
     end = file.seek(0, 2)
     file.write(bytes(end % 2))
     entries = [
@@ -137,12 +137,12 @@ def _id3_frame(name: bytes, content: bytes) -> bytes:
 
 
 def _seven_bits(number: int) -> bytes:
-    """A number in four bytes whose first bit is 0."""
+    """Encode a number in four bytes with seven bits each."""
     return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
 
 
 def _replace(file: BinaryIO, start: int, end: int, content: bytes) -> None:
-    """Put bytes into the place of [start, end); what follows is moved."""
+    """Replace the bytes [start, end); the bytes after them move."""
     shift, size = len(content) - (end - start), file.seek(0, 2)
     places = range(end, size, _BLOCK)
     for at in reversed(places) if shift > 0 else places:

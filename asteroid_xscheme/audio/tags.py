@@ -1,7 +1,7 @@
-"""The tags and the cover of a song, for the files that are made of it.
+"""Read the tags and cover of a song, to be copied to its stems.
 
-The ffmpeg libraries read them, which know the tags of all formats. Taken is what is also true of a
-part of the song: neither its loudness nor what identifies the recording.
+The ffmpeg libraries read the tags of all formats. Only fields that are also true of a stem are
+kept: neither loudness nor identifiers of the recording.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from .errors import AudioError
 if TYPE_CHECKING:
     import av
 
-#: fields by the names that the ffmpeg libraries and tagging programs give them
+#: our names of fields, by the names that ffmpeg and tagging programs use
 _FIELDS = {
     **{name: name for name in ("title", "artist", "album", "album_artist", "composer", "genre")},
     **{name: name for name in ("date", "track", "disc", "comment", "copyright", "publisher")},
@@ -29,12 +29,12 @@ _PICTURES = {
     "webp": "image/webp",
 }
 _LONGEST_TEXT = 1 << 16  # characters
-_LARGEST_COVER = (1 << 24) - (1 << 10)  # bytes; FLAC counts those of a block in 24 bits
+_LARGEST_COVER = (1 << 24) - (1 << 10)  # bytes; FLAC stores the size of a block in 24 bits
 
 
 @dataclass(frozen=True)
 class Cover:
-    """A picture as it is stored, and its type, such as "image/jpeg"."""
+    """An encoded picture, and its type, such as "image/jpeg"."""
 
     content: bytes
     mime: str
@@ -42,13 +42,13 @@ class Cover:
 
 @dataclass(frozen=True)
 class Tags:
-    """What a file says of its music.
+    """The tags of an audio file.
 
     Attributes:
-        fields: Texts by name: title, artist, album, album_artist, composer, genre, date, track,
-            disc, comment, copyright, publisher, bpm, key; only those that are there.
-        cover: The picture.
-        note: What of the song's tags was left out, in words.
+        fields: Text by name: title, artist, album, album_artist, composer, genre, date, track,
+            disc, comment, copyright, publisher, bpm, key. Missing fields are left out.
+        cover: The cover picture, if any.
+        note: A sentence on tags of the song that were left out, if any.
     """
 
     fields: Dict[str, str] = field(default_factory=dict)
@@ -59,11 +59,14 @@ class Tags:
         return bool(self.fields or self.cover)
 
     def of_stem(self, stem: str, track: str) -> "Tags":
-        """The same with a title such as "Yesterday (no vocals)"; nothing stays nothing.
+        """Copy the tags for a stem, with a title such as "Yesterday (no vocals)".
 
         Args:
-            stem: Its name.
-            track: What stands for a title that is missing.
+            stem: Name of the stem.
+            track: Title to use if the song has none.
+
+        Returns:
+            The tags; unchanged if the song has no tags at all.
         """
         if not self:
             return self
@@ -72,12 +75,13 @@ class Tags:
 
 
 def read_tags(path: Union[str, Path]) -> Tags:
-    """The tags of an audio file.
+    """Read the tags of an audio file.
 
-    Text that is no UTF-8 is read as Windows-1252.
+    Text that is not valid UTF-8 is read as Windows-1252.
 
     Raises:
         AudioError: If the ffmpeg libraries cannot read the file.
+        OSError: If the file cannot be opened.
     """
     import av
 
@@ -90,7 +94,7 @@ def read_tags(path: Union[str, Path]) -> Tags:
         raise AudioError(f"{path}: its tags cannot be read ({error.strerror}).") from error
     fields = dict(_known(item for metadata in reversed(found) for item in metadata.items()))
     if cover is not None and len(cover.content) > _LARGEST_COVER:
-        note = f"its cover of {len(cover.content) / 1e6:.0f} MB is left out, more than files hold"
+        note = f"its cover ({len(cover.content) / 1e6:.0f} MB) is too large and was left out"
         return Tags(fields, None, note)
     return Tags(fields, cover)
 
@@ -103,7 +107,7 @@ def _known(items: Iterable[Tuple[str, str]]) -> Iterable[Tuple[str, str]]:
 
 
 def _text(value: str) -> str:
-    """Text of a tag, whatever its bytes."""
+    """Decode the text of a tag."""
     content = value.encode("utf-8", "surrogateescape")
     try:
         text = content.decode("utf-8")
@@ -113,7 +117,7 @@ def _text(value: str) -> str:
 
 
 def _cover(container: "av.container.InputContainer") -> Optional[Cover]:
-    """The first picture of a file; where there is a video, it is none."""
+    """The first picture of a file; video streams do not count."""
     for stream in container.streams.video:
         codec = stream.codec_context.name if stream.codec_context else None
         if codec in _PICTURES:

@@ -1,7 +1,7 @@
-"""From samples to a file that is either whole or not there.
+"""Write audio files completely or not at all.
 
-Samples go to a hidden file beside the target, which takes the target's name when all is
-written and vanishes on any error, so that a stopped program leaves no half-written file.
+Samples go to a hidden file next to the target. It is renamed once it is complete, and removed on
+any error, so a program that stops early leaves no half-written file.
 """
 
 from contextlib import suppress
@@ -20,32 +20,32 @@ from .tags import Tags
 
 SUBTYPES = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
 _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
-#: kbit/s of MPEG-1, MPEG-2 and MPEG-2.5, by the lowest rate in Hz of each
+#: (lowest sample rate in Hz, bit rates in kbit/s) of MPEG-1, MPEG-2 and MPEG-2.5
 _BITRATES = (
     (32000, (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)),
     (16000, (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)),
     (0, (8, 16, 24, 32, 40, 48, 56, 64)),
 )
 MP3_BITRATES = tuple(sorted({rate for _, rates in _BITRATES for rate in rates}))
-_WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes that a WAV file can count
+_WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes of samples in a WAV file
 
 
 class AudioWriter:
-    """A stream of samples into a file; a context manager.
+    """Writes an audio file block by block; a context manager.
 
-    Leaving the context gives the file its name, leaving it by an exception removes it.
+    At the end of the context, the file gets its name; after an exception, it is removed.
 
     Args:
-        path: Target; its suffix .wav, .flac, .mp3 or .ogg is the format.
+        path: File to write; the suffix .wav, .flac, .mp3 or .ogg decides the format.
         sample_rate: In Hz.
         n_channels: Number of channels.
-        subtype: "PCM_16", "PCM_24" or "FLOAT" (WAV only); .mp3 and .ogg ignore it. PCM rounds
-            to the nearest step (x * 2**15 or 2**23) and clips at full scale, so that PCM read by
-            :class:`AudioReader` is written back bit by bit.
-        n_samples: Expected length if known; a WAV that would exceed 4 GiB is written as RF64.
-        bitrate: Of .mp3, in kbit/s, constant, one of :func:`mp3_bitrates`; libsndfile's default
-            if None.
-        tags: What the file says of its music; not of .ogg.
+        subtype: "PCM_16", "PCM_24" or "FLOAT" (WAV only); ignored for .mp3 and .ogg. PCM rounds
+            to the nearest step (x * 2**15 or 2**23) and clips at full scale, so PCM that
+            :class:`AudioReader` read is written back bit by bit.
+        n_samples: Expected length, if known; a WAV that would exceed 4 GiB is written as RF64.
+        bitrate: Constant bit rate of an .mp3 in kbit/s, one of :func:`mp3_bitrates`; None for
+            libsndfile's default. Ignored for other formats.
+        tags: Tags to write; not supported for .ogg.
 
     Raises:
         AudioError: If the file cannot be written; nothing is left behind.
@@ -79,14 +79,15 @@ class AudioWriter:
 
     @property
     def hidden(self) -> Path:
-        """The file without a name, to be read once it is finished."""
+        """Path of the hidden file, which can be read after `finish`."""
         return self._hidden.path
 
     def write(self, waveform: torch.Tensor) -> None:
         """Append samples (C, T).
 
         Raises:
-            AudioError: If a sample is no number, or the disk is full.
+            AudioError: If a sample is NaN or infinite, or the disk is full.
+            ValueError: If the number of channels is wrong.
         """
         n_channels, n_samples = waveform.shape
         if n_channels != self._file.channels:
@@ -102,7 +103,11 @@ class AudioWriter:
             raise self._failure("cannot be written, is the disk full?", error) from error
 
     def finish(self) -> None:
-        """Write what is still held in memory, and the tags; the file has no name yet."""
+        """Complete the hidden file, including tags, without giving it its name.
+
+        Raises:
+            AudioError: If it cannot be written.
+        """
         if self._file.closed:
             return
         try:
@@ -114,7 +119,11 @@ class AudioWriter:
             raise self._failure("cannot be written, is the disk full?", error) from error
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Finish the file and give it its name.
+
+        Raises:
+            AudioError: If it cannot be written or renamed.
+        """
         self.finish()
         try:
             self._hidden.name(self.path)
@@ -122,8 +131,8 @@ class AudioWriter:
             raise self._failure("cannot be written", error) from error
 
     def abort(self) -> None:
-        """Drop what was written; a file that had the name before stays."""
-        with suppress(soundfile.SoundFileError):  # what is dropped need not be whole
+        """Discard the hidden file; an existing file with the final name stays."""
+        with suppress(soundfile.SoundFileError):  # a discarded file need not be complete
             self._file.close()
         self._hidden.remove()
 
@@ -155,26 +164,38 @@ class AudioWriter:
 def write_audio(
     path: Union[str, Path], waveform: torch.Tensor, sample_rate: int, subtype: str = "PCM_16"
 ) -> None:
-    """Write a waveform (C, T) to a file at once; see :class:`AudioWriter`."""
+    """Write a waveform (C, T) to a file; the arguments are those of :class:`AudioWriter`.
+
+    Raises:
+        AudioError: If the file cannot be written; nothing is left behind.
+    """
     n_channels, n_samples = waveform.shape
     with AudioWriter(path, sample_rate, n_channels, subtype, n_samples) as writer:
         writer.write(waveform)
 
 
 def _subtype(path: Path, subtype: str) -> Optional[str]:
-    """The subtype as libsndfile takes it, None where the format has only its own."""
+    """libsndfile's subtype; None if the format has no choice."""
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
         raise AudioError(f"{path}: its name must end in one of {', '.join(_FORMATS)}.")
     if subtype not in SUBTYPES:
-        raise AudioError(f"{path}: expected a subtype of {list(SUBTYPES)}, got {subtype!r}.")
+        raise AudioError(f"{path}: expected a subtype from {list(SUBTYPES)}, got {subtype!r}.")
     if suffix == ".flac" and subtype == "FLOAT":
         raise AudioError(f"{path}: FLAC can only hold integers; choose PCM_24 or a .wav file.")
     return subtype if suffix in (".wav", ".flac") else None
 
 
 def quantise(samples: np.ndarray, subtype: Optional[str]) -> np.ndarray:
-    """Samples as the integers of a PCM subtype, clipped at full scale; others unchanged."""
+    """Convert samples to the integers of a PCM subtype, clipped at full scale.
+
+    Args:
+        samples: Float array of any shape, full scale at 1.
+        subtype: "PCM_16" or "PCM_24"; any other leaves float32 samples.
+
+    Returns:
+        An array of the same shape: int16, int32 with the 24 bits at the top, or float32.
+    """
     if subtype not in ("PCM_16", "PCM_24"):
         return np.ascontiguousarray(samples, dtype=np.float32)
     bits = SUBTYPES[subtype]
@@ -186,12 +207,12 @@ def quantise(samples: np.ndarray, subtype: Optional[str]) -> np.ndarray:
 
 
 def mp3_bitrates(sample_rate: int) -> Tuple[int, ...]:
-    """Constant bit rates in kbit/s, in rising order, that an MP3 of so many Hz can have."""
+    """The constant bit rates in kbit/s, in rising order, of an MP3 with this sample rate (Hz)."""
     return next(bitrates for above, bitrates in _BITRATES if sample_rate >= above)
 
 
 def _options(path: Path, subtype: Optional[str], sample_rate: int, bitrate: Optional[int]) -> dict:
-    """What libsndfile is to write, from the suffix of a path."""
+    """libsndfile's options for the format that a path's suffix names."""
     options = {"format": _FORMATS[path.suffix.lower()]}
     if subtype is not None:
         options["subtype"] = subtype

@@ -89,7 +89,7 @@ def test_a_wav_whose_writer_never_knew_its_length_is_read(tmp_path, size):
 
 def test_a_codec_that_nobody_knows_is_one_line(tmp_path):
     path = patched(written(tmp_path / "a.wav"), (20, b"\x99\x77"))
-    with pytest.raises(AudioError, match="a.wav: neither libsndfile nor ffmpeg knows its codec"):
+    with pytest.raises(AudioError, match="a.wav: neither libsndfile nor ffmpeg supports its codec"):
         AudioReader(path)
 
 

@@ -112,7 +112,7 @@ def test_a_cover_that_files_cannot_hold_is_left_out_in_words(tmp_path):
     path = write(tmp_path / "a.mp3", Tags({"title": "t"}, png(1 << 24)))
     tags = read_tags(path)
     assert (tags.fields, tags.cover) == ({"title": "t"}, None)
-    assert tags.note == "its cover of 17 MB is left out, more than files hold"
+    assert tags.note == "its cover (17 MB) is too large and was left out"
 
 
 def test_what_cannot_have_or_has_no_tags_is_named(tmp_path):

@@ -106,7 +106,7 @@ def unknown_codec(path):
     [
         ("bad.flac", cut_flac, "its header says 10.0 s"),
         ("bad.flac", damaged_flac, "is damaged after"),
-        ("bad.wav", unknown_codec, "neither libsndfile nor ffmpeg knows its codec"),
+        ("bad.wav", unknown_codec, "neither libsndfile nor ffmpeg supports its codec"),
         ("bad.wav", lambda path: os.symlink(path.name, path), "Too many levels of symbolic links"),
         ("bad.wav", os.mkfifo, "is a pipe or a device"),
         ("x" * 300 + ".wav", lambda path: None, "File name too long"),
