@@ -1,6 +1,6 @@
-"""Sources of a song -> a mixer to hear them with, in a page that needs nothing but a browser.
+"""Mixers for a song's sources, as HTML pages that need nothing but a browser.
 
-`write_page` makes a page of its own; the report builds the same mixer into its page.
+`write_page` writes a page with one mixer. The report puts the same mixer into its own page.
 """
 
 from .coding import RATES, code_waveform, read_chunks, waveform_peaks

@@ -1,4 +1,4 @@
-"""Waveforms -> what a page holds of them: chunks that any browser decodes, and their peaks."""
+"""Encode waveforms for a page: FLAC chunks that any browser decodes, and peaks to draw."""
 
 import io
 from base64 import b64encode
@@ -12,12 +12,20 @@ from ..separation import Song
 
 RATES = (8_000, 96_000)  # Hz that every browser plays
 SAMPLES_PER_PEAK = 1024
-_CHANNELS = 2  # that are heard; of a song of more, the first
+_CHANNELS = 2  # further channels are left out
 _FULL_SCALE = 1 << 15
 
 
 def read_chunks(song: Song, n_samples: int) -> Iterator[np.ndarray]:
-    """A song in chunks (T, C) of n_samples, the last one shorter, of its first two channels."""
+    """Read the first two channels of a song in chunks.
+
+    Args:
+        song: Song to read.
+        n_samples: Length of a chunk; the last one may be shorter.
+
+    Yields:
+        (T, C) arrays, C <= 2.
+    """
     held = torch.zeros(min(song.n_channels, _CHANNELS), 0)
     for block in song.open():
         held = torch.cat([held, block[:_CHANNELS]], -1)
@@ -29,10 +37,14 @@ def read_chunks(song: Song, n_samples: int) -> Iterator[np.ndarray]:
 
 
 def code_waveform(waveform: np.ndarray, sample_rate: int) -> str:
-    """A waveform (T, C) as a FLAC of 16 bits, in base64.
+    """Encode a waveform (T, C) as 16-bit FLAC in base64.
 
-    FLAC has no delay and loses nothing, so that chunks meet without a seam and sources that sum to
-    the mixture still do, to the rounding of 16 bits.
+    FLAC is lossless and adds no delay, so chunks join without a seam, and sources that add up to
+    the mixture still do, up to 16-bit rounding.
+
+    Args:
+        waveform: (T, C) float array, full scale at 1; louder samples are clipped.
+        sample_rate: In Hz.
     """
     steps = np.rint(waveform * np.float64(_FULL_SCALE)).clip(-_FULL_SCALE, _FULL_SCALE - 1)
     file = io.BytesIO()
@@ -41,7 +53,7 @@ def code_waveform(waveform: np.ndarray, sample_rate: int) -> str:
 
 
 def waveform_peaks(waveform: np.ndarray) -> bytes:
-    """Largest magnitudes of (T, C), of `SAMPLES_PER_PEAK` samples each: a byte, 255 for 1."""
+    """Peaks of a waveform (T, C), one byte per `SAMPLES_PER_PEAK` samples; full scale is 255."""
     magnitudes = np.abs(waveform).max(1, initial=0.0)
     missing = -len(magnitudes) % SAMPLES_PER_PEAK
     peaks = np.pad(magnitudes, (0, missing)).reshape(-1, SAMPLES_PER_PEAK).max(1, initial=0.0)

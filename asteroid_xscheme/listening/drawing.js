@@ -1,5 +1,5 @@
 "use strict";
-// Elements and drawings that a mixer consists of.
+// Elements and drawings of a mixer.
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -52,7 +52,7 @@ function drawWave(canvas, track, engine, song) {
       const last = Math.max(first + 1, Math.ceil((x + 1) * perPixel - start));
       if (last <= 0 || first >= chunk.heights.length) continue;
       const peak = Math.max(...chunk.heights.subarray(Math.max(0, first), last)) / 255;
-      const half = Math.max(0.5, (peak ** 0.7 * height) / 2); // soft ones are to be seen too
+      const half = Math.max(0.5, (peak ** 0.7 * height) / 2); // makes quiet parts visible
       pen.fillRect(x, height / 2 - half, 1, 2 * half);
     }
   }

@@ -1,28 +1,28 @@
 "use strict";
-// The sound of a mixer: short coded chunks, decoded shortly before they are heard.
+// The sound of a mixer: short encoded chunks, decoded shortly before they are played.
 //
-// A song is {sample_rate, channels, rows, scenes, tracks, regions}. Positions are counted in samples.
-// A track belongs to a scene (sources, mixture, references ...) and to a row (a source), or to no row.
-// All tracks of a piece start in the same frame of one AudioContext of the song's own rate, so that
-// they stay in step to a sample. Of decoded audio there are at most two chunks per track.
+// A song is {sample_rate, channels, rows, scenes, tracks, regions}. Positions are samples. A track
+// belongs to a scene (sources, mixture, references ...) and to a row (a source), or to no row. All
+// tracks of a piece start at the same sample of one AudioContext with the song's own rate, so they
+// stay aligned. At most two decoded chunks per track are in memory.
 
-const AHEAD = 3; // seconds that are scheduled before they are heard
-const FADE = 0.008; // seconds, against clicks
+const AHEAD = 3; // seconds to schedule in advance
+const FADE = 0.008; // seconds, to avoid clicks
 
-const coded = new Map(); // by key, base64 that a script beside the page brought
+const coded = new Map(); // base64 by key, from script files next to the page
 function mixerAudio(key, text) {
   coded.set(key, text);
 }
 
 const sleep = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
-// A page that was opened as a file may not fetch files, but it may load scripts.
+// A page opened from disk cannot fetch files, but it can load scripts.
 function loadScript(url) {
   return new Promise((done, fail) => {
     const script = document.createElement("script");
     script.src = url;
     script.onload = () => done(script.remove());
-    script.onerror = () => fail(new Error(`${decodeURIComponent(url)} is not beside this page.`));
+    script.onerror = () => fail(new Error(`The file ${decodeURIComponent(url)} is missing: keep it next to this page.`));
     document.head.append(script);
   });
 }
@@ -38,7 +38,7 @@ async function textOf(chunk) {
     const element = document.getElementById(chunk.key);
     const whole = document.readyState !== "loading";
     if (element && (element.nextSibling || whole)) return element.textContent;
-    if (whole) throw new Error("This page is cut: a part of the sound is missing.");
+    if (whole) throw new Error("This page is incomplete: a part of the sound is missing.");
     await sleep(0.1);
   }
 }
@@ -51,14 +51,14 @@ function bytesOf(text) {
 }
 
 class Engine {
-  // gainOf: function of a track; loop: null or [first, last]; onfail: function of an error
+  // gainOf(track) returns a gain; onfail(error) shows an error; loop is null or [first, last].
   constructor(song, gainOf, onfail) {
     this.song = song;
     this.gainOf = gainOf;
     this.onfail = onfail;
     this.loop = null;
     this.master = 1;
-    this.region = 0; // of the song's regions, the one that is played
+    this.region = 0; // index of the region to play
     this.here = song.regions[0][0];
     this.run = null;
     this.decoded = new Map();
@@ -88,7 +88,7 @@ class Engine {
     return this.decoded.get(chunk.key);
   }
 
-  // What all tracks play from a sample on, up to the next boundary of a chunk.
+  // The sound of all tracks from a sample up to the next boundary of a chunk.
   async piece(context, sample, end) {
     const found = [];
     this.song.tracks.forEach((track, index) =>
@@ -124,7 +124,7 @@ class Engine {
     return this.run !== null;
   }
 
-  // The sample that is heard now.
+  // The sample that is playing now.
   position() {
     const run = this.run;
     if (!run || !run.segments.length) return this.here;
@@ -169,7 +169,7 @@ class Engine {
       if (this.run !== run) return;
       const soonest = Math.ceil((graph.context.currentTime + 0.05) * rate);
       if (run.frame === null) this.fade(graph, soonest / rate, this.master);
-      run.frame = Math.max(run.frame || 0, soonest); // late chunks delay all tracks alike
+      run.frame = Math.max(run.frame || 0, soonest); // a late chunk delays all tracks
       this.start(graph, piece, run.frame);
       run.segments.push({ frame: run.frame, sample: run.next, length: piece.length });
       run.frame += piece.length;
@@ -187,7 +187,7 @@ class Engine {
     graph.master.gain.linearRampToValueAtTime(gain, when + FADE);
   }
 
-  // Drop what was decoded, but for the last piece and the one before.
+  // Drop decoded chunks, except those of the last two pieces.
   forget(piece) {
     const keys = piece.parts.map((part) => part.chunk.key);
     const kept = new Set([...keys, ...(this.recent || [])]);
@@ -207,7 +207,7 @@ class Engine {
     if (at !== undefined) this.here = at;
   }
 
-  // Gains follow what the user did.
+  // Apply the user's changes to gains.
   update() {
     if (!this.run) return;
     const { context, gains, master } = this.run.graph;
@@ -216,7 +216,7 @@ class Engine {
     if (this.run.frame !== null) follow(master.gain, this.master);
   }
 
-  // The same graph, without a clock: an AudioBuffer of what is heard between two samples.
+  // Render the sound between two samples to an AudioBuffer, without playing it.
   async render(first, last) {
     const { channels, sample_rate: rate } = this.song;
     const context = new OfflineAudioContext(channels, last - first, rate);

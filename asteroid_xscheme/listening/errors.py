@@ -1,7 +1,7 @@
-"""The one error of this room."""
+"""The exception of this package."""
 
 from ..errors import XSchemeError
 
 
 class ListeningError(XSchemeError):
-    """There is nothing to write a page of, or no place for it; the message says why in one line."""
+    """A page cannot be written; the message says why in one line."""

@@ -1,10 +1,10 @@
 "use strict";
-// What one sees of a mixer: a row per source, one playhead, scenes to compare.
+// The view of a mixer: a row per source, one playhead, scenes to compare.
 //
-// Volume, mute and solo belong to a row and stay when the scene changes, so that a source of one
-// scene is compared with the same source of another at the same place.
+// Volume, mute and solo belong to a row and persist when the scene changes, so that a source can be
+// compared between scenes at the same position.
 
-const STEP = 5; // seconds of an arrow key
+const STEP = 5; // seconds per press of an arrow key
 const SHORTEST_LOOP = 0.25; // seconds
 
 class Mixer {
@@ -49,16 +49,16 @@ class Mixer {
       button(`${clock(first / rate)} – ${clock(last / rate)}`, "Show this part", () => this.enter(i))
     );
     this.loopButtons = [
-      button("⇤ from here", "The loop begins here (key [)", () => this.mark(0)),
-      button("to here ⇥", "The loop ends here (key ])", () => this.mark(1)),
-      button("✕ loop", "No loop (key L)", () => this.setLoop(null)),
+      button("⇤ from here", "Start the loop here (key [)", () => this.mark(0)),
+      button("to here ⇥", "End the loop here (key ])", () => this.mark(1)),
+      button("✕ loop", "Remove the loop (key L)", () => this.setLoop(null)),
     ];
-    const master = slider("Volume of all", (value) => {
+    const master = slider("Master volume", (value) => {
       this.engine.master = value;
       this.engine.update();
     });
     const bar = make("div", { class: "bar" }, this.playButton, this.time);
-    bar.append(make("span", { class: "scenes", role: "group", "aria-label": "What is heard" }, ...this.sceneButtons));
+    bar.append(make("span", { class: "scenes", role: "group", "aria-label": "What to listen to" }, ...this.sceneButtons));
     if (this.regionButtons.length > 1)
       bar.append(make("span", { class: "regions", role: "group", "aria-label": "Part" }, ...this.regionButtons));
     bar.append(make("span", { class: "loops", role: "group", "aria-label": "Loop" }, ...this.loopButtons));
@@ -137,7 +137,7 @@ class Mixer {
     this.follow();
   }
 
-  // Go to a sample; what plays goes on there.
+  // Go to a sample; if the song is playing, continue there.
   seek(sample) {
     const wanted = Math.min(Math.max(sample, this.region[0]), this.region[1] - 1);
     if (this.engine.isPlaying) this.start(wanted);
@@ -153,7 +153,7 @@ class Mixer {
     this.draw();
   }
 
-  // Play from a second of the song in a region; a row that is given is heard alone.
+  // Play from a second of the song in a region; if a row is given, solo it.
   playAt(region, second, scene = this.scene, row = null) {
     Mixer.active = this;
     this.enter(region);
@@ -227,7 +227,7 @@ class Mixer {
     step();
   }
 
-  // Everything that changes while it plays.
+  // Update everything that changes while the song plays.
   show() {
     const rate = this.song.sample_rate;
     const [first, last] = this.region;
@@ -274,7 +274,7 @@ class Mixer {
 Mixer.all = [];
 Mixer.active = null;
 
-// A mixer for each element that names the description of its song.
+// Make a mixer of each element that names the description of a song.
 function startMixers() {
   for (const root of document.querySelectorAll("[data-mixer]:not(.mixer)")) {
     const song = JSON.parse(document.getElementById(root.dataset.mixer).textContent);

@@ -1,7 +1,7 @@
-"""What a mixer is told about a song, and the style and script that make one of it.
+"""The description of a song that a mixer reads, and the style sheet and script of mixers.
 
-A position is a sample of the song. The page may show a part of it only: its regions. Rows are
-sources; scenes are what one compares, such as the separated sources and the mixture.
+Positions are samples of the song. A page may contain only parts of the song, its regions. Rows are
+sources. Scenes are what the listener compares, such as the separated sources and the mixture.
 """
 
 import json
@@ -14,15 +14,15 @@ from .coding import SAMPLES_PER_PEAK
 
 @dataclass(frozen=True)
 class Chunk:
-    """A coded part of a track.
+    """An encoded part of a track.
 
     Attributes:
-        at: Its first sample.
-        length: Its samples.
-        key: Of the script that holds its sound.
-        peaks: Heights of its waveform in base64; see `waveform_peaks`.
-        url: Of that script, if it stands beside the page and not in it.
-        region: In which of the mixer's regions it is heard.
+        at: Position of its first sample.
+        length: Number of samples.
+        key: Key of the script with its sound.
+        peaks: Peaks of its waveform in base64; see `waveform_peaks`.
+        url: URL of that script, if it is a file next to the page instead of in the page.
+        region: Index of its region.
     """
 
     at: int
@@ -35,7 +35,13 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Track:
-    """Chunks of a sound in a scene, of the source of a row; of all of them if that is None."""
+    """The chunks of one source in a scene.
+
+    Attributes:
+        scene: Index of the scene.
+        row: Index of the source, or None for all sources together.
+        chunks: In the order of their positions.
+    """
 
     scene: int
     row: Optional[int]
@@ -44,7 +50,13 @@ class Track:
 
 @dataclass(frozen=True)
 class Scene:
-    """Something to compare; with `sum_of`, all tracks of that scene as they are."""
+    """Something to compare.
+
+    Attributes:
+        name: Label for the listener.
+        sum_of: Index of another scene, whose tracks are all played unchanged; None for a scene
+            with its own tracks.
+    """
 
     name: str
     sum_of: Optional[int] = None
@@ -52,17 +64,18 @@ class Scene:
 
 @dataclass(frozen=True)
 class Mixer:
-    """All that a mixer is told.
+    """The description of a mixer.
 
     Attributes:
         sample_rate: In Hz.
         channels: 1 or 2.
         rows: Names of the sources.
-        notes: A few words on each, or none.
-        scenes: What is compared.
-        tracks: What is heard.
-        regions: First and last sample (exclusive) of the parts that can be played.
-        scene: The one that is heard first.
+        notes: A few words on each source; may be empty.
+        scenes: What the listener can compare.
+        tracks: The sounds of all scenes.
+        regions: First and last sample (exclusive) of each part that can be played.
+        scene: Index of the scene to start with.
+        samples_per_peak: Samples per byte of `Chunk.peaks`.
     """
 
     sample_rate: int
@@ -76,7 +89,7 @@ class Mixer:
     samples_per_peak: int = field(default=SAMPLES_PER_PEAK, init=False)
 
     def json(self) -> str:
-        """The description, fit to stand in a script element, whatever names it holds."""
+        """The description as JSON, escaped for a script element."""
         return json.dumps(asdict(self)).replace("<", "\\u003c")
 
 
@@ -86,17 +99,22 @@ def style() -> str:
 
 
 def page_style() -> str:
-    """The style sheet of a page that holds a mixer alone."""
+    """The style sheet of a page with a single mixer."""
     return _asset("page.css")
 
 
 def script() -> str:
-    """The script of mixers; `startMixers()` starts those of a page."""
+    """The script of mixers; `startMixers()` starts all mixers of a page."""
     return "".join(_asset(name) for name in ("engine.js", "drawing.js", "mixer.js"))
 
 
 def script_of(key: str, coded: str) -> str:
-    """The script that stands beside a page and brings the sound of a key."""
+    """The content of a script file next to a page, with the sound for a key.
+
+    Args:
+        key: `Chunk.key`.
+        coded: Sound from `code_waveform`.
+    """
     return f'mixerAudio({json.dumps(key)}, "{coded}");\n'
 
 

@@ -1,11 +1,10 @@
-"""Files of a song's sources -> one HTML file with a mixer and the sound itself.
+"""Write one HTML file with a mixer and the sound of a song's sources.
 
-How it stays in step and in bounds: the sound stands in the page as FLAC, in chunks of ten seconds
-of each source, coded. A page that was opened as a file may not read other files, and players of
-whole files drift; so the page decodes a chunk of every source shortly before it is heard, starts
-them in the same frame of one clock and drops them afterwards. Decoded, two chunks of a source are
-in memory (4 sources in stereo at 44.1 kHz: 28 MB), whatever the length of the song. Writing reads
-the files in the same chunks, twice.
+The page contains the sound as FLAC, in chunks of ten seconds per source, because a page opened from
+disk cannot read other files, and players of whole files drift apart. It decodes one chunk of every
+source shortly before playing it, starts all of them at the same sample of one clock, and drops them
+afterwards. At most two decoded chunks per source are in memory (28 MB for 4 stereo sources at 44.1
+kHz), regardless of the song's length. Writing reads the files in the same chunks, twice.
 """
 
 from base64 import b64encode
@@ -27,12 +26,12 @@ from .mixer import Chunk, Mixer, Scene, Track, page_style, script, style
 CHUNK_SECONDS = 10
 _MARK = '<meta name="generator" content="asteroid_xscheme listening">'
 _MOST = 32  # sources of a song
-_STEP = 2.0**-15  # of 16 bits
+_STEP = 2.0**-15  # of 16-bit samples
 _FULL_SCALE = 1 - _STEP
 _HELP = """<p><kbd>space</kbd> plays and pauses, <kbd>1</kbd> to <kbd>9</kbd> solo a source (with
-<kbd>Shift</kbd>: mute), <kbd>←</kbd> <kbd>→</kbd> go 5 seconds back and on, <kbd>↑</kbd>
-<kbd>↓</kbd> compare with the mixture. A click into a waveform goes there; drag across one to loop a
-part, or mark its ends with <kbd>[</kbd> and <kbd>]</kbd>; <kbd>L</kbd> ends the loop.</p>"""
+<kbd>Shift</kbd>: mute), <kbd>←</kbd> <kbd>→</kbd> go 5 seconds back or forward, <kbd>↑</kbd>
+<kbd>↓</kbd> compare with the mixture. Click a waveform to go there; drag across it to loop a part,
+or mark the ends of a loop with <kbd>[</kbd> and <kbd>]</kbd>; <kbd>L</kbd> ends the loop.</p>"""
 
 
 def write_page(
@@ -44,18 +43,23 @@ def write_page(
 ) -> Path:
     """Write a page with a mixer.
 
-    Sources that end earlier are silent from there on, which the page says. Of a song of more than
-    two channels the first two are heard, which it says too.
+    A source that ends early is silent from there on. Only the first two channels are played. The
+    page says so in both cases.
 
     Args:
-        path: The page; one that this function wrote before is replaced.
+        path: File to write; replaced if it is a page that this function wrote.
         title: Name of the song.
-        sources: By name, in the order of the rows; all of one rate.
-        mixture: What they were separated from; without, their sum is heard for comparison.
-        gain: What the sources were multiplied with, to bring the mixture to their level.
+        sources: Sources by name, in the order of the rows, with equal sample rates.
+        mixture: The song that they were separated from; None to compare with the sum of the
+            sources.
+        gain: Gain of the source files relative to the mixture; the mixture is scaled to match.
+
+    Returns:
+        `path`.
 
     Raises:
-        ListeningError: If there are no sources, their rates differ, or something else is there.
+        ListeningError: If there are no sources, their rates differ or cannot be played, or `path`
+            exists and is not such a page.
         AudioError: If a file cannot be read.
     """
     check_page(path)
@@ -71,15 +75,15 @@ def write_page(
 
 
 def check_page(path: Path) -> None:
-    """Raise if something is at `path` that `write_page` did not write.
+    """Check that `path` is free or a page that `write_page` wrote.
 
     Raises:
-        ListeningError: If so.
+        ListeningError: If it is not.
     """
     if not path.exists():
         return
     head = ""
-    with suppress(UnicodeDecodeError):  # then it is none of ours
+    with suppress(UnicodeDecodeError):  # not a page of ours
         if path.is_file():
             with open(path, encoding="utf-8") as file:
                 head = file.read(300)
@@ -89,14 +93,15 @@ def check_page(path: Path) -> None:
 
 @dataclass
 class _Survey:
-    """What one has to know of all of a song before it is written.
+    """Facts about a whole song that are needed before the page can be written.
 
     Attributes:
-        peaks: Of every track (the mixture last), of each chunk.
-        lengths: Samples of every track.
-        loudest: The largest magnitude.
-        rest: The largest magnitude of the mixture minus the sum of the sources.
-        has_mixture: Whether the mixture is more than that sum, and stands in the page.
+        n_sources: Number of sources.
+        peaks: For each track (the mixture last), the peaks of each chunk.
+        lengths: Samples of each track.
+        loudest: Largest magnitude of a sample.
+        rest: Largest magnitude of the mixture minus the sum of the sources.
+        is_given: Whether there is a mixture.
     """
 
     n_sources: int
@@ -108,11 +113,12 @@ class _Survey:
 
     @property
     def has_mixture(self) -> bool:
+        """Whether the mixture differs from the sum of the sources, so that the page contains it."""
         return self.is_given and self.rest > (self.n_sources + 1) * _STEP
 
     @property
     def scale(self) -> float:
-        """Of the page against the files, lest it clip."""
+        """Gain of the page relative to the files, so that it does not clip."""
         return min(1.0, _FULL_SCALE / self.loudest) if self.loudest else 1.0
 
 
@@ -125,7 +131,7 @@ def _check_sources(sources: Mapping[str, Song], mixture: Optional[Song]) -> None
         if song.sample_rate != songs[first].sample_rate:
             raise ListeningError(
                 f"{first} has {songs[first].sample_rate} Hz and {name} {song.sample_rate} Hz: "
-                "bring all files to one rate first."
+                "resample all files to one rate first."
             )
     if not RATES[0] <= songs[first].sample_rate <= RATES[1]:
         raise ListeningError(
@@ -137,7 +143,7 @@ def _check_sources(sources: Mapping[str, Song], mixture: Optional[Song]) -> None
 def _read_together(
     songs: Sequence[Song], mixture: Optional[Song], gain: float
 ) -> Iterator[List[np.ndarray]]:
-    """Chunks (T, C) of all sources, then of the mixture at their level; empty after the end."""
+    """Chunks (T, C) of all sources, then of the mixture at their level; empty past the end."""
     of_all = [*songs, *([mixture] if mixture else [])]
     length = CHUNK_SECONDS * of_all[0].sample_rate
     empty = np.zeros((0, 1), np.float32)
@@ -158,12 +164,12 @@ def _survey(songs: Sequence[Song], mixture: Optional[Song], gain: float) -> _Sur
             rest = _added([chunks[-1], *(-chunk for chunk in chunks[:-1])])
             survey.rest = max(survey.rest, float(np.abs(rest).max(initial=0.0)))
     if not max(survey.lengths):
-        raise ListeningError("There is nothing to hear: the files hold no samples.")
+        raise ListeningError("There is nothing to play: the files contain no samples.")
     return survey
 
 
 def _added(chunks: Sequence[np.ndarray]) -> np.ndarray:
-    """The sum of (T, C) of different lengths; mono goes to both channels."""
+    """The sum of chunks (T, C) of different lengths; mono goes to both channels."""
     total = np.zeros((max(map(len, chunks)), max(chunk.shape[1] for chunk in chunks)))
     for chunk in chunks:
         total[: len(chunk)] += chunk
@@ -205,16 +211,16 @@ def _chunks(track: int, survey: _Survey, rate: int) -> List[Chunk]:
 
 
 def _remark(songs: Sequence[Song], survey: _Survey) -> str:
-    """What the mixture of the page is, and what else differs from the files."""
+    """Sentences on what the page's mixture is, and on differences from the files."""
     parts: Dict[str, bool] = {
         "The mixture is the song itself.": survey.has_mixture,
-        "The mixture is the sum of the sources, which is the song: the largest difference is "
+        "The mixture is the sum of the sources, which equals the song: the largest difference is "
         f"{survey.rest / _STEP:.0f} of 32768 steps.": survey.is_given
         and not survey.has_mixture,
-        "Everything is the sum of the sources; no mixture was given.": not survey.is_given,
-        f"Everything is {-20 * np.log10(survey.scale):.1f} dB softer than the files, which exceed "
+        '"Everything" is the sum of the sources; no mixture was given.': not survey.is_given,
+        f"The page is {-20 * np.log10(survey.scale):.1f} dB quieter than the files, which exceed "
         "full scale.": survey.scale < 1,
-        "The first two channels are heard.": max(song.n_channels for song in songs) > 2,
+        "Only the first two channels are played.": max(song.n_channels for song in songs) > 2,
     }
     return " ".join(words for words, holds in parts.items() if holds)
 
@@ -235,7 +241,7 @@ def _write_head(file: TextIO, title: str, description: Mixer, remark: str) -> No
 
 
 def _write_sound(file: TextIO, songs: Sequence[Song], survey: _Survey, gain: float) -> None:
-    """Elements of coded chunks, the earliest of all tracks first."""
+    """Write an element for each encoded chunk, in the order of their positions."""
     n_sources = survey.n_sources
     mixture = songs[n_sources] if len(songs) > n_sources else None
     rate = songs[0].sample_rate
@@ -252,5 +258,5 @@ def _clock(n_samples: int, rate: int) -> str:
 
 
 def _words(name: str) -> str:
-    """A name with the bytes replaced that are no UTF-8, as names of files may have."""
+    """A name with bytes replaced that are not UTF-8, which file names may contain."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

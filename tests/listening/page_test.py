@@ -90,17 +90,17 @@ def test_source_that_ends_earlier_is_said(songs, waveforms, tmp_path):
     assert description["regions"] == [[0, 20_000]]
 
 
-def test_files_above_full_scale_are_played_softer_together(waveforms, tmp_path):
+def test_files_above_full_scale_are_played_quieter_together(waveforms, tmp_path):
     songs = {"loud": song_of(20 * waveforms[0]), "soft": song_of(waveforms[1])}
     page = write_page(tmp_path / "listen.html", "song", songs)
     description, scale = described(page), (1 - 2**-15) / np.abs(20 * waveforms[0]).max()
-    assert "dB softer than the files" in page.read_text(encoding="utf-8")
+    assert "dB quieter than the files" in page.read_text(encoding="utf-8")
     assert np.abs(sound(page, 1, description) - scale * waveforms[1]).max() <= 2**-15
 
 
 def test_rates_that_differ_are_an_error_with_the_remedy(songs, waveforms, tmp_path):
     songs["b"] = song_of(waveforms[1], 16_000)
-    with pytest.raises(ListeningError, match="a has 8000 Hz and b 16000 Hz: bring all"):
+    with pytest.raises(ListeningError, match="a has 8000 Hz and b 16000 Hz: resample all"):
         write_page(tmp_path / "listen.html", "song", songs)
 
 
