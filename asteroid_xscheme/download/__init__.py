@@ -1,4 +1,4 @@
-"""One URL -> one complete, checked file."""
+"""Download a URL to one complete, checked file."""
 
 from .checksum import check_file, compute_checksum
 from .fetching import download

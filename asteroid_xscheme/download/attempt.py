@@ -1,4 +1,4 @@
-"""One request for what a part is missing: its answer checked, its body appended."""
+"""One attempt to complete a partial download: request the rest, check the response, append it."""
 
 import contextlib
 import errno
@@ -11,12 +11,16 @@ from tqdm import tqdm
 from ..errors import XSchemeError
 from .part import DownloadError, Part, RefusedError
 
-_BLOCK = 1 << 16  # bytes read at a time; this much is lost if the connection breaks
+_BLOCK = 1 << 16  # bytes read at a time; at most this much is lost if the connection breaks
 _CONNECT_SECONDS = 10.0
 
 
 class Interrupted(Exception):
-    """The transfer failed, but another attempt may succeed."""
+    """A transfer failed, but another attempt may succeed.
+
+    Attributes:
+        pause: Seconds to wait as the server asked; None if it did not.
+    """
 
     def __init__(self, reason: str, pause: Optional[float] = None):
         super().__init__(reason)
@@ -24,7 +28,17 @@ class Interrupted(Exception):
 
 
 def attempt(part: Part, progress: bool, timeout: float) -> None:
-    """One request for everything that is missing."""
+    """Request everything that a partial download is missing, and append it.
+
+    Args:
+        part: The partial download.
+        progress: Show a progress bar.
+        timeout: Seconds without any data after which the attempt fails.
+
+    Raises:
+        Interrupted: If another attempt may succeed.
+        DownloadError: If it cannot.
+    """
     headers = {"Accept-Encoding": "identity"}
     if part.size:
         headers["Range"] = f"bytes={part.size}-"
@@ -43,7 +57,7 @@ def attempt(part: Part, progress: bool, timeout: float) -> None:
         raise Interrupted(f"no connection ({type(error).__name__})") from error
     except requests.exceptions.ChunkedEncodingError as error:
         raise Interrupted("the connection was lost") from error
-    except (requests.RequestException, ValueError) as error:  # ValueError: of a host in the URL
+    except (requests.RequestException, ValueError) as error:  # ValueError: invalid host in the URL
         if isinstance(error, XSchemeError):
             raise
         reason = str(error).partition("\n")[0]
@@ -51,7 +65,7 @@ def attempt(part: Part, progress: bool, timeout: float) -> None:
 
 
 def _settle_unsatisfiable_range(part: Part, response: requests.Response) -> None:
-    """The server has no more bytes: the part is complete, or belongs to another file."""
+    """Handle status 416: the part is complete, or belongs to another version of the file."""
     if response.headers.get("Content-Range") == f"bytes */{part.size}":
         return
     part.discard()
@@ -75,7 +89,7 @@ def _check_response(part: Part, response: requests.Response) -> None:
     if status in (401, 403):
         raise RefusedError(
             f"{part.url}: access denied ({status}). You may have to log in or accept terms in a "
-            f"browser, or this network may be blocked. {by_hand}"
+            f"browser, or the server may be blocking this network. {by_hand}"
         )
     if status in (404, 410):
         raise RefusedError(f"{part.url}: not found ({status}); it may have moved. {by_hand}")
@@ -93,8 +107,9 @@ def _check_response(part: Part, response: requests.Response) -> None:
 
 def _web_page_error(part: Part) -> RefusedError:
     return RefusedError(
-        f"{part.url}: the server sent a web page instead of the file: a login, or this network's "
-        f"sign-in page. Open the address in a browser, fetch the file and put it at {part.target}."
+        f"{part.url}: the server sent a web page instead of the file, perhaps a login page or this "
+        f"network's sign-in page. Open the URL in a browser, download the file and save it as "
+        f"{part.target}."
     )
 
 
@@ -122,17 +137,17 @@ def _write_body(part: Part, response: requests.Response, progress: bool) -> None
 
 
 def _total_size(part: Part, response: requests.Response) -> Optional[int]:
-    """Bytes of the whole file, if the server tells; of a packed body it tells another number."""
+    """Size of the whole file in bytes; None if unknown, as for a compressed response."""
     length = response.headers.get("Content-Length", "")
     packed = response.headers.get("Content-Encoding", "identity") != "identity"
     return part.size + int(length) if length.isdigit() and not packed else None
 
 
 def _largest_size(part: Part, expected: Optional[int]) -> int:
-    """Bytes that the file may have: as many as announced, else half of what is free.
+    """Maximum size of the file in bytes: the announced size, or else half of the free disk space.
 
     Raises:
-        DownloadError: If more are announced than are free.
+        DownloadError: If the file does not fit on the disk.
     """
     folder = part.target.parent
     free = shutil.disk_usage(folder).free
@@ -149,21 +164,21 @@ def _largest_size(part: Part, expected: Optional[int]) -> int:
 def _endless_error(part: Part, largest: int) -> DownloadError:
     part.discard()
     return DownloadError(
-        f"{part.url} was stopped: more than {largest / 1e6:.0f} MB were received, which is more "
-        "than the server announced or than half of the free disk. The partial file was deleted. "
-        "Check the address."
+        f"{part.url} was stopped after {largest / 1e6:.0f} MB: the server sent more than it "
+        "announced, or the file would take more than half of the free disk space. The partial "
+        "file was deleted. Check the URL."
     )
 
 
 @contextlib.contextmanager
 def _disk_errors(part: Part) -> Iterator[None]:
-    """Tell a disk that is full from a network that is broken."""
+    """Report a full disk as such, not as a network failure."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DownloadError(
-            f"The disk of {part.target.parent} is full. Make room and try again: {part.path.name} "
-            "is kept, and the download resumes."
+            f"The disk of {part.target.parent} is full. Make room and try again: the download will "
+            f"resume from {part.path.name}."
         ) from error

@@ -1,4 +1,4 @@
-"""Checksums of files, as people write them: "md5:...", "sha1:..." or "sha256:..."."""
+"""Checksums of files in the form "md5:...", "sha1:..." or "sha256:..."."""
 
 import hashlib
 from pathlib import Path
@@ -9,13 +9,26 @@ _ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}  # by the number of hexadeci
 
 
 def check_file(path: Union[str, Path], checksum: str) -> bool:
-    """Whether a file has a checksum, written as for :func:`download`."""
+    """Whether a file matches a checksum, which is written as for :func:`download`.
+
+    Raises:
+        ValueError: If the checksum is malformed.
+        OSError: If the file cannot be read.
+    """
     algorithm, digits = parse_checksum(checksum)
     return compute_checksum(path, algorithm) == f"{algorithm}:{digits}"
 
 
 def compute_checksum(path: Union[str, Path], algorithm: str = "sha256") -> str:
-    """The checksum of a file as "sha256:<digits>", or by another algorithm."""
+    """Compute the checksum of a file, e.g. "sha256:<digits>".
+
+    Args:
+        path: The file.
+        algorithm: "md5", "sha1" or "sha256".
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
     digest = hashlib.new(algorithm)
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):
@@ -24,7 +37,11 @@ def compute_checksum(path: Union[str, Path], algorithm: str = "sha256") -> str:
 
 
 def parse_checksum(checksum: str) -> Tuple[str, str]:
-    """("md5", digits) of "md5:digits" or of digits alone."""
+    """Split a checksum into algorithm and digits; the prefix is optional.
+
+    Raises:
+        ValueError: If the checksum is malformed.
+    """
     name, _, digits = checksum.lower().rpartition(":")
     algorithm = _ALGORITHMS.get(len(digits))
     if algorithm is None or name not in ("", algorithm):

@@ -1,4 +1,4 @@
-"""One URL -> one complete, checked file. Interrupted downloads resume; errors say what to do.
+"""Download a URL to one complete, checked file; interrupted downloads resume.
 
 The file is downloaded to `NAME.part` and renamed once it is complete and its checksum matches. So
 an existing target is always complete, even if the process was killed.
@@ -33,12 +33,13 @@ def download(
     """Download a file, unless it already exists.
 
     Args:
-        url: Address, http or https.
-        target: Path of the file; its folder is created. An existing file is not downloaded again.
+        url: http or https.
+        target: Path of the file; missing folders are created. An existing file is not downloaded
+            again.
         checksum: "md5:...", "sha1:..." or "sha256:..." in hexadecimal digits (the prefix is
             optional), checked before the file is renamed. None accepts any content.
         progress: Show a progress bar, if the output is a terminal.
-        retries: Further attempts after the first; any progress starts the count again.
+        retries: Number of further attempts after the first; any progress resets the count.
         backoff: Seconds before the second attempt; doubled each time, up to 60 s.
         timeout: Seconds without any data after which an attempt fails.
         offline: Use only existing files and never the network.
@@ -47,13 +48,13 @@ def download(
         `target`, a complete file.
 
     Raises:
-        DownloadError: If the download fails. What was received stays in `NAME.part`, and the
-            next call resumes there if a checksum or the server's ETag shows that it is the
-            same file.
+        DownloadError: If the download fails. The received bytes stay in `NAME.part`, and the next
+            call resumes there if a checksum or the server's ETag shows that it is the same file.
+        ValueError: If the checksum is malformed.
     """
     target = Path(target).expanduser()
     if checksum is not None:
-        parse_checksum(checksum)  # fails before the transfer if it is malformed
+        parse_checksum(checksum)  # raises before the transfer if it is malformed
     if target.exists():
         return target
     if offline:
@@ -68,7 +69,7 @@ def download(
             stale = part.size > 0
             _fetch(part, progress, retries, backoff, timeout)
             if stale and not _is_right(part, checksum):
-                part.discard()  # it was started from an older file at this address
+                part.discard()  # it was started from an older file at this URL
                 _fetch(part, progress, retries, backoff, timeout)
             _finish(part, checksum)
     return target
@@ -105,6 +106,6 @@ def _finish(part: Part, checksum: Optional[str]) -> None:
         part.discard()
         raise DownloadError(
             f"{part.url}: the download does not match the checksum {checksum}. It was deleted; "
-            "try again. If it fails again, the file at that address has changed."
+            "try again. If it fails again, the file at that URL has changed."
         )
     part.complete()

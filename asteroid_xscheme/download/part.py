@@ -1,4 +1,4 @@
-"""The unfinished file of a download, which a later attempt or run continues."""
+"""Partial downloads, which a later attempt or process can continue."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,18 @@ class DownloadError(XSchemeError):
 
 
 class RefusedError(DownloadError):
-    """The server refused to send the file; another address may have it."""
+    """The server refused to send the file; another URL may have it."""
 
 
 class Part:
-    """The partial download of a target, and the ETag of the complete file."""
+    """A partial download in `NAME.part`, with the ETag of the complete file next to it.
+
+    Args:
+        target: Path of the complete file.
+        url: URL of the file.
+        resumable: Whether an existing part may be continued without an ETag, because a checksum
+            will be verified.
+    """
 
     def __init__(self, target: Path, url: str, resumable: bool):
         self.target, self.url, self.resumable = target, url, resumable
@@ -32,19 +39,21 @@ class Part:
 
     @property
     def tag(self) -> Optional[str]:
-        """The server's strong ETag of the file that the part belongs to."""
+        """The strong ETag of the complete file; None if the server sent none."""
         return self._tag_path.read_text() if self._tag_path.exists() else None
 
     def start(self, etag: str) -> None:
-        """Begin at the first byte of a file with this ETag."""
+        """Start again at the first byte of a file with this ETag."""
         self.discard()
         if etag and not etag.startswith("W/"):
             self._tag_path.write_text(etag)
 
     def discard(self) -> None:
+        """Delete the partial download."""
         self.path.unlink(missing_ok=True)
         self._tag_path.unlink(missing_ok=True)
 
     def complete(self) -> None:
+        """Rename the partial download to its target."""
         os.replace(self.path, self.target)
         self._tag_path.unlink(missing_ok=True)
