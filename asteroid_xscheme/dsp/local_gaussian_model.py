@@ -1,8 +1,8 @@
-"""The multichannel Wiener filter as in its paper: any number of channels, complex numbers.
+"""The multichannel Wiener filter as in its paper, for any number of channels.
 
 Source j has a power v_j(n, f) in each bin and a spatial covariance R_j(f) at each frequency [1].
-The steps have norbert's names: estimates -> `local_gaussian_model` -> `mixture_model` ->
-`wiener_gain` -> `apply_filter`. This is the specification; `wiener_stereo` does the same for two
+The steps have the same names as in norbert: `local_gaussian_model`, `mixture_model`, `wiener_gain`
+and `apply_filter`. This module is the specification; `wiener_stereo` computes the same for two
 channels, faster.
 
 Shapes: J sources, C channels, N frames, F bins; x (C, N, F) is the mixture, y (J, C, N, F) are the
@@ -18,7 +18,7 @@ from typing import Optional, Tuple, Union
 
 import torch
 
-#: a number, or a tensor that broadcasts against (J, N, F)
+#: a number, or a tensor that broadcasts with (J, N, F)
 Power = Union[float, torch.Tensor]
 
 
@@ -31,8 +31,8 @@ class Floors:
         energy: Added to sum_n v_j, the denominator of R_j. norbert: eps.
         mixture: Added to the diagonal of the mixture's covariance before it is inverted. norbert:
             sqrt(eps). None uses the pseudo-inverse without a floor, as D3Net's code does.
-        returned: The part of `mixture` that is given back to each source. 0 drops it, as norbert
-            does; with mixture / J the estimates add up to the mixture.
+        returned: Share of `mixture` that each source gets back. 0 drops it, as norbert does; with
+            mixture / J, the estimates add up to the mixture.
     """
 
     source: Power
@@ -42,36 +42,36 @@ class Floors:
 
 
 def filter_mixture(y: torch.Tensor, x: torch.Tensor, floors: Floors) -> torch.Tensor:
-    """The parts of the mixture that a model fitted to the estimates explains.
+    """Fit the model to estimates of the sources, and filter the mixture with it.
 
     Args:
-        y: Estimates (J, C, N, F).
-        x: Mixture (C, N, F).
+        y: Estimates (J, C, N, F), complex128.
+        x: Mixture (C, N, F), complex128.
         floors: See `Floors`.
 
     Returns:
-        (J, C, N, F).
+        The filtered sources (J, C, N, F), complex128.
     """
     v, r = local_gaussian_model(y, floors)
     return apply_filter(wiener_gain(v, r, mixture_model(v, r), floors), x)
 
 
 def local_gaussian_model(y: torch.Tensor, floors: Floors) -> Tuple[torch.Tensor, torch.Tensor]:
-    """v_j = mean_c |y_jc|^2, (J, N, F), and R_j = sum_n y_j y_j^H / sum_n v_j, (J, C, C, F)."""
+    """Fit v_j = mean_c |y_jc|^2, (J, N, F), and R_j = sum_n y_j y_j^H / sum_n v_j, (J, C, C, F)."""
     v = y.abs().square().mean(1) + floors.source
     products = torch.einsum("jcnf,jdnf->jcdf", y, y.conj())
     return v, products / (floors.energy + v.sum(1))[:, None, None]
 
 
 def mixture_model(v: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
-    """The covariance of the mixture, sum_j v_j R_j, (N, F, C, C)."""
+    """Compute the covariance of the mixture, sum_j v_j R_j, (N, F, C, C)."""
     return torch.einsum("jnf,jcdf->nfcd", v.to(r.dtype), r)
 
 
 def wiener_gain(
     v: torch.Tensor, r: torch.Tensor, mixture: torch.Tensor, floors: Floors
 ) -> torch.Tensor:
-    """W_j = v_j R_j (sum_k v_k R_k)^-1, (J, N, F, C, C)."""
+    """Compute the filters W_j = v_j R_j (sum_k v_k R_k)^-1, (J, N, F, C, C)."""
     source = torch.einsum("jnf,jcdf->jnfcd", v.to(r.dtype), r)
     if floors.mixture is None:
         return source @ torch.linalg.pinv(mixture, hermitian=True)
@@ -81,5 +81,5 @@ def wiener_gain(
 
 
 def apply_filter(gain: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """y_j = W_j x, (J, C, N, F)."""
+    """Filter the mixture, y_j = W_j x, (J, C, N, F)."""
     return torch.einsum("jnfcd,dnf->jcnf", gain, x)

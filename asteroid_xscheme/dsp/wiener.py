@@ -1,12 +1,12 @@
-"""From magnitudes to complex spectrograms: the multichannel Wiener filter.
+"""The multichannel Wiener filter: from magnitudes to complex spectrograms of the sources.
 
 The networks estimate how loud each source is; the mixture provides the phases and, through its
 channels, the position of each source. The filter returns the part of the mixture that each source
-explains: y_j = v_j R_j (sum_k v_k R_k)^-1 x (`local_gaussian_model`). What no source explains is
-dropped, or distributed equally on request.
+explains: y_j = v_j R_j (sum_k v_k R_k)^-1 x (`local_gaussian_model`). The part that no source
+explains is dropped, or distributed equally on request.
 
 `wiener` returns the same values as norbert, `wiener_one_pass` those of D3Net's official code. Both
-work in float64, because covariances of panned music are nearly singular.
+compute in float64, because covariances of panned music are nearly singular.
 """
 
 from typing import Optional
@@ -40,17 +40,17 @@ def wiener(
         softmask: Start from the mixture times v_j / sum_k v_k instead.
         window: Frames that share spatial covariances; the mixture is filtered window by window.
             None for all frames. openunmix uses 300.
-        eps: Floor of energies; its root regularizes covariances. None for the eps of float64, as
-            norbert uses for complex128.
+        eps: Floor of energies; its square root regularizes covariances. None for the eps of
+            float64, as norbert uses for complex128.
         lossless: Distribute the regularization residual equally among the sources. norbert drops
-            it; in bins where no source was found, it is the whole mixture.
+            it; in bins where all estimates are 0, the residual is the whole mixture.
 
     Returns:
         (J, C, F, N) complex. Bins where the mixture is exactly 0 are 0. The inputs are not
         changed.
 
     Raises:
-        ValueError: If the shapes do not fit together or an option is out of range.
+        ValueError: If the shapes do not match or an option is out of range.
     """
     n_sources = _check(estimates, mixture)
     if iterations < 0 or (window is not None and window < 1):
@@ -70,7 +70,7 @@ def wiener(
 
 
 def wiener_one_pass(estimates: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
-    """The filter of the official D3Net code: one pass, with a pseudo-inverse instead of a floor.
+    """Filter as the official D3Net code does: one pass, a pseudo-inverse instead of a floor.
 
     Args:
         estimates: Complex spectrograms of the sources, (J, C, F, N).
@@ -80,7 +80,7 @@ def wiener_one_pass(estimates: torch.Tensor, mixture: torch.Tensor) -> torch.Ten
         (J, C, F, N) complex.
 
     Raises:
-        ValueError: If the shapes do not fit together.
+        ValueError: If the shapes do not match.
     """
     _check(estimates, mixture)
     x, y = mixture.transpose(-1, -2), estimates.transpose(-1, -2)
@@ -101,7 +101,7 @@ def wiener_one_pass(estimates: torch.Tensor, mixture: torch.Tensor) -> torch.Ten
 def _maximise_expectation(
     v: torch.Tensor, x: torch.Tensor, iterations: int, floors: Floors, y: torch.Tensor
 ) -> None:
-    """Write the sources to y: magnitudes with the mixture's phase, then filtered repeatedly."""
+    """Write the sources to y: start from magnitudes with the mixture's phase, filter repeatedly."""
     if len(x) == 2 and iterations:
         filter_stereo(Magnitudes(v, x), x, y, floors)
         for _ in range(iterations - 1):
@@ -113,7 +113,7 @@ def _maximise_expectation(
 
 
 def _norberts_floors(x: torch.Tensor, n_sources: int, eps: float, lossless: bool) -> Floors:
-    """norbert's floors. It scales a loud mixture down to a peak of 10; here the floors scale up."""
+    """norbert's floors; norbert scales a loud mixture to a peak of 10, here the floors scale."""
     power = _reference_power(x)
     regularization = eps**0.5 * power
     returned = regularization / n_sources if lossless else 0.0
@@ -129,16 +129,16 @@ def _reference_power(mixture: torch.Tensor) -> torch.Tensor:
 
 
 def _check(estimates: torch.Tensor, mixture: torch.Tensor) -> int:
-    """Check that estimates (J, C or 1, F, N) and mixture (C, F, N) fit; return J."""
+    """Check that estimates (J, C or 1, F, N) match a mixture (C, F, N); return J."""
     if mixture.ndim != 3 or not mixture.is_complex():
         raise ValueError(
             "Expected a complex mixture (channel, freq, frame), "
-            f"got {tuple(mixture.shape)} of {mixture.dtype}."
+            f"got shape {tuple(mixture.shape)}, {mixture.dtype}."
         )
     fits = estimates.ndim == 4 and estimates.shape[2:] == mixture.shape[1:]
     if not fits or estimates.shape[1] not in (1, mixture.shape[0]):
         raise ValueError(
-            f"Expected estimates (source, channel, freq, frame) of a mixture of shape "
-            f"{tuple(mixture.shape)}, got {tuple(estimates.shape)}."
+            "Expected estimates (source, channel, freq, frame) that match a mixture of shape "
+            f"{tuple(mixture.shape)}, got shape {tuple(estimates.shape)}."
         )
     return estimates.shape[0]

@@ -1,6 +1,6 @@
-"""The Wiener filter for two channels in real arithmetic, many times faster than the specification.
+"""The Wiener filter for two channels in real arithmetic, several times faster.
 
-It computes the same as `local_gaussian_model.filter_mixture` and is tested against it. Complex
+The results equal those of `local_gaussian_model.filter_mixture`, which the tests compare. Complex
 numbers are stored as real and imaginary planes, the inverse of a 2 x 2 matrix is written out, and
 frames are processed in blocks that fit into the processor's cache. x is (2, N, F) and y
 (J, 2, N, F), complex in any precision; everything computed from them is float64.
@@ -12,9 +12,7 @@ import torch
 
 from .local_gaussian_model import Floors
 
-_BLOCK_BINS = (
-    1 << 17
-)  # over all sources; smaller blocks lose more to calls than they gain from the cache
+_BLOCK_BINS = 1 << 17  # over all sources; smaller blocks cost more calls than the cache saves
 _SINGULAR = 1e-10  # D3Net's code treats smaller determinants as 0
 
 
@@ -82,9 +80,14 @@ class Spectrograms:
 def filter_stereo(
     estimates: Estimates, x: torch.Tensor, separated: torch.Tensor, floors: Floors
 ) -> None:
-    """Write the parts of the mixture that the estimates explain to `separated`, (J, 2, N, F).
+    """Filter a stereo mixture and write the sources to `separated`.
 
-    The estimates may be those in `separated`: a block is read before it is written.
+    Args:
+        estimates: Estimates of the sources; they may be stored in `separated`, because each block
+            is read before it is written.
+        x: Mixture (2, N, F), complex.
+        separated: (J, 2, N, F) complex tensor to write to.
+        floors: See `Floors`.
     """
     r = _spatial_covariances(estimates, separated, floors)
     for frames in _blocks(separated):
@@ -94,7 +97,7 @@ def filter_stereo(
 
 
 def _blocks(y: torch.Tensor) -> Iterator[slice]:
-    """Slices of the frames of (J, C, N, F), few enough for the cache; all at once on a GPU."""
+    """Slices of the frames of (J, C, N, F), small enough for the cache; all frames on a GPU."""
     n_sources, _, n_frames, n_freq = y.shape
     on_cpu = y.device.type == "cpu"
     size = max(1, _BLOCK_BINS // (n_sources * n_freq) if on_cpu else n_frames)
@@ -115,7 +118,7 @@ def _spatial_covariances(estimates: Estimates, like: torch.Tensor, floors: Floor
 
 
 def _mixture_model(v: torch.Tensor, r: Hermitian) -> Hermitian:
-    """sum_j v_j R_j, planes of (n, F), source by source."""
+    """sum_j v_j R_j, planes of (n, F)."""
     return Hermitian(*(_weighted_sum(v, plane) for plane in r))
 
 
@@ -177,11 +180,11 @@ def _apply_filter(
 
 
 def _copied(x: torch.Tensor) -> torch.Tensor:
-    """A float64 tensor that may be changed in place; `double()` is x itself where x is float64."""
+    """A float64 copy that may be changed in place; `double()` would return a float64 x itself."""
     return x.to(torch.float64, copy=True)
 
 
 def _conjugate_product(a: torch.Tensor, b: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Real and imaginary part of a b*, in planes: several times as fast as complex numbers."""
+    """Real and imaginary part of a b*, several times faster than with complex tensors."""
     a_re, a_im, b_re, b_im = (part.double() for x in (a, b) for part in (x.real, x.imag))
     return (a_re * b_re).addcmul_(a_im, b_im), (a_im * b_re).addcmul_(a_re, b_im, value=-1)
