@@ -1,8 +1,8 @@
-"""The built-in songs: composed and rendered on this machine, from a number alone.
+"""Built-in songs: composed and rendered on this machine from a seed.
 
-Tempo, key, chords, rhythms, instruments and voices differ from song to song. They are for tests and
-for a first training without any download, and about as hard to separate as real music: a ratio mask
-reaches 8 dB, an equaliser 2 dB.
+Tempo, key, chords, rhythms, instruments and voices differ from song to song. The songs serve tests
+and a first training without downloads. They are about as hard to separate as real music: a
+ratio-mask oracle reaches 8 dB SDR, an equaliser 2 dB.
 """
 
 from .song import GENERATOR_VERSION, SOURCES, render_song

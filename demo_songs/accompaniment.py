@@ -1,4 +1,4 @@
-"""What guitars, keys, strings and brass play: the plan of a song in, one instrument's notes out."""
+"""Accompaniment: compose the notes of one instrument (guitar, keys, strings, brass) from a plan."""
 
 from typing import Callable, Dict, List, Sequence
 
@@ -8,7 +8,7 @@ from .plan import STEPS_PER_BAR, Note, Plan
 from .theory import lowest_from
 
 STRUMS = {"strum": (0, 2, 4, 6, 8, 10, 12, 14), "busy strum": (0, 2, 4, 5, 7, 9, 10, 12, 14, 15)}
-# Starts and lengths, in steps, of chords that answer the beat.
+# Starts and lengths, in steps, of syncopated chords.
 COMPING = (
     ((0, 3), (3, 3), (6, 6), (12, 3)),
     ((0, 5), (6, 2), (10, 5)),
@@ -23,16 +23,16 @@ class Player:
     Args:
         plan: The song.
         bottom: MIDI pitch from which chords are built.
-        rng: Gives what is chosen and how exactly it is played.
+        rng: Source of randomness in notes and timing.
     """
 
     def __init__(self, plan: Plan, bottom: int, rng: np.random.Generator):
         self.plan, self.bottom, self.rng = plan, bottom, rng
-        self.order = rng.permutation(6)  # of the notes of arpeggios, all song long
+        self.order = rng.permutation(6)  # of notes in arpeggios, for the whole song
         self.melody_pitch = bottom + 4
 
     def chord(self, bar: int) -> List[int]:
-        """The bar's chord in close position above the bottom."""
+        """The bar's chord in close position above `bottom`."""
         return sorted(lowest_from(pitch, self.bottom) for pitch in self.plan.chord_of(bar))
 
     def power_chord(self, bar: int) -> List[int]:
@@ -41,7 +41,7 @@ class Player:
         return [root, root + 7, root + 12]
 
     def note(self, bar: int, step: int, length: float, pitch: int, velocity: float) -> Note:
-        """A note of `length` steps, a few milliseconds beside the beat."""
+        """A note of `length` steps, a few milliseconds off the beat."""
         start = self.plan.time_of(bar, step) + self.rng.normal(0, 0.004)
         return Note(start, length * self.plan.step, pitch, velocity)
 
@@ -55,7 +55,7 @@ class Player:
         ]
 
     def strum(self, bar: int, steps: Sequence[int]) -> List[Note]:
-        """Six strings one after the other: down on the beat, up between beats."""
+        """Strum six strings one after another: down on the beat, up between beats."""
         chord = self.chord(bar)
         strings = chord + [pitch + 12 for pitch in chord]
         notes = []
@@ -68,7 +68,7 @@ class Player:
         return notes
 
     def arpeggio(self, bar: int, every: int) -> List[Note]:
-        """The chord's tones one after the other, always in the same order."""
+        """The chord's tones one after another, always in the same order."""
         chord = (self.chord(bar) * 2)[:6]
         tones = [pitch + 12 * (i >= len(set(chord))) for i, pitch in enumerate(chord)]
         return [
@@ -83,7 +83,7 @@ class Player:
         return [note for chord in bars for note in chord]
 
     def power_eighths(self, bar: int) -> List[Note]:
-        """Power chords on eighths, most of those off the beat damped by the hand."""
+        """Power chords on eighths; most of the chords off the beat are palm-muted."""
         notes = []
         for step in range(0, STEPS_PER_BAR, 2):
             damped = step % 4 and self.rng.random() < 0.6
@@ -91,7 +91,7 @@ class Player:
         return notes
 
     def counter_melody(self, bar: int) -> List[Note]:
-        """A line that wanders over the tones of the chords."""
+        """A random walk over the tones of the chords."""
         tones = [pitch + octave for octave in (0, 12) for pitch in self.chord(bar)]
         notes, step = [], int(self.rng.choice([0, 2, 4]))
         while step < STEPS_PER_BAR - 1:
@@ -104,7 +104,7 @@ class Player:
         return notes
 
 
-#: What a player can play in one bar.
+#: Rhythms that a player can play in one bar, by name.
 RHYTHMS: Dict[str, Callable[[Player, int], List[Note]]] = {
     "strum": lambda player, bar: player.strum(bar, STRUMS["strum"]),
     "busy strum": lambda player, bar: player.strum(bar, STRUMS["busy strum"]),
@@ -123,14 +123,17 @@ RHYTHMS: Dict[str, Callable[[Player, int], List[Note]]] = {
 def accompaniment(
     plan: Plan, rhythm: str, bottom: int, sections: Sequence[str], rng: np.random.Generator
 ) -> List[Note]:
-    """The notes of one instrument in some sections of the song.
+    """Compose the notes of one instrument.
 
     Args:
         plan: The song.
         rhythm: One of RHYTHMS.
         bottom: MIDI pitch from which chords are built.
-        sections: Those in which the instrument plays.
-        rng: Gives what is chosen and how exactly it is played.
+        sections: Sections in which the instrument plays.
+        rng: Source of randomness in notes and timing.
+
+    Returns:
+        The notes, in the order of the bars.
     """
     player = Player(plan, bottom, rng)
     bars = [bar for bar in plan.bars_of("other") if plan.sections[bar] in sections]

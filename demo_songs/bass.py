@@ -1,4 +1,4 @@
-"""Bass lines: the plan of a song in, notes out that follow its chords."""
+"""Bass lines: compose notes that follow the chords of a plan."""
 
 from typing import Callable, Dict, List, Tuple
 
@@ -53,7 +53,7 @@ LINES: Dict[str, Callable[..., Bar]] = {
 
 
 def bass_line(plan: Plan, rng: np.random.Generator) -> List[Note]:
-    """The notes of the bass, a few of them left out, none exactly in time."""
+    """Compose the notes of the bass; a few are left out, and all are slightly off the beat."""
     line = LINES[str(rng.choice(list(LINES)))]
     notes = []
     for bar in plan.bars_of("bass"):

@@ -1,4 +1,4 @@
-"""Synthetic drums: a generator in, a kit out whose every piece is one stereo hit (2, T)."""
+"""Synthetic drums: a kit with one stereo hit (2, T) per piece."""
 
 from typing import Callable, Dict, NamedTuple, Sequence, Tuple
 
@@ -11,7 +11,7 @@ TWO_PI = 2 * np.pi
 
 
 class _Piece(NamedTuple):
-    """A piece of the kit: how it is made, its level and place (-1 left to 1 right)."""
+    """A piece of the kit: its synthesis, level and position (-1 left to 1 right)."""
 
     make: Callable[[np.random.Generator], np.ndarray]
     level: float
@@ -23,7 +23,7 @@ def _noise(rng: np.random.Generator, t: np.ndarray, kind: str, cutoff) -> np.nda
 
 
 def _gliding_sine(t: np.ndarray, frequency: float, rise: float, glide: float) -> np.ndarray:
-    """Phase in cycles of a sine that starts `rise` Hz higher and glides down."""
+    """Phase in cycles of a sine that starts `rise` Hz above `frequency` and glides down."""
     return frequency * t + rise * glide * (1 - fade(t, glide))
 
 
@@ -78,7 +78,7 @@ def _metal(
     lowest: float,
     noise: float,
 ) -> np.ndarray:
-    """Hi-hat or cymbal: many partials without a pitch, and noise that fades sooner."""
+    """Hi-hat or cymbal: many inharmonic partials, and noise that fades faster."""
     decay = rng.uniform(*decays)
     t = time_axis(min(2.2, 6 * decay))
     frequencies = np.exp(rng.uniform(np.log(lowest), np.log(15000), n_partials))
@@ -117,15 +117,17 @@ _ELECTRONIC_PIECES: Dict[str, _Piece] = {
 def make_kit(
     rng: np.random.Generator, electronic: bool, names: Sequence[str]
 ) -> Dict[str, np.ndarray]:
-    """The pieces of a kit that a song uses, by name, seen by the drummer or by the audience.
+    """Synthesize the pieces of a kit that a song uses.
+
+    The panorama is the drummer's or the audience's, at random.
 
     Args:
-        rng: Gives the sound.
-        electronic: Longer kick, claps on the snare.
-        names: Of the pieces.
+        rng: Source of randomness in sound and panorama.
+        electronic: Use a longer kick, and a clap on the snare.
+        names: Names of the pieces.
 
     Returns:
-        One hit of each, (2, T).
+        One hit (2, T) per piece, by name.
     """
     side = rng.choice([-1.0, 1.0])
     pieces = {**_PIECES, **(_ELECTRONIC_PIECES if electronic else {})}

@@ -1,4 +1,4 @@
-"""What the drummer plays: the plan of a song in, hits out, with fills and ghost notes."""
+"""Drum patterns: compose hits, fills and ghost notes from a plan."""
 
 from typing import List, NamedTuple
 
@@ -20,7 +20,7 @@ FILL = ("snare", "high tom", "middle tom", "low tom")  # from high to low
 
 
 class Hit(NamedTuple):
-    """One stroke: its time in seconds (in a bar: its step), the piece hit, velocity from 0 to 1."""
+    """One stroke: time in seconds (within a bar: in steps), piece, and velocity from 0 to 1."""
 
     time: float
     piece: str
@@ -28,7 +28,7 @@ class Hit(NamedTuple):
 
 
 def drum_hits(plan: Plan, rng: np.random.Generator) -> List[Hit]:
-    """All hits of a song, none exactly in time: a crash opens a section, a fill ends it."""
+    """Compose all hits of a song; sections begin with a crash and end with a fill."""
     hits = []
     for bar in plan.bars_of("drums"):
         strokes = _groove(plan.drum_style, plan.sections[bar] == "chorus", rng)
@@ -57,7 +57,7 @@ def _groove(style: str, loud: bool, rng: np.random.Generator) -> List[Hit]:
 
 
 def _cymbals(style: str, loud: bool, rng: np.random.Generator) -> List[Hit]:
-    """Hi-hat or ride on eighths or sixteenths, accents on the beat, open now and then."""
+    """Hi-hat or ride on eighths or sixteenths, with accents on the beat and some open hats."""
     piece = "ride" if loud and rng.random() < 0.5 else "hat"
     every = 1 if style in ("funk", "break") and rng.random() < 0.6 else 2
     strokes = []
@@ -70,7 +70,7 @@ def _cymbals(style: str, loud: bool, rng: np.random.Generator) -> List[Hit]:
 
 
 def _with_fill(strokes: List[Hit], rng: np.random.Generator) -> List[Hit]:
-    """The last quarter of the bar replaced by a run over the toms; the kick goes on."""
+    """Replace the last quarter of the bar by a run over the toms; the kick continues."""
     kept = [hit for hit in strokes if hit.time < 12 or hit.piece == "kick"]
     pieces = sorted(rng.integers(len(FILL), size=4)) if rng.random() < 0.5 else rng.permutation(4)
     return kept + [Hit(12 + i, FILL[piece], 0.7 + 0.08 * i) for i, piece in enumerate(pieces)]

@@ -1,6 +1,6 @@
-"""What a studio does to a recorded signal: panning, doubling, echo, reverberation, compression.
+"""Studio effects: panning, doubling, echo, reverberation, compression.
 
-Signals are (T,) where mono and (2, T) where stereo, at 44.1 kHz; none is changed in place.
+Signals at 44.1 kHz are (T,) if mono and (2, T) if stereo. None is changed in place.
 """
 
 from typing import Union
@@ -10,11 +10,11 @@ from scipy.signal import oaconvolve
 
 from .synthesis import SAMPLE_RATE, filtered
 
-_BLOCK = 32  # samples in which the compressor's gain is one line
+_BLOCK = 32  # samples per linear piece of the compressor's gain
 
 
 def panned(signal: Union[float, np.ndarray], position: float) -> np.ndarray:
-    """Mono to stereo at constant power; position from -1 (left) to 1 (right).
+    """Pan mono to stereo at constant power; position from -1 (left) to 1 (right).
 
     >>> panned(np.ones(1), -1.0).round(3).tolist()
     [[1.414], [0.0]]
@@ -24,24 +24,24 @@ def panned(signal: Union[float, np.ndarray], position: float) -> np.ndarray:
 
 
 def normalised(signal: np.ndarray) -> np.ndarray:
-    """The signal with its peak at 1; silence stays silence."""
+    """Scale a signal to a peak of 1; silence stays silent."""
     peak = np.abs(signal).max()
     return signal / peak if peak > 0 else signal
 
 
 def saturated(signal: np.ndarray, drive: float) -> np.ndarray:
-    """The signal at peak 1, driven into soft distortion."""
+    """Scale a signal to a peak of 1 and distort it softly."""
     return np.tanh(drive * normalised(signal))
 
 
 def double_tracked(signal: np.ndarray, seconds: float) -> np.ndarray:
-    """Mono to stereo: on the right the same a few milliseconds later, as if played twice."""
+    """Make stereo from mono with a delayed copy on the right, as if it were played twice."""
     shift = int(seconds * SAMPLE_RATE)
     return np.stack([signal, 0.9 * np.pad(signal, (shift, 0))[: signal.size]])
 
 
 def chorused(signal: np.ndarray, rate: float, phase: float) -> np.ndarray:
-    """Mono to stereo: each channel adds a copy whose delay sways by 4 ms at `rate` Hz."""
+    """Make stereo from mono: each channel adds a copy whose delay varies by 4 ms at `rate` Hz."""
     samples = np.arange(signal.size)
     sway = 2 * np.pi * rate * samples / SAMPLE_RATE + phase
     channels = []
@@ -52,7 +52,7 @@ def chorused(signal: np.ndarray, rate: float, phase: float) -> np.ndarray:
 
 
 def echoed(signal: np.ndarray, seconds: float, level: float) -> np.ndarray:
-    """Stereo with three echoes, each half as loud as the one before, on alternating sides."""
+    """Add three echoes to stereo, each half as loud as the one before, on alternating sides."""
     output = signal.copy()
     shift = int(seconds * SAMPLE_RATE)
     for i in range(1, 4):
@@ -69,22 +69,25 @@ def reverberated(
     predelay: float = 0.012,
     brightness: float = 6000.0,
 ) -> np.ndarray:
-    """Stereo in a room whose response is decaying noise.
+    """Add reverberation with decaying noise as impulse response.
 
     Args:
         signal: (2, T).
-        rng: Gives the noise.
+        rng: Source of the noise.
         seconds: Time in which the reverberation falls by 60 dB.
-        level: Of the reverberation beside the signal.
-        predelay: Seconds before it begins.
-        brightness: Hz above which it is darker.
+        level: Level of the reverberation relative to the signal.
+        predelay: Seconds before the reverberation begins.
+        brightness: Cutoff of its low-pass filter in Hz.
+
+    Returns:
+        (2, T).
     """
     n_samples = int(seconds * SAMPLE_RATE)
     decay = np.exp(-6.9 * np.arange(n_samples) / n_samples)
     response = filtered(rng.standard_normal((2, n_samples)) * decay, "low", brightness, 1)
     response /= np.sqrt((response**2).sum(axis=1, keepdims=True))
     response = np.pad(response, ((0, 0), (int(predelay * SAMPLE_RATE), 0)))
-    # Single precision halves the time of what takes longest.
+    # Single precision halves the time of the slowest step.
     tail = oaconvolve(signal.astype(np.float32), response.astype(np.float32), axes=1)
     tail = tail[:, : signal.shape[1]]
     return (1 - 0.3 * level) * signal + level * tail
@@ -97,13 +100,16 @@ def compressed(
     attack: float = 0.008,
     release: float = 0.12,
 ) -> np.ndarray:
-    """Stereo at peak 1, turned down where it is louder than the threshold.
+    """Scale stereo to a peak of 1 and compress its dynamic range.
 
     Args:
         signal: (2, T).
-        threshold_db: Level above which one dB in gives 1 / ratio dB out.
-        ratio: Of the compression.
-        attack, release: Seconds in which the gain falls and recovers.
+        threshold_db: Level in dB above which 1 dB of input gives 1 / ratio dB of output.
+        ratio: Compression ratio.
+        attack, release: Time constants in seconds of a falling and a rising gain.
+
+    Returns:
+        (2, T).
     """
     signal = normalised(signal)
     level_db = 20 * np.log10(_follow(np.abs(signal).max(axis=0), attack, release) + 1e-7)
@@ -113,7 +119,7 @@ def compressed(
 
 
 def _follow(level: np.ndarray, attack: float, release: float) -> np.ndarray:
-    """Smooth peak of each block: fast when it rises, slow when it falls."""
+    """Smoothed peak of each block, which rises with `attack` and falls with `release`."""
     n_blocks = level.size // _BLOCK
     peaks = level[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK).max(axis=1)
     rise, fall = (np.exp(-_BLOCK / (time * SAMPLE_RATE)) for time in (attack, release))

@@ -1,6 +1,6 @@
-"""How a singer moves: syllables in, slow curves of pitch, loudness, breath and formants out.
+"""The gestures of a singer: slow curves of pitch, loudness, breath and formants for syllables.
 
-Curves have CONTROL_RATE values a second.
+Curves have CONTROL_RATE values per second.
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,19 @@ class Singer:
     """One voice.
 
     Attributes:
-        lowest, highest: Range, MIDI pitches.
+        lowest, highest: Range in MIDI pitches.
         size: Formants as a multiple of an adult male's; above 1 for shorter throats.
-        bandwidth: Bandwidths of the formants as a multiple of the usual.
-        tilt: How much darker than -6 dB per octave the voice is; negative is brighter.
+        bandwidth: Bandwidths of the formants as a multiple of the usual ones.
+        tilt: Extra slope of the spectrum below the -6 dB per octave of a sawtooth; negative is
+            brighter.
         ring: Strength of the singer's formant near 3 kHz.
-        air: Gain in dB far above 4 kHz, as producers give it.
-        breath: Noise of the breath beside the voice.
+        air: Gain in dB far above 4 kHz, as producers add it.
+        breath: Level of breath noise relative to the voice.
         sharpness: Loudness of consonants.
-        vibrato_depth: Semitones.
-        vibrato_rate: Hz.
+        vibrato_depth: In semitones.
+        vibrato_rate: In Hz.
         glide: Seconds from one pitch to the next.
-        slides: How often a note slides away, from 0 to 1.
+        slides: How often the end of a note slides away, from 0 to 1.
         sloppiness: Standard deviation of the pitch of a note, in semitones.
     """
 
@@ -52,13 +53,13 @@ class Singer:
 
 @dataclass
 class Gestures:
-    """Curves of a song.
+    """The curves of a song.
 
     Attributes:
         pitch: MIDI pitches, (N,).
         loudness: From 0 to 1, (N,).
-        breath: Loudness of the breath, (N,).
-        formants: Hz, (N, 5).
+        breath: Loudness of breath noise, (N,).
+        formants: In Hz, (N, 5).
     """
 
     pitch: np.ndarray
@@ -68,7 +69,7 @@ class Gestures:
 
 
 def draw_singer(rng: np.random.Generator) -> Singer:
-    """A new singer, a woman or a man."""
+    """Draw a random singer, a woman or a man."""
     female = rng.random() < 0.5
     return Singer(
         lowest=57 if female else 47,
@@ -91,7 +92,14 @@ def draw_singer(rng: np.random.Generator) -> Singer:
 def perform(
     syllables: List[Syllable], singer: Singer, seconds: float, rng: np.random.Generator
 ) -> Gestures:
-    """The curves by which a singer sings some syllables (at least one)."""
+    """Compute the curves with which a singer sings syllables.
+
+    Args:
+        syllables: At least one.
+        singer: The voice.
+        seconds: Length of the song.
+        rng: Source of randomness.
+    """
     n_controls = int(seconds * CONTROL_RATE) + 1
     gestures = Gestures(
         pitch=np.full(n_controls, np.nan),
@@ -124,7 +132,7 @@ def _time_in(curve: np.ndarray) -> np.ndarray:
 def _note_pitch(
     syllable: Syllable, sung: np.ndarray, singer: Singer, opens: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    """Pitch of one note: scooped from below where a phrase opens, sometimes sliding away."""
+    """Pitch of one note: it rises into the start of a phrase, and sometimes slides away."""
     pitch = np.full(sung.size, syllable.pitch + rng.normal(0, singer.sloppiness))
     if opens:
         pitch -= rng.uniform(0, 1.5) * np.clip(1 - sung / 0.08, 0, 1)
@@ -144,7 +152,7 @@ def _note_loudness(syllable: Syllable, sung: np.ndarray) -> np.ndarray:
 
 
 def _articulate(gestures: Gestures, syllable: Syllable, begin: int) -> None:
-    """Enter a syllable's consonant into the curves, in place, before the vowel at `begin`."""
+    """Write a syllable's consonant into the curves, in place, before the vowel at `begin`."""
     if syllable.consonant == "":
         return
     consonant = CONSONANTS[syllable.consonant]
@@ -161,7 +169,7 @@ def _articulate(gestures: Gestures, syllable: Syllable, begin: int) -> None:
 def _smoothed(
     gestures: Gestures, vibrato: np.ndarray, singer: Singer, rng: np.random.Generator
 ) -> Gestures:
-    """Curves without gaps and jumps, their pitch with vibrato, drift and jitter."""
+    """Fill gaps, smooth jumps, and add vibrato, drift and jitter to the pitch."""
     n_controls = vibrato.size
     drift = smooth(rng.standard_normal(n_controls), 0.4)
     jitter = smooth(rng.standard_normal(n_controls), 0.03)
@@ -178,13 +186,13 @@ def _smoothed(
 
 
 def _without_gaps(curve: np.ndarray) -> np.ndarray:
-    """The curve with straight lines where it is not set."""
+    """Interpolate a curve linearly where it is not set (NaN)."""
     is_set = np.flatnonzero(~np.isnan(curve))
     return np.interp(np.arange(curve.size), is_set, curve[is_set])
 
 
 def smooth(curve: np.ndarray, seconds: float) -> np.ndarray:
-    """The curve averaged by a Hann window of a duration."""
+    """Average a curve with a Hann window of a duration in seconds."""
     length = max(3, int(seconds * CONTROL_RATE) | 1)
     window = np.hanning(length + 2)[1:-1]
     padded = np.pad(curve, length // 2, "edge")

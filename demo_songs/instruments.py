@@ -1,8 +1,8 @@
-"""The instruments of bass and accompaniment: a frequency and a duration in, one mono note out.
+"""The instruments of bass and accompaniment.
 
-`make(rng)` builds an instrument of its kind with a colour of its own and returns its tone: a
-function of frequency in Hz, duration in seconds and a generator. A tone's signal is longer than
-the duration by the time it needs to die away.
+`make(rng)` builds an instrument with a random timbre and returns its tone: a function of frequency
+in Hz, duration in seconds and a random generator, which returns one mono note (T,). The note is
+longer than the duration by the time it needs to die away.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ class Instrument:
     """A kind of instrument and how it is used.
 
     Attributes:
-        make: Builds a tone from a generator.
+        make: Builds a tone from a random generator.
         bottom: MIDI pitch from which its chords are built.
-        rhythms: What it may play, names of `accompaniment.RHYTHMS`.
-        chorus: Chance of a chorus effect.
-        echo: Chance of an echo.
-        driven: Whether it goes through an overdriven amplifier, double tracked.
+        rhythms: Rhythms that it may play, names from `accompaniment.RHYTHMS`.
+        chorus: Probability of a chorus effect.
+        echo: Probability of an echo.
+        driven: Whether it is distorted and double tracked.
     """
 
     make: Callable[[np.random.Generator], Tone]
@@ -38,7 +38,7 @@ class Instrument:
 
 
 def _guitar(darkest: float, brightest: float, damping: float, pick: float):
-    """Kind of guitar whose strings are plucked as bright as between two frequencies in Hz."""
+    """A kind of guitar; the cutoff of its plucks is between two frequencies in Hz."""
 
     def make(rng: np.random.Generator) -> Tone:
         cutoff = rng.uniform(darkest, brightest)
@@ -53,7 +53,7 @@ def _guitar(darkest: float, brightest: float, damping: float, pick: float):
 
 
 def _electric_piano(rng: np.random.Generator) -> Tone:
-    """Frequency modulation that mellows, and the tick of a tine."""
+    """Frequency modulation with decreasing depth, and the tick of a tine."""
     depth = rng.uniform(1.0, 3.0)
 
     def tone(frequency, seconds, rng):
@@ -67,7 +67,7 @@ def _electric_piano(rng: np.random.Generator) -> Tone:
 
 
 def _piano(rng: np.random.Generator) -> Tone:
-    """Stretched partials, the higher the sooner gone, and the noise of the hammer."""
+    """Stretched partials, of which higher ones decay faster, and the noise of the hammer."""
     tilt = rng.uniform(0.7, 1.2)
 
     def tone(frequency, seconds, rng):
@@ -87,7 +87,7 @@ def _piano(rng: np.random.Generator) -> Tone:
 
 
 def _organ(rng: np.random.Generator) -> Tone:
-    """Seven drawbars, all in one vibrato."""
+    """Seven drawbars with a common vibrato."""
     drawbars = rng.uniform(0.1, 1.0, 7)
     multiples = (0.5, 1, 1.5, 2, 3, 4, 6)
 
@@ -101,7 +101,7 @@ def _organ(rng: np.random.Generator) -> Tone:
 
 
 def _strings(rng: np.random.Generator) -> Tone:
-    """Four detuned sawtooths that swell behind a low-pass filter: strings, or a pad."""
+    """Four detuned sawtooths with a slow attack and a low-pass filter: strings, or a pad."""
     cutoff, attack = rng.uniform(1000, 5000), rng.uniform(0.03, 0.3)
 
     def tone(frequency, seconds, rng):
@@ -116,7 +116,7 @@ def _strings(rng: np.random.Generator) -> Tone:
 
 
 def _lead(rng: np.random.Generator) -> Tone:
-    """A sawtooth or a pulse with late vibrato: it sings where the voice does."""
+    """A sawtooth or a pulse with delayed vibrato, in the range of the voice."""
     cutoff, width = rng.uniform(2000, 6000), rng.uniform(0.2, 0.5)
     is_pulse = rng.random() < 0.6
 
@@ -134,7 +134,7 @@ def _lead(rng: np.random.Generator) -> Tone:
 
 
 def _brass(rng: np.random.Generator) -> Tone:
-    """Harmonics that come in with loudness, the higher the later."""
+    """Harmonics that grow with loudness; higher ones enter later."""
     attack, edge = rng.uniform(0.03, 0.07), rng.uniform(0.2, 0.4)
 
     def tone(frequency, seconds, rng):
@@ -151,7 +151,7 @@ def _brass(rng: np.random.Generator) -> Tone:
 
 
 def _bass_guitar(darkest: float, brightest: float):
-    """Kind of electric bass whose strings are plucked as bright as between two frequencies."""
+    """A kind of electric bass; the cutoff of its plucks is between two frequencies in Hz."""
 
     def make(rng: np.random.Generator) -> Tone:
         cutoff = rng.uniform(darkest, brightest)
@@ -166,7 +166,7 @@ def _bass_guitar(darkest: float, brightest: float):
 
 
 def _synth_bass(rng: np.random.Generator) -> Tone:
-    """Two sawtooths an octave apart whose filter closes."""
+    """Two sawtooths an octave apart, with a closing low-pass filter."""
     cutoff, closing = rng.uniform(700, 2500), rng.uniform(0.07, 0.25)
 
     def tone(frequency, seconds, rng):
@@ -181,7 +181,7 @@ def _synth_bass(rng: np.random.Generator) -> Tone:
 
 
 def _sub_bass(rng: np.random.Generator) -> Tone:
-    """Nearly a sine, driven."""
+    """A distorted sine."""
     drive = rng.uniform(1.1, 3.0)
 
     def tone(frequency, seconds, rng):
@@ -193,7 +193,7 @@ def _sub_bass(rng: np.random.Generator) -> Tone:
     return tone
 
 
-#: What bass lines are played on.
+#: Instruments for bass lines.
 BASSES: Dict[str, Callable[[np.random.Generator], Tone]] = {
     "fingered": _bass_guitar(120, 400),
     "picked": _bass_guitar(400, 1000),
@@ -201,7 +201,7 @@ BASSES: Dict[str, Callable[[np.random.Generator], Tone]] = {
     "sub": _sub_bass,
 }
 
-#: What the source "other" is made of.
+#: Instruments for the source "other".
 INSTRUMENTS: Dict[str, Instrument] = {
     "acoustic guitar": Instrument(
         _guitar(1200, 4000, 1.0, 0.15), 50, ("strum", "busy strum", "arpeggio")

@@ -1,4 +1,4 @@
-"""What the singer sings: the plan of a song in, syllables out, with motifs that come again."""
+"""Sung melodies: compose syllables with recurring motifs from a plan."""
 
 from typing import Dict, List, NamedTuple, Tuple
 
@@ -15,10 +15,10 @@ class Syllable(NamedTuple):
     Attributes:
         start, duration: Of the vowel, in seconds; the consonant comes before.
         pitch: MIDI number.
-        consonant: One of CONSONANTS, or "" where the vowel before goes on.
+        consonant: One of CONSONANTS, or "" if there is none.
         vowel: One of VOWELS.
         velocity: Loudness from 0 to 1.
-        section: Of the song.
+        section: Section of the song.
     """
 
     start: float
@@ -31,7 +31,7 @@ class Syllable(NamedTuple):
 
 
 class _MotifNote(NamedTuple):
-    """A note of a motif: its step and length in the bar, how far the melody leaps, its text."""
+    """A note of a motif: step in the bar, length in steps, leap of the melody, and its text."""
 
     step: int
     length: int
@@ -41,12 +41,17 @@ class _MotifNote(NamedTuple):
 
 
 def sung_melody(plan: Plan, lowest: int, highest: int, rng: np.random.Generator) -> List[Syllable]:
-    """The syllables of a song: chord tones where they are long or on the beat, else the scale's.
+    """Compose the syllables of a song.
+
+    Notes that are long or on the beat are tones of the chord, others of the scale.
 
     Args:
         plan: The song.
-        lowest, highest: Range of the voice, MIDI pitches.
-        rng: Gives the melody.
+        lowest, highest: Range of the voice in MIDI pitches.
+        rng: Source of randomness.
+
+    Returns:
+        The syllables, in the order of their starts.
     """
     centre = rng.uniform(lowest + 5, highest - 5)
     motifs: Dict[Tuple[str, int], List[_MotifNote]] = {}
@@ -70,7 +75,7 @@ def sung_melody(plan: Plan, lowest: int, highest: int, rng: np.random.Generator)
 def harmony(
     plan: Plan, melody: List[Syllable], interval: int, rng: np.random.Generator
 ) -> List[Syllable]:
-    """A second voice `interval` steps of the scale above a melody, in looser time."""
+    """A second voice, `interval` tones of the scale above a melody, less exactly in time."""
     scale = {(plan.key + tone) % 12 for tone in plan.scale}
     voice = []
     for syllable in melody:
@@ -90,7 +95,7 @@ def _pitches(plan: Plan, bar: int, lowest: int, highest: int) -> Tuple[List[int]
 
 
 def _draw_motif(section: str, answer: bool, rng: np.random.Generator) -> List[_MotifNote]:
-    """Notes of one bar; every second bar answers and ends early, choruses have longer notes."""
+    """Draw the notes of one bar; answers end early, and choruses have longer notes."""
     lengths = (1, 2, 2, 3, 4, 6) if section == "verse" else (2, 2, 3, 4, 6, 8)
     step = int(rng.choice([0, 0, 2, 4]))
     end = int(rng.choice([10, 12, 14])) if answer else STEPS_PER_BAR
@@ -107,7 +112,7 @@ def _draw_motif(section: str, answer: bool, rng: np.random.Generator) -> List[_M
 def _sing_note(
     plan: Plan, bar: int, note: _MotifNote, pitch: int, rng: np.random.Generator
 ) -> Syllable:
-    """A motif's note at its place in the song."""
+    """The syllable of a motif's note in a bar of the song."""
     softest, loudest = (0.7, 0.9) if plan.sections[bar] == "verse" else (0.8, 1.0)
     return Syllable(
         start=plan.time_of(bar, note.step) + rng.normal(0, 0.012),

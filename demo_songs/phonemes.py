@@ -1,7 +1,7 @@
-"""How vowels and consonants sound: formants and bands of noise, in Hz, of an adult male voice.
+"""Vowels and consonants: formants and noise bands, in Hz, of an adult male voice.
 
 Source of the vowels' formants: G. E. Peterson and H. L. Barney, "Control methods used in a study
-of the vowels", JASA 24(2), 1952; consonants are set by ear around the same values.
+of the vowels", JASA 24(2), 1952. Consonants were set by ear around the same values.
 """
 
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ VOWELS: Dict[str, Formants] = {
 
 @dataclass(frozen=True)
 class Consonant:
-    """What comes before a vowel.
+    """A consonant before a vowel.
 
     Attributes:
         seconds: Duration.
-        voicing: Loudness of the voice in it, from 0 to 1.
+        voicing: Loudness of the voice during the consonant, from 0 to 1.
         noise: Loudness of its noise, from 0 to 1.
-        band: Lowest and highest frequency of the noise.
-        formants: Where the formants move from; None where they are the vowel's.
-        stop: Whether the mouth is shut before it.
+        band: Lowest and highest frequency of the noise in Hz.
+        formants: Formants from which the vowel's are approached; None for the vowel's own.
+        stop: Whether the mouth is closed before the consonant.
     """
 
     seconds: float

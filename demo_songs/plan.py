@@ -1,4 +1,4 @@
-"""What all players of a song agree on: a random generator in; tempo, key, form and chords out."""
+"""The plan of a song, which all players share: tempo, key, form and chords."""
 
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, List, NamedTuple, Tuple
@@ -27,11 +27,11 @@ class Plan:
 
     Attributes:
         seconds: Length of the song.
-        beat: Seconds of a quarter note.
-        key: Pitch class of the key note, 0 to 11.
+        beat: Length of a quarter note in seconds.
+        key: Pitch class of the tonic, 0 to 11.
         scale: Semitones of the scale.
         drum_style: One of DRUM_STYLES.
-        swing: Delay of every second step, as a share of a step.
+        swing: Delay of every second step, as a fraction of a step.
         upbeat: Seconds before the first bar.
         sections: "intro", "verse" or "chorus" for each bar.
         chords: Degree of the chord's root for each bar.
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def step(self) -> float:
-        """Seconds of a sixteenth note."""
+        """Length of a sixteenth note in seconds."""
         return self.beat / 4
 
     def time_of(self, bar: int, step: float) -> float:
@@ -84,7 +84,7 @@ class Plan:
 
 
 def draw_plan(rng: np.random.Generator, seconds: float) -> Plan:
-    """A new song: tempo from 78 to 148 beats a minute, any key, one of four scales."""
+    """Draw the plan of a new song: 78 to 148 beats per minute, any key, one of four scales."""
     scale = (MAJOR, MINOR, DORIAN, MIXOLYDIAN)[rng.choice(4, p=[0.4, 0.35, 0.1, 0.15])]
     beat = 60.0 / rng.uniform(78, 148)
     style = str(rng.choice(DRUM_STYLES))
@@ -106,7 +106,7 @@ def draw_plan(rng: np.random.Generator, seconds: float) -> Plan:
 
 
 def _draw_sections(rng: np.random.Generator, n_bars: int) -> Tuple[str, ...]:
-    """At most one bar of intro, then verses and choruses of four bars in turn."""
+    """At most one bar of intro, then alternating verses and choruses of four bars."""
     sections = ["intro"] * int(rng.integers(2))
     order = ["verse", "chorus"] if rng.random() < 0.5 else ["chorus", "verse"]
     while len(sections) < n_bars:
@@ -117,7 +117,7 @@ def _draw_sections(rng: np.random.Generator, n_bars: int) -> Tuple[str, ...]:
 def _draw_chords(
     rng: np.random.Generator, scale: Scale, sections: Tuple[str, ...]
 ) -> Tuple[int, ...]:
-    """One progression for the verse and another for the chorus, repeated from where each begins."""
+    """One progression for verses and another for choruses, each starting with its section."""
     verse, chorus = (PROGRESSIONS[scale][i] for i in rng.permutation(len(PROGRESSIONS[scale]))[:2])
     start = sections.count("intro")
     return tuple(
@@ -127,7 +127,7 @@ def _draw_chords(
 
 
 def _draw_rests(rng: np.random.Generator, sections: Tuple[str, ...]) -> Dict[str, FrozenSet[int]]:
-    """Some sources are silent in the intro, some drop out for one bar of the song."""
+    """Some sources are silent in the intro; some drop out for one bar."""
     silent_intro = {"drums": 0.5, "bass": 0.6, "other": 0.0, "vocals": 1.0}
     drop_out = {"drums": 0.2, "bass": 0.2, "other": 0.15, "vocals": 0.5}
     rests = {}

@@ -1,7 +1,8 @@
-"""One song of the demo set: a seed in, four sources and their mixture as 16-bit audio out.
+"""Render a song from a seed: four sources and their mixture as 16-bit audio.
 
-The players agree on a plan (plan.py), get their notes (bass.py, accompaniment.py, melody.py,
-drum_patterns.py), sound (instruments.py, drum_kit.py, voice.py) and are produced here.
+All players share a plan (plan.py). Their notes come from bass.py, accompaniment.py, melody.py and
+drum_patterns.py, their sounds from instruments.py, drum_kit.py and voice.py. This module adds
+effects and mixes them.
 """
 
 from typing import Dict, List, Sequence
@@ -31,20 +32,20 @@ from .theory import frequency_of
 from .voice import sing
 
 SOURCES = ("bass", "drums", "other", "vocals")
-#: Counts up whenever songs begin to sound different, so that old ones are rendered anew.
+#: Incremented whenever the songs change, so that old ones are rendered again.
 GENERATOR_VERSION = 3
 FULL_SCALE = 32767
 
 
 def render_song(seed: Sequence[int], seconds: float) -> Dict[str, np.ndarray]:
-    """A song.
+    """Render a song.
 
     Args:
-        seed: Numbers that decide everything about it.
-        seconds: Its length.
+        seed: Numbers that determine the song.
+        seconds: Length of the song.
 
     Returns:
-        16-bit signals (2, T) at 44.1 kHz by the names of the sources and "mixture", which is
+        int16 signals (2, T) at 44.1 kHz: one by the name of each source, and "mixture", which is
         exactly their sum.
     """
     plan_seed, mix_seed, *player_seeds = np.random.SeedSequence(seed).spawn(2 + len(_PLAYERS))
@@ -57,7 +58,7 @@ def render_song(seed: Sequence[int], seconds: float) -> Dict[str, np.ndarray]:
 
 
 def _add(buffer: np.ndarray, signal: np.ndarray, start: float) -> None:
-    """Add a signal to a buffer (..., T), in place, at `start` seconds, as far as it lies inside."""
+    """Add a signal to a buffer (..., T), in place, at `start` seconds; parts outside are cut."""
     begin = int(round(start * SAMPLE_RATE))
     signal = signal[..., max(0, -begin) :]
     target = buffer[..., max(0, begin) :][..., : signal.shape[-1]]
@@ -69,7 +70,7 @@ def _n_samples(plan: Plan) -> int:
 
 
 def _played(notes: List[Note], tone: Tone, plan: Plan, rng: np.random.Generator) -> np.ndarray:
-    """All notes on one instrument, (T,); equal notes sound alike."""
+    """Render notes on one instrument, (T,); equal notes are rendered once."""
     buffer = np.zeros(_n_samples(plan))
     sounds: Dict[tuple, np.ndarray] = {}
     for note in notes:
@@ -81,7 +82,7 @@ def _played(notes: List[Note], tone: Tone, plan: Plan, rng: np.random.Generator)
 
 
 def _drums(plan: Plan, rng: np.random.Generator) -> np.ndarray:
-    """The drum kit in its room, with the noise of its microphones, (2, T)."""
+    """The drum kit with reverberation and microphone noise, (2, T)."""
     electronic = plan.drum_style == "four on the floor" or rng.random() < 0.25
     hits = drum_hits(plan, rng)
     kit = make_kit(rng, electronic, sorted({hit.piece for hit in hits}))
@@ -107,7 +108,7 @@ def _bass(plan: Plan, rng: np.random.Generator) -> np.ndarray:
 
 
 def _other(plan: Plan, rng: np.random.Generator) -> np.ndarray:
-    """Two to four instruments of the accompaniment, the first all through the song, (2, T)."""
+    """Two to four accompanying instruments, the first throughout the song, (2, T)."""
     names = rng.permutation(sorted(INSTRUMENTS))[: rng.choice([2, 3, 3, 4])]
     mixed = np.zeros((2, _n_samples(plan)))
     for i, name in enumerate(names):
@@ -124,7 +125,7 @@ def _other(plan: Plan, rng: np.random.Generator) -> np.ndarray:
 def _layer(
     instrument: Instrument, sections: Sequence[str], plan: Plan, rng: np.random.Generator
 ) -> np.ndarray:
-    """One instrument of the accompaniment with its effects, (2, T)."""
+    """One accompanying instrument with its effects, (2, T)."""
     bottom = instrument.bottom + int(rng.integers(-3, 4))
     rhythm = str(rng.choice(instrument.rhythms))
     notes = accompaniment(plan, rhythm, bottom, sections, rng)
@@ -145,12 +146,12 @@ def _layer(
 
 
 def _echo_time(plan: Plan, rng: np.random.Generator) -> float:
-    """Seconds of an echo in time with the song."""
+    """Delay in seconds of an echo in time with the song."""
     return plan.beat * float(rng.choice([0.5, 0.75, 1.0]))
 
 
 def _vocals(plan: Plan, rng: np.random.Generator) -> np.ndarray:
-    """The lead voice, in most choruses with a second voice or doubled on both sides, (2, T)."""
+    """The lead voice, often with a harmony or doubling in the choruses, (2, T)."""
     singer = draw_singer(rng)
     melody = sung_melody(plan, singer.lowest, singer.highest, rng)
     signal = panned(sing(melody, singer, plan.seconds, rng), 0.0)
@@ -166,7 +167,7 @@ def _vocals(plan: Plan, rng: np.random.Generator) -> np.ndarray:
 def _backing(
     melody: List[Syllable], singer: Singer, plan: Plan, rng: np.random.Generator
 ) -> np.ndarray:
-    """The melody again on both sides, or a harmony above it on one, (2, T)."""
+    """The melody doubled on both sides, or a harmony above it on one side, (2, T)."""
     interval = int(rng.choice([0, 2, 2, 5]))
     sides = (-1, 1) if interval == 0 else (int(rng.choice([-1, 1])),)
     signal = np.zeros((2, _n_samples(plan)))
@@ -180,7 +181,7 @@ _PLAYERS = {"bass": _bass, "drums": _drums, "other": _other, "vocals": _vocals}
 
 
 def _mixed(sources: Dict[str, np.ndarray], rng: np.random.Generator) -> Dict[str, np.ndarray]:
-    """Sources at the levels of a record (about -21 dB where they play), and their exact sum."""
+    """Sources at typical levels (about -21 dB where they play), and their exact sum, as int16."""
     levelled = {name: _levelled(signal, rng.normal(-21, 2)) for name, signal in sources.items()}
     peak = max(np.abs(sum(levelled.values())).max(), *(np.abs(s).max() for s in levelled.values()))
     gain = min(1.0, 0.98 / peak)
@@ -192,7 +193,7 @@ def _mixed(sources: Dict[str, np.ndarray], rng: np.random.Generator) -> Dict[str
 
 
 def _levelled(signal: np.ndarray, level_db: float) -> np.ndarray:
-    """The signal with a given level in dB where it is not silent, faded in and out."""
+    """Scale a signal to a level in dB, measured where it is not silent; fade it in and out."""
     loudness = np.abs(signal).max(axis=0)
     playing = loudness > 1e-3 * loudness.max()
     if playing.any():

@@ -1,4 +1,4 @@
-"""Oscillators, strings, envelopes and filters: numbers in, mono signals (T,) at 44.1 kHz out."""
+"""Oscillators, strings, envelopes and filters for mono signals (T,) at 44.1 kHz."""
 
 import numpy as np
 from scipy.signal import butter, sosfilt
@@ -7,7 +7,7 @@ SAMPLE_RATE = 44100
 
 
 def time_axis(seconds: float) -> np.ndarray:
-    """Times in seconds of all samples of a signal of that duration, (T,)."""
+    """Times in seconds of all samples of a signal with this duration, (T,)."""
     return np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
 
 
@@ -24,13 +24,16 @@ def envelope(
     decay: float = 3.0,
     sustain: float = 1.0,
 ) -> np.ndarray:
-    """Loudness of a note: rises, falls to the sustained level, dies away after `hold` seconds.
+    """Envelope of a note: it rises, decays to the sustained level, and ends after `hold` seconds.
 
     Args:
         t: Times in seconds, (T,).
         hold: Time of release.
         attack, decay, release: Durations in seconds.
-        sustain: Level that the decay goes to, from 0 to 1.
+        sustain: Level after the decay, from 0 to 1.
+
+    Returns:
+        (T,) gains.
     """
     falling = sustain + (1 - sustain) * np.exp(-np.maximum(t - attack, 0) / (decay / 3))
     released = np.exp(-np.maximum(t - hold, 0) / (release / 4))
@@ -38,20 +41,23 @@ def envelope(
 
 
 def filtered(signal: np.ndarray, kind: str, cutoff, order: int = 2) -> np.ndarray:
-    """Butterworth filter along the last axis.
+    """Apply a Butterworth filter along the last axis.
 
     Args:
         signal: (..., T).
         kind: "low", "high" or "band".
-        cutoff: Hz; a pair of them for "band".
-        order: Of the filter; 6 dB per octave each.
+        cutoff: Cutoff in Hz; a pair for "band".
+        order: Order of the filter; each adds 6 dB per octave.
+
+    Returns:
+        (..., T).
     """
     relative = np.clip(np.asarray(cutoff, dtype=float) / (SAMPLE_RATE / 2), 1e-4, 0.98)
     return sosfilt(butter(order, relative, kind, output="sos"), signal)
 
 
 def sawtooth(phase: np.ndarray, frequency) -> np.ndarray:
-    """Sawtooth whose steps are rounded by a polynomial so that little of it aliases (PolyBLEP).
+    """Sawtooth with little aliasing, because a polynomial smooths its steps (PolyBLEP).
 
     Source: V. Valimaki et al., "Antialiasing oscillators in subtractive synthesis", IEEE Signal
     Processing Magazine 24(2), 2007.
@@ -76,22 +82,22 @@ def plucked_string(
     damping: float,
     pick: float,
 ) -> np.ndarray:
-    """A string that is plucked and rings: a period of noise goes round a loop that damps it.
+    """Plucked string: a period of noise in a damping loop.
 
     Source: K. Karplus and A. Strong, "Digital synthesis of plucked-string and drum timbres",
-    Computer Music Journal 7(2), 1983. Here the loop is a gain for each harmonic, raised to its
-    powers in the frequency domain, all periods at once.
+    Computer Music Journal 7(2), 1983. Here the loop is a gain per harmonic, and its powers give all
+    periods at once in the frequency domain.
 
     Args:
-        frequency: Hz.
+        frequency: In Hz.
         seconds: Duration.
-        rng: Gives the noise.
-        cutoff: Hz above which the pluck is darker, by 12 dB per octave.
-        damping: Rate, per second, at which 1 kHz dies away; higher frequencies do so faster.
-        pick: Where the string is plucked, as a share of its length.
+        rng: Source of the noise.
+        cutoff: Frequency in Hz above which the pluck falls by 12 dB per octave.
+        damping: Decay rate at 1 kHz, per second; higher frequencies decay faster.
+        pick: Position of the pluck, as a fraction of the string.
 
     Returns:
-        (T,), its peak at 1.
+        (T,), with a peak of 1.
     """
     n_samples = int(seconds * SAMPLE_RATE)
     period = max(2, int(np.ceil(SAMPLE_RATE / frequency)))
@@ -100,7 +106,7 @@ def plucked_string(
     pluck = np.exp(2j * np.pi * rng.random(number.size)) * np.sin(np.pi * number * pick)
     pluck /= 1 + (harmonic / cutoff) ** 2
     rate = 0.8 + damping * (harmonic / 1000) ** 1.5
-    speed = period * frequency / SAMPLE_RATE  # what makes the whole number of samples in tune
+    speed = period * frequency / SAMPLE_RATE  # tunes the period, a whole number of samples
     turns = np.arange(int(np.ceil(n_samples * speed / period)) + 2)
     spectra = pluck * np.exp(-turns[:, None] * rate / frequency)
     ringing = np.fft.irfft(spectra, period, axis=-1).ravel()

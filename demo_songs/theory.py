@@ -1,7 +1,7 @@
-"""Scales, chords and pitches: numbers of a score in, MIDI pitches and frequencies out.
+"""Scales, chords and pitches.
 
-A pitch is a MIDI number (69 is A4, 440 Hz), a degree counts the steps of a scale from 0, a chord
-is named by the degree of its root.
+A pitch is a MIDI number (69 is A4, 440 Hz). A degree counts the steps of a scale from 0. A chord is
+named by the degree of its root.
 """
 
 from typing import Dict, List, Tuple, TypeVar
@@ -16,7 +16,7 @@ MINOR: Scale = (0, 2, 3, 5, 7, 8, 10)
 DORIAN: Scale = (0, 2, 3, 5, 7, 9, 10)
 MIXOLYDIAN: Scale = (0, 2, 4, 5, 7, 9, 10)
 
-#: Four-bar chord progressions that are common in each scale.
+#: Common four-bar chord progressions in each scale.
 PROGRESSIONS: Dict[Scale, Tuple[Tuple[int, int, int, int], ...]] = {
     MAJOR: (
         (0, 4, 5, 3),
@@ -50,7 +50,7 @@ def frequency_of(pitch: Pitch) -> Pitch:
 
 
 def semitones_of(scale: Scale, degree: int) -> int:
-    """Semitones from the key note to a degree of the scale, which may lie octaves away.
+    """Semitones from the tonic to a degree of the scale, which may be octaves away.
 
     >>> semitones_of(MAJOR, 9)
     16
@@ -60,7 +60,7 @@ def semitones_of(scale: Scale, degree: int) -> int:
 
 
 def chord_semitones(scale: Scale, root: int, seventh: bool = False) -> List[int]:
-    """Semitones from the key note to each tone of the chord on a degree.
+    """Semitones from the tonic to each tone of the chord on a degree.
 
     >>> chord_semitones(MINOR, 0)
     [0, 3, 7]
@@ -70,7 +70,7 @@ def chord_semitones(scale: Scale, root: int, seventh: bool = False) -> List[int]
 
 
 def lowest_from(pitch: int, bottom: int) -> int:
-    """The pitch moved by octaves into the octave that begins at `bottom`.
+    """Move a pitch by octaves into the octave that begins at `bottom`.
 
     >>> lowest_from(60, bottom=40)
     48

@@ -1,8 +1,8 @@
-"""The singer: syllables in, a mono voice (T,) out.
+"""The singer: render syllables as a mono voice (T,).
 
-A source-filter model: a buzz at the pitch and noise of the breath and of consonants, shaped frame
-by frame by a throat whose formants move from sound to sound. The higher formants, fixed and evenly
-spaced, carry voice and breath up to the highest frequencies.
+A source-filter model: a buzz at the pitch, breath noise and consonants are filtered frame by frame
+by a throat whose formants move from sound to sound. The higher formants are fixed and evenly
+spaced, and extend voice and breath to the highest frequencies.
 """
 
 from typing import List
@@ -18,7 +18,7 @@ from .theory import frequency_of
 
 N_FFT = 1024
 HOP = 256
-BREATH_LEVEL = 0.012  # beside a voice of loudness 1
+BREATH_LEVEL = 0.012  # relative to a voice of loudness 1
 HISS_LEVEL = 0.2
 _WINDOW = np.sqrt(np.hanning(N_FFT + 1)[:-1]).astype(np.float32)
 
@@ -26,10 +26,16 @@ _WINDOW = np.sqrt(np.hanning(N_FFT + 1)[:-1]).astype(np.float32)
 def sing(
     syllables: List[Syllable], singer: Singer, seconds: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """A voice that sings the syllables; silence where there are none.
+    """Sing syllables, with silence between them.
+
+    Args:
+        syllables: May be empty.
+        singer: The voice.
+        seconds: Length of the song.
+        rng: Source of randomness.
 
     Returns:
-        (T,), its loud parts near 1.
+        (T,), with loud parts near 1.
     """
     n_samples = int(seconds * SAMPLE_RATE)
     if not syllables:
@@ -58,7 +64,7 @@ def _buzz(gestures: Gestures, seconds: float) -> np.ndarray:
 
 
 def _sampled(gestures: Gestures, times: np.ndarray) -> Gestures:
-    """The curves at the times of the frames, in single precision as all that follows."""
+    """The curves at the times of the frames, in single precision."""
     controls = np.arange(gestures.pitch.size) / CONTROL_RATE
 
     def sampled(curve: np.ndarray) -> np.ndarray:
@@ -79,7 +85,7 @@ def _resonance(frequencies: np.ndarray, centre, bandwidth) -> np.ndarray:
 
 
 def _tube(frequencies: np.ndarray, spacing: float) -> np.ndarray:
-    """Gain of a throat at rest, a tube with a formant every `spacing` Hz from spacing / 2."""
+    """Gain of a neutral throat, a tube with a formant every `spacing` Hz from spacing / 2."""
     x = np.pi * frequencies / spacing
     y = np.pi * _tube_bandwidth(frequencies) / (2 * spacing)
     return 1 / np.sqrt(np.cos(x) ** 2 + np.sinh(y) ** 2)
@@ -91,7 +97,7 @@ def _tube_bandwidth(frequencies):
 
 
 def _throat(frames: Gestures, singer: Singer, frequencies: np.ndarray) -> np.ndarray:
-    """Gain of the throat in each frame, (N, F): a tube whose lowest five formants are moved."""
+    """Gain of the throat in each frame, (N, F): a tube with its lowest five formants moved."""
     spacing = 1000.0 * singer.size
     at_rest = (np.arange(len(BANDWIDTHS)) + 0.5) * spacing
     gain = _tube(frequencies, spacing)
@@ -103,7 +109,7 @@ def _throat(frames: Gestures, singer: Singer, frequencies: np.ndarray) -> np.nda
 
 
 def _colour(frames: Gestures, singer: Singer, frequencies: np.ndarray) -> np.ndarray:
-    """Gain of the glottis: brighter where it is louder, with the singer's formant, (N, F)."""
+    """Gain of the glottis, brighter when louder, with the singer's formant, (N, F)."""
     octaves = np.log2(np.maximum(frequencies, 60.0) / 150.0)
     tilt = singer.tilt - 0.35 * (frames.loudness[:, None] - 0.8)
     ring = singer.ring * np.exp(-(((frequencies - 3000 * singer.size) / 600) ** 2))
@@ -111,7 +117,7 @@ def _colour(frames: Gestures, singer: Singer, frequencies: np.ndarray) -> np.nda
 
 
 def _air(singer: Singer, frequencies: np.ndarray) -> np.ndarray:
-    """Gain of an equaliser that lifts what lies above 4 kHz, (F,)."""
+    """Gain of an equaliser that boosts frequencies above 4 kHz, (F,)."""
     return 10 ** (singer.air / 20 * _rising(frequencies**2, 4000.0**2))
 
 
