@@ -177,6 +177,6 @@ def _open_with_ffmpeg(file: Encoded, name: str, stream: int, reason: str) -> Sou
         return FfmpegSource(file, name, stream)
     except av.error.FFmpegError as error:
         raise AudioError(
-            f"{name}: cannot be decoded as audio "
+            f"{name}: not an audio file that can be decoded "
             f"(libsndfile: {reason}; ffmpeg: {error.strerror})."
         ) from None
