@@ -30,7 +30,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Any, indent: Optional[int] = 2, allow_nan: bool = True) -> None:
-    """Write a JSON file; the options are those of `json.dumps`."""
+    """Write a JSON file, completely or not at all.
+
+    Args:
+        path: File to write.
+        content: Value to write.
+        indent, allow_nan: As for `json.dumps`.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
     with replacing(path) as part:
         part.write_text(json.dumps(content, indent=indent, allow_nan=allow_nan), encoding="utf-8")
 

@@ -118,6 +118,9 @@ def probe_audio(path: Union[str, Path], stream: Optional[int] = None) -> AudioIn
         path: Any file that libsndfile or ffmpeg decodes.
         stream: Index among the file's audio streams; see :class:`AudioReader`.
 
+    Returns:
+        The format, with the exact number of samples.
+
     Raises:
         AudioError: If the file is missing, unreadable, damaged or not audio.
     """

@@ -15,7 +15,17 @@ def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
 
 
 def resample(waveform: torch.Tensor, from_rate: int, to_rate: int) -> torch.Tensor:
-    """Resample a waveform (C, T) to (C, resampled_length(T)).
+    """Resample a waveform.
+
+    Args:
+        waveform: (C, T) float tensor on the CPU.
+        from_rate, to_rate: Rates in Hz, positive integers.
+
+    Returns:
+        (C, T') float32 tensor, where T' is the :func:`resampled_length`.
+
+    Raises:
+        ValueError: If a rate is not a whole number above 0.
 
     >>> resample(torch.zeros(2, 48000), 48000, 44100).shape
     torch.Size([2, 44100])

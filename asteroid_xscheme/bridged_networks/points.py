@@ -43,7 +43,18 @@ class Run(greenlet.greenlet):
         self.around = surroundings()
 
     def meet(self, point: str, features: torch.Tensor) -> torch.Tensor:
-        """Wait for the other networks at a point; modes of this network do not apply to them."""
+        """Wait for the other networks at a point; modes of this network do not apply to them.
+
+        Args:
+            point: Name of the point.
+            features: Features of this network.
+
+        Returns:
+            The mean of the features of all networks.
+
+        Raises:
+            BridgingError: If the point is inside a context that other networks would share.
+        """
         foreign = foreign_state(self.around, surroundings())
         if foreign:
             raise BridgingError(

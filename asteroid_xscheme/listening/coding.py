@@ -45,6 +45,9 @@ def code_waveform(waveform: np.ndarray, sample_rate: int) -> str:
     Args:
         waveform: (T, C) float array, full scale at 1; louder samples are clipped.
         sample_rate: In Hz.
+
+    Returns:
+        The file in base64.
     """
     steps = np.rint(waveform * np.float64(_FULL_SCALE)).clip(-_FULL_SCALE, _FULL_SCALE - 1)
     file = io.BytesIO()

@@ -1,7 +1,7 @@
 """The valid ranges of numeric separation options, for Python and the command line."""
 
 import math
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from .errors import SeparationError
 
@@ -9,7 +9,7 @@ _MOST = 2**31  # of frames or chunks
 _MOST_SHIFTS = 100  # each shift separates the whole song once more
 
 #: by option: the expected values in words, and a function that checks one
-LAWS: Dict[str, Tuple[str, Callable[[Any], bool]]] = {
+LAWS: Dict[str, Tuple[str, Callable[[float], bool]]] = {
     "start": ("0 seconds or more, finite", lambda x: 0 <= x < math.inf),
     "duration": ("more than 0 seconds, finite", lambda x: 0 < x < math.inf),
     "chunk_seconds": ("a chunk longer than 0 seconds, finite", lambda x: 0 < x < math.inf),
@@ -21,7 +21,7 @@ LAWS: Dict[str, Tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def check_option(option: str, value: Any, name: Optional[str] = None) -> None:
+def check_option(option: str, value: Optional[float], name: Optional[str] = None) -> None:
     """Check the value of an option.
 
     Args:

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Union
+from typing import Any, BinaryIO, Callable, Collection, Dict, Iterator, Optional, Union
 
 import numpy as np
 import torch
@@ -102,14 +102,8 @@ class Separator:
         check_option("wiener_window", wiener_window)
         check_option("shifts", shifts)
         check_option("batch_size", batch_size)
-        if precision not in PRECISIONS:
-            raise SeparationError(
-                f"Expected a precision from {list(PRECISIONS)}, got {precision!r}."
-            )
-        if wiener not in WIENER_METHODS:
-            raise SeparationError(
-                f"Expected a Wiener filter from {WIENER_METHODS}, got {wiener!r}."
-            )
+        _check_choice("precision", precision, PRECISIONS)
+        _check_choice("Wiener filter", wiener, WIENER_METHODS)
         self.device = find_device(device)
         autocast = PRECISIONS[precision]
         run_each = runner(len(model.sources), self.device, autocast, songs_at_once)
@@ -122,10 +116,8 @@ class Separator:
         inference = self.model.inference
         self.by_patches = bool(inference.patches) and chunk_seconds is None and overlap is None
         self.chunking = _chunking(inference, chunk_seconds, overlap)
-        if self.by_patches:
-            n_steps = max(group.frames for group in inference.patches)
-        else:
-            n_steps = self.chunking.length
+        patch_lengths = [group.frames for group in inference.patches] if self.by_patches else []
+        n_steps = max(patch_lengths, default=self.chunking.length)
         self.batch_size = batch_size or _batch_size(inference, n_steps, self.device, songs_at_once)
 
     def separate(
@@ -204,6 +196,11 @@ class Separator:
         if self.by_patches:
             return partial(separate_patches, groups=self.model.inference.patches, **settings)
         return partial(_PIPELINES[self.model.domain], chunking=self.chunking, **settings)
+
+
+def _check_choice(option: str, value: str, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise SeparationError(f"Expected a {option} from {list(choices)}, got {value!r}.")
 
 
 def _on_device(model: BridgedModel, device: torch.device) -> BridgedModel:

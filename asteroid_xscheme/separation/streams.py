@@ -37,7 +37,12 @@ def checked(song: Song) -> Stream:
 
 
 def finite(blocks: Stream, song: Song, sources: Sequence[str]) -> Stream:
-    """Check the blocks (J, C, T) of a song's sources.
+    """Check the blocks of a song's sources.
+
+    Args:
+        blocks: (J, C, T) blocks.
+        song: The song, for its name and rate in the message.
+        sources: Names of the J sources.
 
     Raises:
         SeparationError: At the first block with a NaN or infinite sample.
@@ -133,7 +138,13 @@ class Counter:
 
 
 def trimmed(blocks: Iterable[torch.Tensor], skip: int, counter: Counter) -> Stream:
-    """Skip samples, and stop after as many as `counter` has counted, possibly still counting."""
+    """Cut the start of a stream, and limit its length to that of another.
+
+    Args:
+        blocks: (..., T) blocks.
+        skip: Samples to leave out at the start.
+        counter: Counts the samples of the other stream, possibly while this one is read.
+    """
     n_out = 0
     for block in blocks:
         dropped = min(skip, block.shape[-1])

@@ -97,6 +97,9 @@ def check_package(package: Any, origin: str) -> Dict[str, Any]:
         package: What a file contained, or a caller passed.
         origin: Where it came from, for messages.
 
+    Returns:
+        The copy.
+
     Raises:
         CheckpointError: If it is not a package, or its weights are not finite.
     """

@@ -17,12 +17,9 @@ import torch
 from .archives import open_archive
 from .diagnosis import CheckpointError, told_as_damage
 from .extent import check_size
-from .nnabla_d3net import convert_d3net
+from .nnabla_d3net import HOPS_PER_WINDOW, SAMPLE_RATE, convert_d3net, to_tensor
 
 Parameters = Dict[str, np.ndarray]
-
-_SAMPLE_RATE = 44100  # Hz; true of all official networks but not stored in their files
-_HOPS_PER_WINDOW = 4  # likewise
 
 
 def read_parameters(file: Union[Path, BinaryIO], name: str = "") -> Parameters:
@@ -152,10 +149,10 @@ def convert_xumx(parameters: Parameters) -> Dict[str, Any]:
         "sources": sources,
         "window_length": n_fft,
         "in_chan": n_fft,
-        "n_hop": n_fft // _HOPS_PER_WINDOW,
+        "n_hop": n_fft // HOPS_PER_WINDOW,
         "hidden_size": hidden_size,
         "nb_channels": n_inputs // max_bin,
-        "sample_rate": _SAMPLE_RATE,
+        "sample_rate": SAMPLE_RATE,
         "nb_layers": n_layers,
         "input_mean": None,
         "input_scale": None,
@@ -190,13 +187,13 @@ def _convert_source(parameters: Parameters, source: str) -> Dict[str, torch.Tens
     for prefix, pairs in layers.items():
         for linear, norm, name in pairs:
             weight = parameters[f"{name}_{source}/affine/W"]  # (in, out)
-            converted[f"{prefix}.{linear}.weight"] = _tensor(weight.T)
+            converted[f"{prefix}.{linear}.weight"] = to_tensor(weight.T)
             norms = _convert_norm(parameters, f"{name}_{source}/bn")
             converted.update({f"{prefix}.{norm}.{key}": value for key, value in norms.items()})
     for key, value in _convert_lstm(parameters, f"lstm_{source}/lstm").items():
         converted[f"layer_lstm.{source}.{key}"] = value
     for key in ("input_mean", "input_scale", "output_mean", "output_scale"):
-        converted[f"mean_scale.{key}_{source}"] = _tensor(parameters[f"{key}_{source}"])
+        converted[f"mean_scale.{key}_{source}"] = to_tensor(parameters[f"{key}_{source}"])
     return converted
 
 
@@ -204,7 +201,7 @@ def _convert_norm(parameters: Parameters, path: str) -> Dict[str, torch.Tensor]:
     """Convert batch normalization from (1, 1, C) to torch's entries (C,)."""
     names = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
     entries = {
-        ours: _tensor(parameters[f"{path}/{theirs}"].ravel()) for ours, theirs in names.items()
+        ours: to_tensor(parameters[f"{path}/{theirs}"].ravel()) for ours, theirs in names.items()
     }
     return {**entries, "num_batches_tracked": torch.tensor(0)}
 
@@ -225,15 +222,11 @@ def _convert_lstm(parameters: Parameters, path: str) -> Dict[str, torch.Tensor]:
             hidden = bias.shape[-1]
             gates = weight[direction].reshape(4 * hidden, -1)
             name = f"l{layer}{suffix}"
-            converted[f"weight_ih_{name}"] = _tensor(gates[:, :-hidden])
-            converted[f"weight_hh_{name}"] = _tensor(gates[:, -hidden:])
-            converted[f"bias_ih_{name}"] = _tensor(bias[direction].ravel())
+            converted[f"weight_ih_{name}"] = to_tensor(gates[:, :-hidden])
+            converted[f"weight_hh_{name}"] = to_tensor(gates[:, -hidden:])
+            converted[f"bias_ih_{name}"] = to_tensor(bias[direction].ravel())
             converted[f"bias_hh_{name}"] = torch.zeros(4 * hidden)
     return converted
-
-
-def _tensor(array: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
 
 
 def _import_h5py():

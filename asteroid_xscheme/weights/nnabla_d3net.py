@@ -19,8 +19,8 @@ Parameters = Mapping[str, np.ndarray]
 Entries = Dict[str, torch.Tensor]
 Splits = Mapping[str, Sequence[int]]
 
-_SAMPLE_RATE = 44100  # Hz; true of all official networks but not stored in their files
-_HOPS_PER_WINDOW = 4  # likewise
+SAMPLE_RATE = 44100  # Hz; true of all official networks but not stored in their files
+HOPS_PER_WINDOW = 4  # likewise
 _VALID_BINS = 1600  # of the official networks, to which these splits and patches belong:
 _SPLITS = {"bass": (192,), "drums": (128,), "other": (256,), "vocals": (256,)}
 _PATCHES = {"bass": (384, 192)}  # frames and shift
@@ -86,9 +86,9 @@ def _common_args(sources: Sequence[str], networks: Sequence["_Network"]) -> Dict
     return {
         "window_length": n_fft,
         "in_chan": n_fft,
-        "n_hop": max(1, n_fft // _HOPS_PER_WINDOW),
+        "n_hop": max(1, n_fft // HOPS_PER_WINDOW),
         "nb_channels": n_channels,
-        "sample_rate": _SAMPLE_RATE,
+        "sample_rate": SAMPLE_RATE,
         "input_mean": None,
         "input_scale": None,
         "above_valid": "mixture",
@@ -191,7 +191,7 @@ class _Network:
     def state_dict(self) -> Dict[str, torch.Tensor]:
         """Tensors by their names in :class:`D3Net`."""
         entries = {
-            ours: _tensor(self.parameters[theirs].ravel())
+            ours: to_tensor(self.parameters[theirs].ravel())
             for ours, theirs in (
                 ("in_offset", "in_offset"),
                 ("in_scale", "in_scale"),
@@ -239,13 +239,14 @@ class _Network:
 
     def _add_conv(self, entries: Entries, ours: str, path: str) -> None:
         for name, parameter in (("weight", "W"), ("bias", "b")):
-            entries[f"{ours}.{name}"] = _tensor(self.parameters[f"{path}/{parameter}"])
+            entries[f"{ours}.{name}"] = to_tensor(self.parameters[f"{path}/{parameter}"])
 
     def _add_norm(self, entries: Entries, ours: str, path: str) -> None:
         for name, parameter in _NORM_ENTRIES:
-            entries[f"{ours}.{name}"] = _tensor(self.parameters[f"{path}/{parameter}"].ravel())
+            entries[f"{ours}.{name}"] = to_tensor(self.parameters[f"{path}/{parameter}"].ravel())
         entries[f"{ours}.num_batches_tracked"] = torch.tensor(0)
 
 
-def _tensor(array: np.ndarray) -> torch.Tensor:
+def to_tensor(array: np.ndarray) -> torch.Tensor:
+    """Copy an array of parameters to a float32 tensor of the same shape."""
     return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))

@@ -157,7 +157,11 @@ class _Machine:
 
 
 def make_dict(pairs=()) -> Dict[Any, Any]:
-    """A dictionary of pairs, with simple keys only: nested tuples can take forever to hash."""
+    """Make a dictionary of pairs, with simple keys only: nested tuples can take forever to hash.
+
+    Raises:
+        TypeError: If a key has another type.
+    """
     items = {}
     for key, value in pairs:
         if type(key) not in _KEY_TYPES:
