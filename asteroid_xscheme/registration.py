@@ -196,21 +196,24 @@ def separate_file(
     force_overwrite: bool = False,
     resample: bool = False,
 ) -> None:
-    """asteroid's `file_separate` for bridged models: a .wav file for each source of a file.
+    """Separate a file with a bridged model and write one .wav file per source.
 
-    The files are named NAME_SOURCE.wav and have the rate, the channels and the length of the
-    input; their float samples have the level of the mixture and never clip. More options:
-    `xscheme separate`.
+    This replaces asteroid's `file_separate`. The files are named NAME_SOURCE.wav and have the rate,
+    channels and length of the input. Their float samples keep the level of the mixture and never
+    clip. `xscheme separate` has more options.
 
     Args:
         model: Any bridged model.
         path: Audio file.
-        output_dir: Folder of the files, by default that of the input; made if missing.
-        force_overwrite: Replace existing files; otherwise a warning says that they exist.
+        output_dir: Folder for the files, by default that of the input; created if missing.
+        force_overwrite: Replace existing files. Otherwise, an existing file causes a warning and
+            nothing is written.
         resample: Accept a file whose rate differs from the model's.
 
     Raises:
-        RuntimeError: If the rate is another one and `resample` is not set.
+        RuntimeError: If the rates differ and `resample` is not set.
+        AudioError: If the file cannot be read, or an output cannot be written.
+        SeparationError: If the file or an estimate contains NaN or infinite samples.
     """
     targets = _name_stems(Path(path), output_dir, model.sources)
     existing = [target for target in targets if target.is_file()]

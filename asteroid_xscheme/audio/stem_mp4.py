@@ -57,7 +57,9 @@ class StemMp4Writer:
         if n_channels > 2:
             raise AudioError(f"{path}: a .stem.mp4 is stereo, the song has {n_channels} channels.")
         if len(names) != N_STEMS:
-            raise AudioError(f"{path}: a .stem.mp4 has {N_STEMS} stems, got {list(names)}.")
+            raise AudioError(
+                f"{path}: a .stem.mp4 has {N_STEMS} stems, got {len(names)} ({', '.join(names)})."
+            )
         self.path, self.names, self.tags = path, list(names), tags
         self._n_samples, self._is_finished = 0, False
         try:

@@ -100,7 +100,7 @@ class AudioWriter:
             self._file.write(quantise(waveform.detach().cpu().numpy().T, self.subtype))
             self._file.flush()
         except (soundfile.SoundFileError, OSError, AssertionError) as error:
-            raise self._failure("cannot be written, is the disk full?", error) from error
+            raise self._failure("cannot be written; is the disk full?", error) from error
 
     def finish(self) -> None:
         """Complete the hidden file, including tags, without giving it its name.
@@ -116,7 +116,7 @@ class AudioWriter:
                 write_tags(self.hidden, self.path.suffix.lower(), self.tags)
         except (soundfile.SoundFileError, OSError) as error:
             self._hidden.remove()
-            raise self._failure("cannot be written, is the disk full?", error) from error
+            raise self._failure("cannot be written; is the disk full?", error) from error
 
     def close(self) -> None:
         """Finish the file and give it its name.

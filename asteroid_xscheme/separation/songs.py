@@ -80,7 +80,9 @@ def _check_waveform(waveform: Union[torch.Tensor, np.ndarray]) -> None:
         hint = "; add a channel axis: waveform[None]" if len(shape) == 1 else ""
         raise SeparationError(f"{expected}, got {shape}{hint}.")
     if shape[0] > max(shape[1], _MOST_CHANNELS):
-        raise SeparationError(f"{expected}, got {shape}, (time, channel): transpose it.")
+        raise SeparationError(
+            f"{expected}, got {shape}, which looks like (time, channel): transpose it."
+        )
 
 
 def song_of_file(

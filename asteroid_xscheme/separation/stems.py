@@ -14,7 +14,7 @@ from .errors import SeparationError
 from .songs import Song
 
 _DJ_ORDER = ("drums", "bass", "other", "vocals")
-_FIELDS = ["track", "trackext", "stem", "ext"]
+_FIELDS = ("track", "trackext", "stem", "ext")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def choose_stems(
     asked = list(targets or []) + ([two_stems] if two_stems else [])
     unknown = [name for name in asked if name not in sources]
     if unknown:
-        raise SeparationError(f"The model has no source {unknown}; it has {list(sources)}.")
+        raise SeparationError(
+            f"The model has no source {', '.join(unknown)}; it has {', '.join(sources)}."
+        )
     single = {name: tuple(float(name == source) for source in sources) for name in sources}
     chosen = asked or list(sources)
     stems = [Stem(name, single[name]) for name in chosen]
@@ -92,7 +94,7 @@ def choose_stem_mp4(sources: Sequence[str]) -> List[Stem]:
     """
     if len(sources) != len(_DJ_ORDER):
         raise SeparationError(
-            f"--stem: a .stem.mp4 has {len(_DJ_ORDER)} stems, the model {len(sources)} sources "
+            f"--stem: a .stem.mp4 needs a model with {len(_DJ_ORDER)} sources, got {len(sources)} "
             f"({', '.join(sources)})."
         )
     is_usual = set(sources) == set(_DJ_ORDER)
@@ -148,14 +150,16 @@ def check_pattern(pattern: str) -> None:
     try:
         parts = list(Formatter().parse(pattern))
     except ValueError as error:
-        raise SeparationError(f"Cannot use the filename {pattern!r} ({error}).") from None
+        raise SeparationError(f"Cannot use the filename {pattern!r}: {error}.") from None
     for _, field, spec, conversion in parts:
         if field is not None and (field not in _FIELDS or spec or conversion):
+            known = ", ".join(f"{{{name}}}" for name in _FIELDS)
             raise SeparationError(
-                f"Cannot use the filename {pattern!r} ({field!r}); the fields are {_FIELDS}."
+                f"Cannot use the filename {pattern!r}: expected only the fields {known}, got "
+                f"{field!r}."
             )
     if "\0" in pattern:
-        raise SeparationError(f"Cannot use the filename {pattern!r} (a null character).")
+        raise SeparationError(f"Cannot use the filename {pattern!r}: it has a null character.")
 
 
 def stem_paths(

@@ -1,8 +1,8 @@
 """Limit the memory and the number of values that a file may claim to a multiple of its size.
 
-A few bytes can claim a tensor of 93 GiB, and thirty lists that each repeat the one before hold a
-billion values. Weights hardly compress, so a file that claims many times its own size is refused
-before anything is allocated.
+A few bytes can claim a tensor of 93 GiB, and thirty lists that each contain the previous one twice
+hold a billion values. Weights hardly compress, so a file that claims many times its own size is
+refused before anything is allocated.
 """
 
 from pathlib import Path

@@ -206,7 +206,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50000, limits[1]))
     try:
-        with pytest.raises(AudioError, match="a.wav: cannot be written, is the disk full?"):
+        with pytest.raises(AudioError, match="a.wav: cannot be written; is the disk full?"):
             write_audio(tmp_path / "a.wav", torch.ones(2, 100000), 44100)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

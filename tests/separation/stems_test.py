@@ -57,7 +57,7 @@ def test_with_a_residual_the_stems_sum_to_the_mixture(choice):
 @pytest.mark.parametrize(
     "choice, message",
     [
-        ({"targets": ["guitar"]}, "no source .'guitar'.; it has"),
+        ({"targets": ["guitar"]}, "no source guitar; it has"),
         ({"two_stems": "guitar"}, "no source"),
         ({"residual": "bass"}, "would have the same name"),
         ({"targets": ["bass"], "two_stems": "bass"}, "not both"),
@@ -156,7 +156,7 @@ def test_paths_follow_the_pattern():
 @pytest.mark.parametrize(
     "pattern, message",
     [
-        ("{title}.wav", "Cannot use the filename"),
+        ("{title}.wav", "only the fields {track}, {trackext}, {stem}, {ext}, got 'title'"),
         ("{", "Cannot use the filename"),
         ("{stem.x}.wav", "Cannot use the filename"),
         ("{stem[0]}.wav", "Cannot use the filename"),

@@ -60,13 +60,13 @@ def made(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--start", "inf"], "--start: expected 0 seconds or more, finite, got inf"),
+        (["--start", "inf"], "--start: expected a finite time of 0 s or more, got inf"),
         (["--start", "nan"], "--start: expected"),
-        (["--duration", "inf"], "--duration: expected more than 0 seconds"),
-        (["--segment", "inf"], "--segment: expected a chunk"),
-        (["--wiener-win-len", "-5"], "--wiener-win-len: expected a Wiener window"),
+        (["--duration", "inf"], "--duration: expected a finite time above 0 s"),
+        (["--segment", "inf"], "--segment: expected a finite length"),
+        (["--wiener-win-len", "-5"], "--wiener-win-len: expected 0 to 2147483648 frames"),
         (["--batch-size", str(10**30)], "--batch-size: expected"),
-        (["--shifts", str(10**9)], "--shifts: expected 1 shift or more, at most"),
+        (["--shifts", str(10**9)], "--shifts: expected 1 to 100 shifts"),
         (["-j", "0"], "--jobs: expected 1 or more"),
         (["-d", "meta"], "no device 'meta'"),
         (["-d", "hpu"], "no device 'hpu'"),
