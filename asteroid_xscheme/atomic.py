@@ -1,4 +1,4 @@
-"""Write files completely or not at all, and lock folders."""
+"""Write files completely or not at all, read JSON, and lock folders."""
 
 import json
 import logging
@@ -42,6 +42,20 @@ def write_json(path: Path, content: Any, indent: Optional[int] = 2, allow_nan: b
     """
     with replacing(path) as part:
         part.write_text(json.dumps(content, indent=indent, allow_nan=allow_nan), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file of ours.
+
+    Raises:
+        XSchemeError: If it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise XSchemeError(
+            f"{path} is damaged ({error}): make it again by what wrote it."
+        ) from error
 
 
 @contextmanager

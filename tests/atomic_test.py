@@ -1,10 +1,9 @@
 """Files appear whole or not at all."""
 
-import json
-
 import pytest
 
-from asteroid_xscheme.atomic import replacing, write_json
+from asteroid_xscheme.atomic import read_json, replacing, write_json
+from asteroid_xscheme.errors import XSchemeError
 
 
 def test_a_file_takes_its_place_only_when_it_is_complete(tmp_path):
@@ -30,7 +29,15 @@ def test_after_a_failure_the_earlier_file_stays_and_nothing_else(tmp_path):
 def test_json_can_be_read_again(tmp_path):
     path = tmp_path / "scores.json"
     write_json(path, {"bass": [1.5, float("nan")]})
-    assert json.loads(path.read_text())["bass"][0] == 1.5
+    assert read_json(path)["bass"][0] == 1.5
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"bass": float("nan")}, allow_nan=False)
     assert path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
+def test_damaged_json_is_named(tmp_path, content):
+    path = tmp_path / "scores.json"
+    path.write_bytes(content)
+    with pytest.raises(XSchemeError, match="scores.json is damaged"):
+        read_json(path)

@@ -1,7 +1,9 @@
 """Separate many songs with one model and the same options."""
 
 import math
+import sys
 import time
+import traceback
 from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from asteroid_xscheme.audio import AudioError, Tags, falls_short, read_tags
+from asteroid_xscheme.errors import is_mistake, request_report
 from asteroid_xscheme.listening import check_page, write_page
 from asteroid_xscheme.models import BridgedModel
 from asteroid_xscheme.separation import Separator, Song, song_of_file
@@ -27,6 +30,8 @@ from asteroid_xscheme.separation.stems import (
 from .at_once import in_order
 from .messages import message_of, printable
 from .songs import Job
+
+_OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 
 
 @dataclass(frozen=True)
@@ -107,9 +112,10 @@ class Batch:
             return {"input": str(job.path), "error": problem}
         try:
             return {**result, **self._separate(job)}
-        except (ValueError, OSError, MemoryError, torch.OutOfMemoryError) as error:
-            problem = message_of(error).removeprefix(f"{job.path}: ")
-            return {"input": str(job.path), "error": problem}
+        except _Stopped:
+            raise
+        except Exception as error:
+            return {"input": str(job.path), "error": _problem_of(error, job)}
 
     def _separate(self, job: Job) -> dict:
         """Separate a song; return its length, time, gain, and any warning or note."""
@@ -171,6 +177,14 @@ class Batch:
 
 class _Stopped(Exception):
     """The run was stopped while this song was being separated."""
+
+
+def _problem_of(error: Exception, job: Job) -> str:
+    """Why a song was not separated; the traceback of a bug is printed, as the others go on."""
+    if is_mistake(error) or isinstance(error, _OUT_OF_MEMORY):
+        return message_of(error).removeprefix(f"{job.path}: ")
+    tqdm.write("".join(traceback.format_exception(error)), file=sys.stderr)
+    return request_report(error)
 
 
 def _separator(arguments: Namespace, n_at_once: int) -> Separator:

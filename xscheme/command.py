@@ -6,6 +6,7 @@ torch and numpy are not imported until a command runs, so that --help answers at
 import argparse
 import os
 import sys
+import traceback
 from typing import Optional, Sequence
 
 from . import (
@@ -50,10 +51,21 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         print("xscheme: stopped", file=sys.stderr)
         return 130
-    except (ValueError, OSError) as error:  # our own errors are ValueErrors
-        lines = [printable(line) for line in message_of(error).splitlines()]  # one per song
-        print("xscheme:", "\n".join(lines), file=sys.stderr)
+    except Exception as error:
+        _tell(error)
         return 1
+
+
+def _tell(error: Exception) -> None:
+    """Print why a command failed: a mistake in one line, a bug with its traceback."""
+    from asteroid_xscheme.errors import is_mistake, request_report
+
+    if is_mistake(error):
+        lines = [printable(line) for line in message_of(error).splitlines()]  # one per song
+    else:
+        traceback.print_exception(error)
+        lines = [printable(request_report(error))]
+    print("xscheme:", "\n".join(lines), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

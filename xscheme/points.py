@@ -5,6 +5,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .columns import as_columns
 
+#: what other people's networks raise if their arguments or inputs do not fit
+_REFUSALS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 class Submodule(NamedTuple):
     """What passes through a submodule in one call of its network.
@@ -53,6 +56,7 @@ def add_arguments(commands) -> None:
 
 
 def _points(arguments: argparse.Namespace) -> int:
+    import torch
     import yaml
 
     from asteroid_xscheme.errors import XSchemeError
@@ -61,13 +65,20 @@ def _points(arguments: argparse.Namespace) -> int:
     try:
         args = yaml.safe_load(arguments.args)
     except yaml.YAMLError as error:
-        raise XSchemeError(f"--args is not YAML: {error}") from None
+        raise XSchemeError(f"--args is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(args, dict):
         raise XSchemeError(f"--args must be a mapping such as '{{channels: 8}}', got {args!r}.")
+    build = import_network(arguments.network)
     try:
-        network = import_network(arguments.network)(**args)
-    except TypeError as error:
+        network = build(**args)
+    except _REFUSALS as error:
         raise XSchemeError(f"{arguments.network} cannot be built: {error}.") from error
+    if not isinstance(network, torch.nn.Module):
+        raise XSchemeError(
+            f"{arguments.network} is not a network: its call returns {type(network).__name__}."
+        )
+    if min(arguments.shape) < 1:
+        raise XSchemeError(f"--shape: expected sizes of 1 or more, got {arguments.shape}.")
     print(as_table(list_points(network, arguments.shape)))
     return 0
 
@@ -120,7 +131,7 @@ def _watch(network: Any, mixture: Any) -> Dict[str, dict]:
             hooks.append(module.register_forward_hook(leave(name)))
     try:
         network(mixture)
-    except (RuntimeError, ValueError, TypeError) as error:
+    except _REFUSALS as error:
         shape = tuple(mixture.shape)
         raise XSchemeError(
             f"The network does not accept an input of shape {shape}: {error}"

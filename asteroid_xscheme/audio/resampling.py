@@ -8,6 +8,8 @@ import numpy as np
 import soxr
 import torch
 
+from .errors import AudioError
+
 
 def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
     """ceil(n_samples * to_rate / from_rate), enough samples to resample back to n_samples."""
@@ -44,12 +46,12 @@ class Resampler:
         n_channels: Number of channels.
 
     Raises:
-        ValueError: If a rate is not a whole number above 0.
+        AudioError: If a rate is not a whole number above 0.
     """
 
     def __init__(self, from_rate: int, to_rate: int, n_channels: int):
         if min(from_rate, to_rate) < 1 or from_rate != int(from_rate) or to_rate != int(to_rate):
-            raise ValueError(
+            raise AudioError(
                 f"Expected sample rates in whole Hz above 0, got {from_rate}, {to_rate}."
             )
         self.from_rate, self.to_rate = int(from_rate), int(to_rate)

@@ -5,6 +5,7 @@ from typing import Type
 
 import asteroid.models
 
+from ..errors import XSchemeError
 from .base import BridgedModel
 from .x_conv_tasnet import XConvTasNet
 from .x_d3net import XD3Net
@@ -25,22 +26,22 @@ def find_model(name: str) -> Type[BridgedModel]:
             is imported and the class registered with asteroid, so that its files can be read.
 
     Raises:
-        ValueError: If there is no bridged model with that name.
+        XSchemeError: If there is no bridged model with that name.
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     module, _, class_name = name.partition(":")
     if not class_name:
-        raise ValueError(
+        raise XSchemeError(
             f"Expected one of {', '.join(ARCHITECTURES)}, or module:Class for your own model, got "
             f"{name!r}."
         )
     try:
         found = getattr(importlib.import_module(module), class_name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"There is no model {name}: {error}.") from error
+        raise XSchemeError(f"There is no model {name}: {error}.") from error
     if not (isinstance(found, type) and issubclass(found, BridgedModel)):
-        raise ValueError(f"Expected a subclass of BridgedModel, but {name} is {found!r}.")
+        raise XSchemeError(f"Expected a subclass of BridgedModel, but {name} is {found!r}.")
     if vars(asteroid.models).get(class_name) is not found:
         asteroid.models.register_model(found)
     return found

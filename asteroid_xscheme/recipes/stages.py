@@ -10,11 +10,12 @@ import argparse
 import json
 import math
 import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Optional, Sequence, Tuple
 
-from ..errors import XSchemeError
+from ..errors import XSchemeError, is_mistake, request_report
 from ..models import BridgedModel
 from ..separation import Separator, find_device
 from ..weights import load_package
@@ -35,7 +36,7 @@ class StageError(XSchemeError):
 
 
 def run_stage(description: str, stage: Callable[[Config, Path], object]) -> None:
-    """A stage as a program: options from the command line, a user's errors in one line.
+    """A stage as a program: options from the command line, a user's mistakes in one line.
 
     Args:
         description: What the program does, for its --help.
@@ -44,8 +45,11 @@ def run_stage(description: str, stage: Callable[[Config, Path], object]) -> None
     try:
         config, exp_dir = read_options(description)
         stage(config, exp_dir)
-    except (XSchemeError, OSError) as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+    except Exception as error:
+        if not is_mistake(error):
+            traceback.print_exception(error)
+        reason = error if is_mistake(error) else request_report(error)
+        sys.exit(f"{Path(sys.argv[0]).name}: {reason}")
 
 
 def read_options(description: str, argv: Optional[Sequence[str]] = None) -> Tuple[Config, Path]:
@@ -166,7 +170,7 @@ def publish_run(config: Config, exp_dir: Path) -> None:
         raise StageError(
             f"{error} Evaluate the run (./run.sh --stage 2 ...), then publish."
         ) from error
-    folder = publish_scored(package, record, config.to_dict(), exp_dir)
+    folder = publish_scored(package, record, config.to_result_dict(), exp_dir)
     print(f"Ready to share: {folder}")
 
 

@@ -15,6 +15,7 @@ import torch
 import xscheme
 from asteroid_xscheme.audio import read_audio, write_audio
 from asteroid_xscheme.models import XUMX
+from asteroid_xscheme.separation import Separator
 from asteroid_xscheme.weights import save_package
 from xscheme.messages import printable
 
@@ -125,6 +126,41 @@ def test_a_bad_song_is_one_line_with_its_name_and_the_others_are_done(
     assert len(errors) == 1
     assert errors[0].startswith(printable(str(tmp_path / name))) and message in errors[0]
     assert {f"tiny/good/{stem}.wav" for stem in [*SOURCES, "rest"]} <= set(made(tmp_path))
+
+
+REPORT = "unexpected ValueError (boom); please report it with the traceback above and the output"
+
+
+def test_a_bug_in_a_song_is_a_traceback_to_report_and_the_others_are_done(
+    run, tmp_path, monkeypatch
+):
+    stream = Separator.stream
+
+    def broken(self, song):
+        if "bad" in song.name:
+            raise ValueError("boom")
+        return stream(self, song)
+
+    monkeypatch.setattr(Separator, "stream", broken)
+    bad = song(tmp_path / "bad.wav")
+    status, errors = run(bad, song(tmp_path / "good.wav"))
+    assert status == 1
+    assert errors[0].startswith("Traceback") and "ValueError: boom" in errors
+    assert errors[-1] == f"{bad}: {REPORT} of `xscheme env`"
+    assert made(tmp_path) == [f"tiny/good/{stem}.wav" for stem in SOURCES]
+
+
+@pytest.mark.parametrize("error", [ValueError("boom"), OSError("boom")])
+def test_a_bug_elsewhere_is_a_traceback_to_report(run, tmp_path, monkeypatch, error):
+    def broken(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(Separator, "__init__", broken)
+    status, errors = run(song(tmp_path / "a.wav"))
+    assert status == 1 and errors[0].startswith("Traceback")
+    assert errors[-1] == f"xscheme: {REPORT} of `xscheme env`".replace(
+        "ValueError", type(error).__name__
+    )
 
 
 def test_names_of_any_bytes_and_tildes_are_songs(run, tmp_path, monkeypatch):

@@ -50,7 +50,12 @@ def test_submodules_are_listed_with_shapes_and_a_mark_where_copies_can_be_bridge
     (
         (["nothing:Here"], "no network nothing:Here"),
         (["torch"], "module:Class"),
+        ([":Here"], "module:Class"),
+        (["collections:OrderedDict"], "is not a network: its call returns OrderedDict"),
         ([NAME, "--args", "[1]"], "must be a mapping"),
+        ([NAME, "--args", "[1"], "is not YAML: while parsing"),
+        ([NAME, "--args", "{hidden: -1}"], "cannot be built.*negative"),
+        ([NAME, "--shape", "-1"], "--shape: expected sizes of 1 or more"),
         ([NAME, "--args", "{size: 1}"], "cannot be built.*size"),
         ([NAME, "--shape", "1", "7", "9"], r"does not accept an input of shape \(1, 7, 9\)"),
     ),

@@ -44,3 +44,20 @@ def test_report_command_writes_where_it_is_told(run, tmp_path):
 def test_report_command_says_what_is_missing(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 1
     assert "evaluate the run first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"{", "is damaged"),
+        (b"\xff", "is damaged"),
+        (b"[]", "evaluate the run again"),
+        (b'{"made_of": {}}', "evaluate the run again"),
+    ],
+)
+def test_report_command_names_a_record_that_cannot_be_read(run, content, message, capsys):
+    path = run / "evaluation" / "record.json"
+    path.write_bytes(content)
+    assert main(["report", str(run)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(path) in line and message in line

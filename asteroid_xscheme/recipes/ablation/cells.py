@@ -11,7 +11,6 @@ A child that is stopped at any moment continues when the grid is started again.
 """
 
 import csv
-import json
 import time
 from pathlib import Path
 from typing import Any, Dict, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Dict, Sequence
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 
-from ...atomic import replacing, write_json
+from ...atomic import read_json, replacing, write_json
 from ...audio import read_audio
 from ...errors import XSchemeError
 from ...weights import load_package
@@ -159,8 +158,3 @@ def read_scores(path: Path) -> Dict[str, Dict[str, Dict[str, float]]]:
             track = scores.setdefault(row["system"], {}).setdefault(row["track"], {})
             track[row["source"]] = float(row["SDR_median"])
     return scores
-
-
-def read_json(path: Path) -> Any:
-    """Content of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))

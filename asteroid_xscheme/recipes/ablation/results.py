@@ -6,7 +6,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .cells import CELL, INFERENCE, SCORES, AblationError, read_json, read_scores
+from ...atomic import read_json
+from .cells import CELL, INFERENCE, SCORES, AblationError, read_scores
 from .grid import Cell, effect_pairs
 from .statistics import Comparison, compare, compare_pairs, model_figures, over_seeds
 

@@ -197,7 +197,7 @@ def options_of(architecture: str) -> type:
         return ARCHITECTURES[architecture]
     try:
         return _options_of_class(find_model(architecture))
-    except ValueError as error:
+    except XSchemeError as error:
         raise ConfigError(f"architecture: {error}") from error
 
 
@@ -219,7 +219,7 @@ def _options_of_class(model_class: Type[BridgedModel]) -> type:
         if name not in _FROM_DATA and argument.default is inspect.Parameter.empty
     ]
     if missing or without_default:
-        raise ValueError(
+        raise XSchemeError(
             f"{model_class.__name__} must take the arguments sources, sample_rate, nb_channels and "
             "bridge, and have defaults for all others; "
             f"check {sorted(missing) + without_default}."

@@ -10,6 +10,7 @@ from typing import List, Sequence, cast
 
 from ...audio import read_audio, write_audio
 from ..identity import Record, file_hash
+from .errors import DataError
 from .making import SongOrder
 from .musdb import stem_streams
 
@@ -21,16 +22,16 @@ def find_real_track() -> Path:
     """The stem file in the installed stempeg package.
 
     Raises:
-        FileNotFoundError: If there is none.
+        DataError: If there is none.
     """
     package = find_spec("stempeg")
     if package is None:
-        raise FileNotFoundError(
+        raise DataError(
             "The real track of the demo comes with the stempeg package: `pip install stempeg`."
         )
     path = Path(cast(List[str], package.submodule_search_locations)[0]) / STEM_FILE
     if not path.is_file():
-        raise FileNotFoundError(
+        raise DataError(
             f"Expected a stem file at {path}; `pip install --force-reinstall stempeg` restores it."
         )
     return path
@@ -46,7 +47,7 @@ class RealTrack(SongOrder):
     subset, name = "real", "Falcon 69"
 
     def record(self) -> Record:
-        """Raises FileNotFoundError if the stempeg package is not installed."""
+        """Raises DataError if the stempeg package is not installed."""
         return {"original": file_hash(find_real_track()), "cut": CUT_SECONDS}
 
     def make(self, folder: Path) -> Sequence[str]:

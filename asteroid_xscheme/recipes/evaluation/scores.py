@@ -24,6 +24,7 @@ import numpy as np
 from ...atomic import write_json
 from ..identity import as_plain, digest
 from .bss_eval import fast_bss_eval
+from .errors import ScoringError
 from .song_metrics import score_song
 from .waveforms import Waveforms
 
@@ -114,7 +115,7 @@ def score_track(
         song_metrics: Names in `SONG_METRICS`.
 
     Raises:
-        ValueError: If an estimate is missing, or they differ in length or channels.
+        ScoringError: If an estimate is missing, or they differ in length or channels.
     """
     _check_shapes(track, references, estimates)
     frames = {s: {m: np.empty(0) for m in METRICS} for s in references.sources}
@@ -211,10 +212,10 @@ def _read_frames(frames: List[dict], metric: str) -> np.ndarray:
 def _check_shapes(track: str, references: Waveforms, estimates: Waveforms) -> None:
     for source in references.sources:
         if source not in estimates.sources:
-            raise ValueError(f"{track}: there is no estimate of {source}.")
+            raise ScoringError(f"{track}: there is no estimate of {source}.")
     expected, got = ((w.n_channels, w.n_samples) for w in (references, estimates))
     if expected != got:
-        raise ValueError(
+        raise ScoringError(
             f"{track}: the estimates have {got[0]} channels of {got[1]} samples, the references "
             f"{expected[0]} of {expected[1]}. Separate the track again, from the same mixture."
         )

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ...errors import XSchemeError
+from ...errors import XSchemeError, is_mistake
 from ..data import Track
 from .errors import ScoringError
 from .estimates import ACCOMPANIMENT, accompanied
@@ -19,6 +20,7 @@ from .waveforms import Waveforms
 
 #: by name on the command line, that in tables and files
 METRIC_NAMES = {"bsseval": "BSSEval", "usdr": "uSDR", "si_sdr": "SI-SDR"}
+_OF_THE_MACHINE = (BrokenProcessPool, MemoryError)  # a process that the system ended
 _WAITING_TRACKS = 2  # per scoring process: separated, not scored yet
 
 
@@ -101,7 +103,8 @@ class ScoringPool:
         self._pending.append((key, track, self._pool.submit(function, track, *args)))
 
     def finish(self) -> None:
-        """Wait for all work; the first error of any is raised, with its track."""
+        """Wait for all work; the first error of any is raised, with its track, as a
+        RuntimeError if it is not a mistake of the user's."""
         for each in tqdm(self._pending, "scoring", unit="track", disable=None):
             self._take(*each)
 
@@ -110,7 +113,9 @@ class ScoringPool:
         if isinstance(error, XSchemeError) and str(track.folder) in str(error):
             raise error
         if error is not None:
-            raise ScoringError(f"{track.folder} could not be scored: {error}") from error
+            has_remedy = is_mistake(error) or isinstance(error, _OF_THE_MACHINE)
+            kind = ScoringError if has_remedy else RuntimeError
+            raise kind(f"{track.folder} could not be scored: {error}") from error
         self.results[key] = future.result()
 
 

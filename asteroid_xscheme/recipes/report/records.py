@@ -7,17 +7,18 @@ model was trained again has no report until it is evaluated again.
 """
 
 import csv
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
+from ...atomic import read_json
 from ...errors import XSchemeError
 from ..identity import compare, file_hash
 from ..run.folder import FINISHED
 
 RECORD_FILES = ("evaluation/record.json", "record.json")
+_ENTRIES = {"made_of", "name", "dataset", "sources", "conditions", "subsets", "information"}
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def read_record(folder: Path) -> Record:
         folder: The run's.
 
     Raises:
-        ReportError: If the run has not been evaluated.
+        ReportError: If the run has not been evaluated, or its record does not say how.
     """
     folder = Path(folder)
     path = next((folder / name for name in RECORD_FILES if (folder / name).is_file()), None)
@@ -106,10 +107,10 @@ def read_record(folder: Path) -> Record:
             f"There is no {folder / RECORD_FILES[0]}: evaluate the run first "
             "(./run.sh --stage 2 ...)."
         )
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if "made_of" not in content:
+    content = read_json(path)
+    if not isinstance(content, dict) or not _ENTRIES <= set(content):
         raise ReportError(f"{path} does not record what was scored: evaluate the run again.")
-    trained = json.loads(_text(folder / FINISHED) or "{}")
+    trained = read_json(folder / FINISHED) if (folder / FINISHED).is_file() else {}
     _check_model(folder, content["made_of"], trained)
     training = {f"training {k}": str(v) for k, v in trained.items() if k in ("epochs", "hours")}
     return Record(

@@ -1,7 +1,6 @@
 """What a run writes and says while it trains: its options, a row and a line for each epoch."""
 
 import csv
-import json
 import time
 from pathlib import Path
 from typing import Any, Dict, List
@@ -10,7 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.utilities import rank_zero_only
 
-from ...atomic import replacing, write_json
+from ...atomic import read_json, replacing, write_json
 from ..config import Config
 from .folder import RunFolder
 
@@ -56,7 +55,7 @@ class EpochClock(Callback):
     @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note down the epoch, validation included; one that is repeated replaces the first."""
-        seconds = json.loads(self.path.read_text("utf-8")) if self.path.is_file() else {}
+        seconds = read_json(self.path) if self.path.is_file() else {}
         seconds = {epoch: s for epoch, s in seconds.items() if int(epoch) < trainer.current_epoch}
         seconds[str(trainer.current_epoch)] = time.perf_counter() - self.start
         write_json(self.path, seconds)

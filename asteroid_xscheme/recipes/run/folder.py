@@ -9,12 +9,11 @@ best_model.pth           the best of them, which any asteroid can read
 finished.json            written last: epochs, hours, and the hash of best_model.pth
 """
 
-import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
-from ...atomic import alone, replacing, write_json
+from ...atomic import alone, read_json, replacing, write_json
 from ...hidden import remove_orphans
 from ...weights import load_package
 from ..config import Config, ConfigError, TrainingConfig, result_options
@@ -123,7 +122,7 @@ class RunFolder:
         """
         if not (self._finished.is_file() and self.best_model.is_file()):
             return None
-        finished = json.loads(self._finished.read_text(encoding="utf-8"))
+        finished = read_json(self._finished)
         if finished.get("weights") != weights_hash(load_package(str(self.best_model))):
             return None
         trained, planned = finished["epochs"], Config.from_yaml(self.conf).training.epochs
@@ -138,7 +137,7 @@ class RunFolder:
 
     def finish(self, epochs: int, package: Mapping[str, Any]) -> None:
         """Note down that best_model.pth is what the run leaves."""
-        seconds = json.loads(self.seconds.read_text(encoding="utf-8"))
+        seconds = read_json(self.seconds)
         hours = sum(seconds.values()) / 3600
         write_json(
             self._finished, {"epochs": epochs, "hours": hours, "weights": weights_hash(package)}

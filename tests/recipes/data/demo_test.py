@@ -95,7 +95,7 @@ def test_more_songs_than_names_raise():
 
 def test_missing_stempeg_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "stempeg", None)
-    with pytest.raises(FileNotFoundError, match="pip install stempeg"):
+    with pytest.raises(DataError, match="pip install stempeg"):
         find_real_track()
 
 

@@ -21,6 +21,7 @@ from asteroid_xscheme.recipes.stages import (
     evaluate_run,
     publish_run,
     run_name,
+    run_stage,
 )
 
 RECIPE = Path(__file__).parents[3] / "egs" / "musdb18" / "X-UMX"
@@ -111,6 +112,16 @@ def test_run_is_named_as_in_the_paper(architecture, bridge, name):
         run_name(Config.from_dict({"model": {"architecture": architecture, "bridge": bridge}}))
         == name
     )
+
+
+def test_a_bug_in_a_stage_is_a_traceback_to_report(tmp_path, monkeypatch, capsys):
+    def broken(config, exp_dir):
+        raise ValueError("boom")
+
+    monkeypatch.setattr(sys, "argv", ["eval.py", "--conf", str(RECIPE / "local" / "conf.yml")])
+    with pytest.raises(SystemExit, match=r"eval.py: unexpected ValueError \(boom\); please report"):
+        run_stage("Score.", broken)
+    assert "ValueError: boom" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
