@@ -89,5 +89,5 @@ def _options(given: Path, package: Dict[str, Any]) -> Options:
     from asteroid_xscheme.recipes.config import Config
 
     if (given / _CONF).is_file():
-        return Config.from_yaml(given / _CONF).to_dict()
+        return Config.from_yaml(given / _CONF).to_result_dict()
     return package.get("infos", {}).get("training_config", {})

@@ -60,7 +60,7 @@ def publish_scored(
     Args:
         package: The model.
         record: What `read_scores` returned; None publishes no scores.
-        options: Of the training, as in conf.yml. Those of separation and scoring are replaced by
+        options: Of the training, as `Config.to_result_dict`. Those of separation and scoring are replaced by
             the ones that the scores were made with.
         folder: Of the run.
         uploader: Who publishes.

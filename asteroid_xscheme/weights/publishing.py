@@ -8,7 +8,7 @@ on non-commercial data belong on Hugging Face, where the card states the terms o
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Optional, Sequence, Union
 
 from huggingface_hub import EvalResult
@@ -46,7 +46,8 @@ def publish(
         package: As a model's `serialize` returns, with `dataset`, `task` and `licenses` of the
             training data, as in best_model.pth; it is not changed.
         metrics: Final scores in dB by name; empty if these weights were not scored.
-        training_config: The run's conf.yml (two levels).
+        training_config: Options of the training, as in conf.yml (two levels). Absolute paths are
+            published without their folders.
         exp_dir: The folder of the run; existing files are replaced.
         recipe: Name of the recipe, e.g. "musdb18/X-UMX"; None for the one in an existing
             recipe_name.txt, or else "asteroid_xscheme/" and the model's name.
@@ -67,7 +68,7 @@ def publish(
     shared["infos"] = {
         **shared.get("infos", {}),
         "recipe_name": recipe,
-        "training_config": as_plain(training_config),
+        "training_config": _without_folders(as_plain(training_config)),
         "final_metrics": as_plain(metrics),
     }
     for name in _WEIGHTS:
@@ -77,6 +78,17 @@ def publish(
     card = model_card(shared, uploader, results, repository)
     (folder / "README.md").write_text(card, encoding="utf-8")
     return folder
+
+
+def _without_folders(value: Any) -> Any:
+    """A value whose absolute paths, which tell others about a machine, are cut to their names."""
+    if isinstance(value, Mapping):
+        return {_without_folders(key): _without_folders(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_folders(each) for each in value]
+    if isinstance(value, str) and (value.startswith(("/", "~")) or PureWindowsPath(value).drive):
+        return PureWindowsPath(value).name  # it splits at both kinds of slash
+    return value
 
 
 def _check_data(package: Mapping) -> None:

@@ -11,9 +11,9 @@ from asteroid.models import BaseModel
 from asteroid.models.publisher import make_license_notice, make_metadata_from_model
 from huggingface_hub import EvalResult, ModelCard, PyTorchModelHubMixin
 
-from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.weights import CheckpointError, load_package, publish
 from asteroid_xscheme.weights.card import repository_name
+from tests.models.conftest import small_x_conv_tasnet, small_x_d3net, small_xumx
 
 
 def publish_in(exp_dir, package, **options):
@@ -41,40 +41,68 @@ def test_folder_holds_what_asteroid_and_hugging_face_read(trained, tmp_path):
     assert load_package(folder)["dataset"] == "MUSDB18"
 
 
+@pytest.fixture(params=[small_xumx, small_x_d3net, small_x_conv_tasnet])
+def model(request):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return request.param(["a", "b"]).eval()
+
+
 def test_mixin_of_the_hub_and_asteroid_load_the_folder_to_the_same_outputs(
-    model_package, trained, tmp_path
+    model, trained, tmp_path
 ):
-    class Hub(PyTorchModelHubMixin, XUMX):
+    model_class = type(model)
+
+    class Hub(PyTorchModelHubMixin, model_class):
         """A user's: what the mixin loads."""
 
-    class Ours(XUMX, PyTorchModelHubMixin):
+    class Ours(model_class, PyTorchModelHubMixin):
         """A user's: what we load, and the mixin saves and pushes."""
 
-    folder = publish_in(tmp_path, {**trained, **model_package})
-    original, of_mixin = XUMX.from_pretrained(model_package), Hub.from_pretrained(folder)
+    folder = publish_in(tmp_path, {**trained, **model.serialize()})
+    assert f"from asteroid_xscheme.models import {model_class.__name__}" in card(folder)
+    of_mixin, ours = Hub.from_pretrained(folder), Ours.from_pretrained(folder)
     of_asteroid = BaseModel.from_pretrained(str(folder / "pytorch_model.bin"))
+    assert type(ours) is Ours and type(of_asteroid) is model_class
     wav = torch.randn(1, 2, 500, generator=torch.Generator().manual_seed(0))
-    expected = original.eval().forward_wav(wav)
-    ours = Ours.from_pretrained(folder)
-    assert type(ours) is Ours
-    for model in (of_mixin, of_asteroid.eval(), ours.eval()):
-        assert torch.equal(model.forward_wav(wav), expected)
-    assert of_mixin.sources == ["a", "b"] and of_mixin.get_model_args() == original.get_model_args()
+    expected = model.forward_wav(wav)
+    for each in (of_mixin, of_asteroid, ours):
+        assert torch.equal(each.eval().forward_wav(wav), expected)
+    assert of_mixin.sources == ["a", "b"] and of_mixin.get_model_args() == model.get_model_args()
 
 
-def test_what_the_mixin_saves_comes_back_by_the_mixin(model_package, tmp_path):
-    class Hub(PyTorchModelHubMixin, XUMX):
+def test_what_the_mixin_saves_comes_back_by_the_mixin_and_by_us_once_it_says_its_class(
+    model, tmp_path
+):
+    model_class = type(model)
+
+    class Hub(PyTorchModelHubMixin, model_class):
         """A user's."""
 
-    model = Hub(**model_package["model_args"])
-    model.load_state_dict(model_package["state_dict"])
-    model.save_pretrained(tmp_path)
-    again = Hub.from_pretrained(tmp_path).state_dict()
-    assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
+    saved = Hub(**model.get_model_args())
+    saved.load_state_dict(model.state_dict())
+    saved.save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match='Add the class, such as "model_name": "XUMX"'):
+        model_class.from_pretrained(tmp_path)
+    by_mixin = Hub.from_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "model_name": "XUMX"}))
-    ours = XUMX.from_pretrained(tmp_path).state_dict()
-    assert all(torch.equal(ours[name], value) for name, value in again.items())
+    config["model_name"] = model_class.__name__
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    ours = model_class.from_pretrained(tmp_path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(by_mixin.state_dict()[name], value)
+        assert torch.equal(ours.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("path", ["/home/me/songs", "~/songs", "C:\\me\\songs", "songs"])
+def test_of_an_absolute_path_only_the_name_is_published(trained, tmp_path, path):
+    config = {"data": {"train_dir": [path], "source_map": {path: {"gtr": None}}}}
+    infos = load_package(publish(trained, {}, config, tmp_path))["infos"]
+    expected = {"train_dir": ["songs"], "source_map": {"songs": {"gtr": None}}}
+    assert infos["training_config"]["data"] == expected
+    assert yaml.safe_load(card(tmp_path / "publish_dir").split("```yaml\n")[1].split("```")[0]) == {
+        "data": expected
+    }
 
 
 def test_card_is_what_the_hub_reads(trained, tmp_path):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+import yaml
 from huggingface_hub import ModelCard
 
 from asteroid_xscheme.models import XUMX
@@ -69,6 +70,20 @@ def test_run_is_published_with_its_scores(run, capsys):
     assert infos["final_metrics"]["si_sdr_bass"] == 0.0
     assert infos["training_config"]["separation"] == {"niter": 1}
     assert infos["training_config"]["evaluation"]["bss_eval"] == "fast"
+
+
+def test_nothing_published_says_where_it_was_made(run, tmp_path):
+    conf = yaml.safe_load((run / "conf.yml").read_text())
+    conf["training"]["pretrained"] = str(tmp_path / "older.pth")
+    conf["data"].update(train_dir=[str(tmp_path / "songs")], source_dir=str(tmp_path / "zip"))
+    (run / "conf.yml").write_text(yaml.safe_dump(conf))
+    assert publish(run) == 0
+    for path in (run / "publish_dir").iterdir():
+        assert str(tmp_path).encode() not in path.read_bytes(), path
+    published = load_package(run / "publish_dir")["infos"]["training_config"]
+    assert published["optim"]["lr"] == conf["optim"]["lr"]
+    assert published["training"]["pretrained"] == "older.pth"
+    assert not {"train_dir", "source_dir", "num_workers"} & set(published["data"])
 
 
 @pytest.mark.parametrize("what", ["other weights", "no record", "a damaged record"])

@@ -20,7 +20,7 @@ from .groups import (
     TrainingConfig,
 )
 from .old_names import from_asteroid
-from .options import ConfigError, add_arguments, from_dict
+from .options import ConfigError, add_arguments, from_dict, result_options
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +109,17 @@ class Config:
         groups["model"] = {"architecture": self.architecture, **groups["model"]}
         return groups
 
+    def to_result_dict(self) -> Dict[str, Dict[str, Any]]:
+        """What of `to_dict` the results depend on, and the weights that training began with."""
+        groups = {name: result_options(getattr(self, name)) for name in ("model", *GROUPS)}
+        groups["model"] = {"architecture": self.architecture, **groups["model"]}
+        started = {
+            "pretrained": self.training.pretrained,
+            "pretrained_map": self.training.pretrained_map,
+        }
+        groups["training"].update({name: value for name, value in started.items() if value})
+        return groups
+
     def to_yaml(self) -> str:
         """The text of a conf.yml in which each option is explained."""
         lines = []
@@ -146,9 +157,9 @@ def _explained(name: str, value: Any, explanation: str) -> List[str]:
 
 def _load_yaml(path: Path) -> Mapping[str, Mapping[str, Any]]:
     try:
-        groups = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        groups = yaml.safe_load(path.read_bytes()) or {}
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from None
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(groups, Mapping) or not all(
         isinstance(group, Mapping) or group is None for group in groups.values()
     ):
