@@ -527,3 +527,10 @@ def test_a_torch_without_a_state_that_it_does_not_document_is_told(monkeypatch):
     networks = BridgedNetworks([nn.Linear(2, 2)], [])
     with pytest.raises(RuntimeError, match="has no torch._C._len_torch_dispatch_stack, .*earlier"):
         networks(torch.zeros(2))
+
+
+def test_a_torch_that_keeps_hooks_elsewhere_is_told():
+    network = nn.Identity()
+    del network._forward_hooks
+    with pytest.raises(RuntimeError, match="no nn.Module._forward_hooks.*earlier torch"):
+        BridgedNetworks([network], [])

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from ..bridge import average
+from .hooks import remove_hooks
 from .modes import ThreadModes
 from .points import BridgingError, Meeting, Run, make_meeting, split_point
 
@@ -126,10 +127,7 @@ def _forget_points(networks: nn.Module) -> None:
     inside = [x for x in networks.modules() if isinstance(x, BridgedNetworks)]
     kept = {id(meeting) for module in inside for meeting in module._meetings}
     for module in networks.modules():
-        for hooks in (module._forward_pre_hooks, module._forward_hooks):
-            for key, hook in list(hooks.items()):
-                if isinstance(hook, Meeting) and id(hook) not in kept:
-                    del hooks[key]
+        remove_hooks(module, lambda hook: isinstance(hook, Meeting) and id(hook) not in kept)
 
 
 def _check_networks(networks: Sequence[nn.Module]) -> None:

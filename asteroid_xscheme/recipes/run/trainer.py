@@ -5,7 +5,7 @@ import sys
 from typing import Any, List, Sequence, cast
 
 import pytorch_lightning as pl
-import torch.utils._pytree
+import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry
 from pytorch_lightning.callbacks import (
     Callback,
@@ -13,7 +13,6 @@ from pytorch_lightning.callbacks import (
     TQDMProgressBar,
 )
 from pytorch_lightning.strategies import StrategyRegistry
-from pytorch_lightning.utilities import _pytree
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from ..config import Config, ConfigError, TrainingConfig
@@ -21,6 +20,7 @@ from .callbacks import Beginning, EpochClock, EpochReport, EpochTable, Patience
 from .checkpoints import Checkpoints, WholeFiles
 from .finite import FiniteSteps
 from .folder import RunFolder
+from .leaves import make_leaves_as_torch_does
 from .loggers import build_loggers
 
 
@@ -42,7 +42,7 @@ def build_trainer(config: Config, run: RunFolder, callbacks: Sequence[Callback] 
     _check_machine(options)
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # their advertisements are INFO
-    _make_leaves_as_torch_does()
+    make_leaves_as_torch_does()
     loggers = build_loggers(options.logger, run)
     try:
         return pl.Trainer(
@@ -107,12 +107,3 @@ def _check_machine(options: TrainingConfig) -> None:
     )
     if is_cpu and options.precision == "16-mixed":
         raise ConfigError("precision 16-mixed needs a GPU; on a CPU use 32-true or bf16-mixed.")
-
-
-def _make_leaves_as_torch_does() -> None:
-    """Let Lightning call the function that torch 2.13 has instead of the constructor it deprecates.
-
-    Without it each run begins with a warning of torch's about a line of Lightning 2.6.
-    """
-    if callable(getattr(torch.utils._pytree, "treespec_leaf", None)):
-        setattr(_pytree, "LeafSpec", torch.utils._pytree.treespec_leaf)
