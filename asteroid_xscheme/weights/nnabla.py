@@ -32,6 +32,9 @@ def read_parameters(file: Union[Path, BinaryIO], name: str = "") -> Parameters:
     Returns:
         Array by path, in the order in which the network created the parameters.
 
+    HDF5 checks the checksums of a file (fletcher32) where it has any. NNabla writes none, so a
+    changed weight is only noticed in a published file, whose own checksum is known.
+
     Raises:
         CheckpointError: If h5py is not installed, or the file claims more than its size allows.
         DamagedFileError: If the file is truncated or damaged.

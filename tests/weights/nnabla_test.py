@@ -159,3 +159,14 @@ def test_both_generations_of_d3net_give_the_converter_all_four_networks(tmp_path
         assert load_package(tmp_path / name)["model_name"] == "XD3Net"
     expected = {f"{s}/{n}": v for s in scopes for n, v in (("in_offset", 1.0), ("out", 2.0))}
     assert seen == [expected] * 3
+
+
+def test_a_changed_weight_is_found_where_the_file_has_checksums(tmp_path):
+    path, marks = tmp_path / "checked.h5", np.arange(64, dtype=np.float32)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("fc1_bass/affine/W", data=marks, fletcher32=True)
+    content = path.read_bytes()
+    at = content.index(marks.tobytes())
+    path.write_bytes(content[:at] + b"\x01" + content[at + 1 :])
+    with pytest.raises(DamagedFileError, match="checked.h5 is damaged"):
+        load_package(path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -347,6 +348,7 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
         (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no fixed"),
         (["--stem", "--int24"], "--stem and --int24: a .stem.mp4 stores 16 bits"),
         (["--stem", "--two-stems", "vocals"], "--stem and --two-stems: a .stem.mp4 contains"),
+        (["--stem", "--page"], "--stem and --page: a page is made from a file per source"),
         (["--mp3-bitrate", "128"], "--mp3-bitrate: only an MP3 has one"),
     ],
 )
@@ -547,3 +549,16 @@ def test_pages_of_songs_in_one_folder_have_names_of_their_own(run, tmp_path):
         "a.listen.html",
         "b.listen.html",
     ]
+
+
+@pytest.mark.parametrize(
+    "options, rows",
+    [
+        (["--two-stems", "vocals"], ["vocals", "no_vocals"]),
+        (["--targets", "vocals", "--residual", "rest"], ["vocals", "rest"]),
+    ],
+)
+def test_page_has_the_stems_that_were_written(run, tmp_path, options, rows):
+    assert run(song(tmp_path / "a.wav"), "--page", *options)[0] == 0
+    page = (tmp_path / "out" / "tiny" / "a" / "listen.html").read_text(encoding="utf-8")
+    assert json.loads(re.search(r'id="song">(.*?)</script>', page).group(1))["rows"] == rows
