@@ -1,6 +1,7 @@
 """`xscheme data prepare` and `xscheme data verify`: prepare and check folders of songs."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import List, Optional, Sequence
 
@@ -107,7 +108,7 @@ def prepare_data(
     from asteroid_xscheme.recipes.config import DataConfig
     from asteroid_xscheme.recipes.data import prepare
 
-    _check_jobs(jobs)
+    _check(jobs, sample_rate)
     config = DataConfig(dataset=dataset, source_dir=source_dir or None, sample_rate=sample_rate)
     return summarize(prepare(config, root, jobs=jobs, progress=progress))
 
@@ -124,7 +125,7 @@ def verify_data(
     songs."""
     from asteroid_xscheme.recipes.data import verify
 
-    _check_jobs(jobs)
+    _check(jobs, sample_rate, seq_dur)
     wanted = list(sources) or _default_sources(Path(root).expanduser())
     return verify(root, wanted, sample_rate, seq_dur=seq_dur, jobs=jobs, progress=progress)
 
@@ -143,11 +144,15 @@ def summarize(root: Path) -> str:
     return "\n".join(lines)
 
 
-def _check_jobs(jobs: Optional[int]) -> None:
-    if jobs is not None and jobs < 1:
-        from asteroid_xscheme.recipes.config import ConfigError
+def _check(jobs: Optional[int], sample_rate: int, seq_dur: float = 0.0) -> None:
+    from asteroid_xscheme.recipes.config import ConfigError
 
+    if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs: expected 1 or more, got {jobs}.")
+    if sample_rate < 1:
+        raise ConfigError(f"--sample_rate: expected 1 Hz or more, got {sample_rate}.")
+    if not 0 <= seq_dur < math.inf:
+        raise ConfigError(f"--seq_dur: expected 0 seconds or more, finite, got {seq_dur}.")
 
 
 def _default_sources(root: Path) -> List[str]:

@@ -72,7 +72,7 @@ def _points(arguments: argparse.Namespace) -> int:
     try:
         network = build(**args)
     except _REFUSALS as error:
-        raise XSchemeError(f"{arguments.network} cannot be built: {error}.") from error
+        raise XSchemeError(f"{arguments.network} cannot be built: {error}") from error
     if not isinstance(network, torch.nn.Module):
         raise XSchemeError(
             f"{arguments.network} is not a network: its call returns {type(network).__name__}."

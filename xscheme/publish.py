@@ -53,18 +53,31 @@ def publish(arguments: Namespace) -> int:
     from asteroid_xscheme.weights import load_package, push_folder
 
     given = Path(arguments.input).expanduser()
+    out = _out(arguments.out, given)
     is_run = (given / _BEST).is_file()
     package = load_package(best_model(given) if is_run else arguments.input)
     if arguments.dataset:
         package = {**dataset_infos(arguments.dataset), **package}
     record = _scores(arguments.scores, given if is_run else None, package)
-    out = Path(arguments.out or (given if given.is_dir() else given.parent)).expanduser()
     options = _options(given, package)
     folder = publish_scored(package, record, options, out, arguments.uploader, arguments.push)
     print(f"Ready to be shared: {folder}")
     if arguments.push:
         print(f"Uploaded to {push_folder(folder, arguments.push)}")
     return 0
+
+
+def _out(wanted: Optional[str], given: Path) -> Path:
+    """The folder to publish in; by default where the weights lie."""
+    from asteroid_xscheme.recipes.publication import PublicationError
+
+    beside = given if given.is_dir() else given.parent
+    if wanted is None and beside.name == "publish_dir":
+        raise PublicationError(
+            f"{beside} is published already: name the run or the weights that it was made from, or "
+            "another folder with -o."
+        )
+    return Path(wanted or beside).expanduser()
 
 
 def _scores(path: Optional[str], run: Optional[Path], package: Dict[str, Any]) -> Optional[Record]:

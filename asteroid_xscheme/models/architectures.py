@@ -31,7 +31,7 @@ def find_model(name: str) -> Type[BridgedModel]:
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     module, _, class_name = name.partition(":")
-    if not class_name:
+    if not (module and class_name) or module.startswith("."):
         raise XSchemeError(
             f"Expected one of {', '.join(ARCHITECTURES)}, or module:Class for your own model, got "
             f"{name!r}."

@@ -55,7 +55,7 @@ def import_network(name: str) -> Callable:
         XSchemeError: If there is no such module, or it has nothing with that name.
     """
     module, _, path = name.partition(":")
-    if not (module and path):
+    if not (module and path) or module.startswith("."):
         raise XSchemeError(f"Expected a network as module:Class, got {name!r}.")
     try:
         found: Any = importlib.import_module(module)

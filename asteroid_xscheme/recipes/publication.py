@@ -60,8 +60,8 @@ def publish_scored(
     Args:
         package: The model.
         record: What `read_scores` returned; None publishes no scores.
-        options: Of the training, as `Config.to_result_dict`. Those of separation and scoring are replaced by
-            the ones that the scores were made with.
+        options: Of the training, as from `Config.to_result_dict`. Those of separation and scoring
+            are replaced by the ones that the scores were made with.
         folder: Of the run.
         uploader: Who publishes.
         repository: "owner/name" where it goes.

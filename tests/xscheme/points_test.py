@@ -51,6 +51,7 @@ def test_submodules_are_listed_with_shapes_and_a_mark_where_copies_can_be_bridge
         (["nothing:Here"], "no network nothing:Here"),
         (["torch"], "module:Class"),
         ([":Here"], "module:Class"),
+        ([".here:Here"], "module:Class"),
         (["collections:OrderedDict"], "is not a network: its call returns OrderedDict"),
         ([NAME, "--args", "[1]"], "must be a mapping"),
         ([NAME, "--args", "[1"], "is not YAML: while parsing"),

@@ -103,6 +103,16 @@ def test_scores_that_are_not_of_these_weights_are_left_out_and_told(run, what, c
     assert load_package(run / "publish_dir")["infos"]["final_metrics"] == {}
 
 
+def test_what_was_published_is_not_published_into_itself(run, capsys):
+    assert publish(run) == 0
+    for given in (run / "publish_dir", run / "publish_dir" / "model.pth"):
+        capsys.readouterr()
+        assert publish(given) == 1
+        assert "is published already: name the run" in capsys.readouterr().err
+    assert card(run / "publish_dir").eval_results
+    assert not (run / "publish_dir" / "publish_dir").exists()
+
+
 def test_file_is_published_with_the_scores_that_are_named(package, tmp_path, capsys):
     bare = {key: package[key] for key in ("model_name", "model_args", "state_dict")}
     path = save_package(bare, tmp_path / "mine.safetensors")

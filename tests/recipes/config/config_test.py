@@ -146,6 +146,7 @@ def test_fraction_is_no_integer():
         ({"optim": {"lr": 0}}, "lr must be above 0, got 0"),
         ({"optim": {"scheduler": "cosine"}}, "one of plateau, steps, constant"),
         ({"model": {"architecture": "UNet"}}, "one of XUMX, XD3Net, XConvTasNet"),
+        ({"model": {"architecture": ".here:Net"}}, "or module:Class for your own model"),
         ({"model": {"architecture": "XConvTasNet", "conv_kernel_size": 2}}, "an odd conv_kernel"),
         ({"loss": {"loss": "L2"}}, "one of MultiDomainLoss, WaveformL1Loss"),
         ({"data": {"dataset": "dsd100"}}, "one of musdb18"),
