@@ -73,7 +73,7 @@ def publish(
     }
     for name in _WEIGHTS:
         save_package(shared, folder / name)
-    write_json(folder / CONFIG_FILE, {"model_name": shared["model_name"], **shared["model_args"]})
+    write_json(folder / CONFIG_FILE, shared["model_args"])  # the mixin passes all to the class
     (folder / "recipe_name.txt").write_text(f"{recipe}\n", encoding="utf-8")
     card = model_card(shared, uploader, results, repository)
     (folder / "README.md").write_text(card, encoding="utf-8")
