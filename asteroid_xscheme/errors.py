@@ -2,6 +2,7 @@
 
 import errno
 
+_OURS = ("asteroid_xscheme", "demo_songs", "xscheme")
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)  # where the system often leaves out the file
 
 
@@ -12,8 +13,11 @@ class XSchemeError(ValueError):
 def is_mistake(error: BaseException) -> bool:
     """Whether the message of an error is all that a user needs to mend it.
 
-    It is if the error is ours, or if the system names a file. Anything else is a bug.
+    It is if the error is ours, if the system names a file, or if a package is not installed.
+    Anything else is a bug.
     """
+    if isinstance(error, ModuleNotFoundError):
+        return str(error.name).partition(".")[0] not in _OURS
     if isinstance(error, OSError):
         return error.filename is not None or error.errno in _FULL_DISK
     return isinstance(error, XSchemeError)

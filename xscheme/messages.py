@@ -18,6 +18,8 @@ def printable(text: str) -> str:
 
 def message_of(error: Exception) -> str:
     """The message of an error; system errors start with their file."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error}: pip install 'asteroid_xscheme[recipes]' installs what all commands need"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

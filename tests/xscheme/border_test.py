@@ -163,6 +163,16 @@ def test_a_bug_elsewhere_is_a_traceback_to_report(run, tmp_path, monkeypatch, er
     )
 
 
+def test_a_package_that_is_not_installed_is_one_line(run, tmp_path, monkeypatch):
+    def broken(*arguments, **options):
+        raise ModuleNotFoundError("No module named 'museval'", name="museval")
+
+    monkeypatch.setattr(Separator, "__init__", broken)
+    status, errors = run(song(tmp_path / "a.wav"))
+    assert (status, len(errors)) == (1, 1)
+    assert "No module named 'museval': pip install 'asteroid_xscheme[recipes]'" in errors[0]
+
+
 def test_names_of_any_bytes_and_tildes_are_songs(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ["~.wav", "12:30.mp3", os.fsdecode(b"caf\xe9.wav"), "a\nb.wav", "x" * 236 + ".wav"]
