@@ -1,5 +1,7 @@
 """Runs over tracks: what lies on disk afterwards, continuing, and errors of other processes."""
 
+from concurrent.futures import Future
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from asteroid_xscheme.recipes.evaluation import (
     evaluate_separation,
     of_tracks,
 )
+from asteroid_xscheme.recipes.evaluation.scoring import ScoringPool
 
 RATE = 2000
 SOURCES = ("bass", "vocals")
@@ -113,6 +116,19 @@ def test_error_in_a_scoring_process_names_the_track(tracks, tmp_path):
     with pytest.raises(ScoringError, match="test/b could not be scored: b: the estimates have 1"):
         evaluate(separator, tracks[:1], tmp_path)
     assert list(tmp_path.glob("scores/test/*")) == []
+
+
+def test_a_bug_in_scoring_names_the_track_and_is_no_mistake(tracks):
+    class Processes:
+        def submit(self, *_):
+            failed = Future()
+            failed.set_exception(ValueError("boom"))
+            return failed
+
+    pool = ScoringPool(Processes(), 1)
+    pool.submit("key", tracks[0], print)
+    with pytest.raises(RuntimeError, match=f"{tracks[0].folder} could not be scored: boom"):
+        pool.finish()
 
 
 def test_baselines_rise_from_mixture_to_static_filter_to_oracle(root, tracks, tmp_path):
