@@ -56,7 +56,7 @@ def place(tmp_path_factory):
         ("evaluate --data data -o out -n file --no-baselines", "file contains no weights"),
         ("evaluate --data data -o out -n tiny.pth -d cuda:x", "no device 'cuda:x'"),
         ("evaluate --data data -o out -n tiny.pth --overlap 2 --no-baselines", "overlap"),
-        ("evaluate --data data -o out -n tiny.pth --segment inf --no-baselines", "longer than 0"),
+        ("evaluate --data data -o out -n tiny.pth --segment inf --no-baselines", "a finite length"),
         ("evaluate --data data -o out --estimates estimates --no-baselines", "estimate of bass"),
         ("evaluate --data data -o out --estimates empty --no-baselines", "empty has no estimates"),
         ("data prepare --root out --source_dir nosuch", "no such folder or zip"),
