@@ -52,7 +52,7 @@ def publish(arguments: Namespace) -> int:
     from asteroid_xscheme.recipes.data import dataset_infos
     from asteroid_xscheme.recipes.publication import publish_scored
     from asteroid_xscheme.recipes.stages import best_model
-    from asteroid_xscheme.weights import load_package, push_folder
+    from asteroid_xscheme.weights import load_package
 
     given = Path(arguments.input).expanduser()
     is_run = (given / _BEST).is_file()
@@ -65,6 +65,8 @@ def publish(arguments: Namespace) -> int:
     folder = publish_scored(package, record, options, out, arguments.uploader, arguments.push)
     print(f"Ready to share: {folder}")
     if arguments.push:
+        from asteroid_xscheme.weights.hub import push_folder
+
         print(f"Uploaded to {push_folder(folder, arguments.push)}")
     return 0
 
