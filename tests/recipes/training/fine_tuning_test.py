@@ -120,8 +120,12 @@ def test_masks_of_a_joint_network_follow_their_sources(make_model):
 @pytest.mark.parametrize(
     "sources, starts, message",
     [
-        (["piano"], {}, "Nothing of old.pth fits: it has vocals, other, the options want piano"),
-        (["piano"], {"flute": "other"}, "'flute' is not among the sources, piano"),
+        (
+            ["piano"],
+            {},
+            "No weights of old.pth fit: it has the sources vocals, other, but the options ask for piano",
+        ),
+        (["piano"], {"flute": "other"}, "'flute' is not one of the sources, piano"),
         (["piano"], {"piano": "flute"}, "old.pth has vocals, other, not 'flute'"),
     ],
 )
