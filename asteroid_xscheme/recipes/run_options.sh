@@ -12,6 +12,9 @@ while [[ $# -gt 0 ]]; do
   case $1 in
     --help | -h)
       sed -n '/^# Usage/,/^# ---/p' "$0" | sed 's/^# \{0,1\}//;$d'
+      sed -nE 's/^([a-z_]+)=([^ ]*) +# (.*)$/\1 \3 [\2]/p' "$0" | sed -E 's/ \[(\$.*)?\]$//' |
+        while read -r name words; do printf '  --%-12s %s\n' "$name" "$words"; done
+      echo
       "$python_path" train.py --help | sed -n '/^model/,$p'
       exit 0
       ;;

@@ -171,6 +171,7 @@ def test_failing_stage_ends_the_run(x_umx):
     assert done.returncode == 3 and len(x_umx.calls) == 1
 
 
-def test_help_tells_usage(x_umx):
+def test_help_tells_usage_and_options_of_run_sh(x_umx):
     done = x_umx.run("--help")
     assert done.returncode == 0 and "in four stages" in done.stdout
+    assert "  --stop_stage   last stage to run, 0 to 3 [3]\n" in done.stdout

@@ -123,7 +123,8 @@ def test_masks_of_a_joint_network_follow_their_sources(make_model):
         (
             ["piano"],
             {},
-            "No weights of old.pth fit: it has the sources vocals, other, but the options ask for piano",
+            "No weights of old.pth fit: it has the sources vocals, other, but the options ask for "
+            "piano",
         ),
         (["piano"], {"flute": "other"}, "'flute' is not one of the sources, piano"),
         (["piano"], {"piano": "flute"}, "old.pth has vocals, other, not 'flute'"),
@@ -169,7 +170,7 @@ def test_model_that_does_not_tell_its_sources_apart_is_taken_whole_or_not_at_all
     ],
 )
 def test_map_without_meaning_is_refused(options):
-    with pytest.raises(ConfigError, match="pretrained_map (expects NEW=OLD|needs the weights)"):
+    with pytest.raises(ConfigError, match="pretrained_map (must be NEW=OLD|needs pretrained)"):
         Config.from_dict({"training": options})
 
 
