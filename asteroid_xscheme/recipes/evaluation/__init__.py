@@ -1,4 +1,4 @@
-"""How good are separated sources? Scores, tables, and runs over test tracks."""
+"""Score separated sources: metrics, tables, and evaluations of systems on test tracks."""
 
 from .bss_eval import fast_bss_eval
 from .errors import ScoringError

@@ -38,7 +38,7 @@ def test_folder_of_somebody_else_is_refused_before_anything_is_written(
     before = listing(tmp_path)
     assert prepare("--root", root, *(text.format(songs=songs) for text in arguments)) == 1
     assert listing(tmp_path) == before
-    assert "was not made by `prepare` (it contains test, train)" in capsys.readouterr().err
+    assert "contains test, train. Choose another folder" in capsys.readouterr().err
 
 
 def test_stage_0_refuses_the_users_folder_in_a_line(root, tmp_path):
