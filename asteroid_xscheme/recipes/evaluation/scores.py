@@ -216,5 +216,5 @@ def _check_shapes(track: str, references: Waveforms, estimates: Waveforms) -> No
     if expected != got:
         raise ValueError(
             f"{track}: the estimates have {got[0]} channels of {got[1]} samples, but the "
-            f"references have {expected[0]} of {expected[1]}. Separate the mixture of this track again."
+            f"references have {expected[0]} of {expected[1]}. Separate this mixture again."
         )

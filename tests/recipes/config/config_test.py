@@ -279,7 +279,7 @@ def test_what_asteroids_x_umx_wrote_of_a_run_is_taken_from_its_old_places(conf, 
 
 def test_option_in_its_old_and_its_new_place_is_refused(conf):
     conf.write_text("training: {mix_coef: 1}\nloss: {mix_coef: 2}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="training.mix_coef is loss.mix_coef now, and both"):
+    with pytest.raises(ConfigError, match="training.mix_coef is now loss.mix_coef, but both"):
         parse(conf)
 
 

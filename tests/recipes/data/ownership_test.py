@@ -56,7 +56,7 @@ def test_folder_with_anything_in_it_is_somebodys(songs, tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "x.jpg").touch()
     assert prepare("--dataset", "folder", "--source_dir", songs, "--root", tmp_path / "photos") == 1
-    assert "(it contains x.jpg)" in capsys.readouterr().err
+    assert "contains x.jpg. Choose" in capsys.readouterr().err
     assert os.listdir(tmp_path / "photos") == ["x.jpg"]
 
 

@@ -156,7 +156,7 @@ def test_model_that_does_not_tell_its_sources_apart_is_taken_whole_or_not_at_all
 
     sizes = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, sample_rate=8000)
     old, new = Mine(["a", "b"], **sizes), Mine(["b", "a"], **sizes)
-    with pytest.raises(ConfigError, match="let it define weights_by_source"):
+    with pytest.raises(ConfigError, match="define weights_by_source"):
         PretrainedWeights(new, old, "old.pth", {})
     assert PretrainedWeights(Mine(["a", "b"], **sizes), old, "old.pth", {}).are_whole
 
