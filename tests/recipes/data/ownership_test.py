@@ -32,7 +32,7 @@ def listing(folder):
         ["--dataset", "musdb18hq"],
     ],
 )
-def test_folder_of_somebody_else_is_refused_before_anything_is_written(
+def test_folder_that_is_not_ours_is_refused_before_anything_is_written(
     root, songs, tmp_path, capsys, arguments
 ):
     before = listing(tmp_path)
@@ -52,7 +52,7 @@ def test_stage_0_refuses_the_users_folder_in_a_line(root, tmp_path):
     assert listing(tmp_path) == before
 
 
-def test_folder_with_anything_in_it_is_somebodys(songs, tmp_path, capsys):
+def test_folder_that_is_not_empty_is_not_ours(songs, tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "x.jpg").touch()
     assert prepare("--dataset", "folder", "--source_dir", songs, "--root", tmp_path / "photos") == 1

@@ -1,4 +1,4 @@
-"""Which tracks a folder has, and what is said of a folder that has none."""
+"""The tracks of a folder, and the error messages for folders without tracks."""
 
 import pytest
 

@@ -95,10 +95,8 @@ def test_source_that_is_silent_for_a_part_of_the_song_is_named(minute):
     waveform[:, 40 * RATE :] = 0
     replace(minute / "drums.wav", waveform)
     problem = one_problem(minute.parents[1])
-    assert (
-        "train/x: the mixture and the sum of the sources differ by more than -12.0 dB from 40.0 to 60.0 s"
-        in problem
-    )
+    assert "train/x: the mixture and the sum of the sources differ by more than -12.0 dB" in problem
+    assert "from 40.0 to 60.0 s" in problem
 
 
 def test_a_burst_of_a_second_is_none(minute):

@@ -1,4 +1,4 @@
-"""Weights of another model: taken by source, name and shape, and said in one list."""
+"""Weights of another model are taken by source, name and shape, and listed for the user."""
 
 import sys
 
