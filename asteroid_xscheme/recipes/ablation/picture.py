@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..evaluation import STATIC_FILTER
 from .cells import AblationError
-from .results import STATIC_FILTER, Study
+from .results import Study
 
 _CERTAIN, _UNCERTAIN, _REFERENCE = "#1f5fa8", "#888888", "#c0392b"
 

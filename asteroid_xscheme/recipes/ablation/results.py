@@ -6,11 +6,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..evaluation import STATIC_FILTER
 from .cells import CELL, INFERENCE, SCORES, AblationError, read_json, read_scores
 from .grid import Cell, effect_pairs
 from .statistics import Comparison, compare, compare_pairs, model_figures, over_seeds
 
-STATIC_FILTER = "static filter"  # its name in all_metrics.csv
 _NEAR_STATIC_FILTER = 1.0  # dB above it; a model below is little more than an equaliser
 
 

@@ -43,7 +43,7 @@ def convert_stems(path: Path, folder: Path, sample_rate: int) -> None:
     shortest = min(lengths.values())
     if max(lengths.values()) - shortest > _MOST_PADDING:
         raise DataError(
-            f"{path}: its streams differ in length ({_listed(lengths)} samples), so it is "
+            f"{path}: its streams differ in length ({listed(lengths)} samples), so it is "
             "truncated. Download it again."
         )
     if max(lengths.values()) > shortest:
@@ -66,7 +66,7 @@ def convert_hq(files: Mapping[str, Path], folder: Path, sample_rate: int, link: 
     lengths = {name: probe_audio(path).n_samples for name, path in files.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(
-            f"Its files differ in length ({_listed(lengths)} samples), so some are truncated. "
+            f"Its files differ in length ({listed(lengths)} samples), so some are truncated. "
             "Download them again."
         )
     for name, path in files.items():
@@ -164,5 +164,6 @@ def _take(path: Path, target: Path, link: bool) -> None:
         shutil.copyfile(path, target)
 
 
-def _listed(lengths: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {length}" for name, length in lengths.items())
+def listed(values: Mapping[str, int]) -> str:
+    """Names and values for a message, such as "bass 500, drums 8000"."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())

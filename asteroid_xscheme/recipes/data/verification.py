@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from ...audio import AudioError, AudioInfo, probe_audio
 from ..identity import read_record
+from .conversion import listed
 from .errors import DataError
 from .musdb import ARCHIVES, N_TRACKS, SUBSETS, validation_tracks
 from .ownership import prepared_dataset
@@ -130,10 +131,10 @@ class _TrackChecker:
                 )
         lengths = {name: info.n_samples for name, info in infos.items()}
         if len(set(lengths.values())) > 1:
-            problems.append(f"files differ in length: {_listed(lengths)} samples; {_AGAIN}.")
+            problems.append(f"files differ in length: {listed(lengths)} samples; {_AGAIN}.")
         channels = {name: info.n_channels for name, info in infos.items()}
         if len(set(channels.values())) > 1:
-            problems.append(f"files differ in number of channels: {_listed(channels)}; {_AGAIN}.")
+            problems.append(f"files differ in number of channels: {listed(channels)}; {_AGAIN}.")
         shortest = min(lengths.values(), default=0) / self.sample_rate
         if lengths and shortest < self.seq_dur:
             problems.append(
@@ -165,7 +166,3 @@ def _unread(folder: Path, present: Mapping[str, Path]) -> List[str]:
         f"training does not read {', '.join(unread)}; to convert such files, prepare the data with "
         "--dataset folder."
     ]
-
-
-def _listed(values: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())

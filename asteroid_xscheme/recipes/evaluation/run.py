@@ -52,7 +52,7 @@ Baseline = Callable[[torch.Tensor, torch.Tensor, Optional[StaticFilter]], torch.
 Separate = Callable[[torch.Tensor, int], Mapping[str, torch.Tensor]]
 Record = Mapping[str, Any]
 
-STATIC_FILTER = "static filter"
+STATIC_FILTER, ORACLE = "static filter", "ratio-mask oracle"
 
 
 def evaluate_separation(
@@ -242,7 +242,7 @@ def _oracle(
 BASELINES: Mapping[str, Baseline] = {
     "mixture": _mixture,
     STATIC_FILTER: _static,
-    "ratio-mask oracle": _oracle,
+    ORACLE: _oracle,
 }
 
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import Dict, List, Mapping, Optional, Sequence
 
+from ..evaluation import ORACLE, STATIC_FILTER
 from .records import Record, Subset
 from .tables import run_names
-
-STATIC_FILTER, ORACLE = "static filter", "ratio-mask oracle"  # as stage 2 names them
 
 
 @dataclass(frozen=True)
