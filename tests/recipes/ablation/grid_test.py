@@ -174,5 +174,5 @@ def test_every_row_meets_every_seed_in_a_folder_of_its_own(tmp_path):
 
 @pytest.mark.parametrize("seeds", [[], [1, 1]])
 def test_seeds_must_be_there_and_differ(seeds, tmp_path):
-    with pytest.raises(ConfigError, match="different seeds"):
+    with pytest.raises(ConfigError, match="one or more seeds, each once"):
         cells_of(make(), paper_rows(), seeds, tmp_path)
