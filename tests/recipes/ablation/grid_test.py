@@ -81,7 +81,7 @@ def test_rows_that_differ_in_two_things_or_in_points_make_no_pair():
 
 
 def test_unknown_row_is_refused_with_those_there_are():
-    with pytest.raises(ConfigError, match="no row 'mdl'; the rows are none, MDL, CL"):
+    with pytest.raises(ConfigError, match="no row 'mdl'; known are none, MDL, CL"):
         paper_rows(["mdl"])
 
 
