@@ -1,9 +1,9 @@
-"""All benchmarks, one after another, into docs/benchmarks.md: `make bench`.
+"""Run all benchmarks one after another, and write docs/benchmarks.md: `make bench`.
 
 Each runs in its own process and saves its rows as JSON in docs/benchmarks/. The page, its pictures
 and the tables of docs/scaling.md are made from these files; with --only, the other sections keep
-their earlier results. Benchmarks of asteroid's own code need a checkout of it. Options that this
-command does not know are passed on to every benchmark.
+their earlier results. Comparisons with Asteroid's recipes need a checkout of it. All other options
+are passed on to every benchmark.
 """
 
 import argparse
@@ -42,12 +42,16 @@ def main() -> int:
     """Run the benchmarks and write the page after each, so that a stopped run keeps its rows.
 
     Returns:
-        1 where a benchmark could not run, else 0.
+        1 if a benchmark could not run, else 0.
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--asteroid", default="", help="checkout of asteroid to compare with")
     parser.add_argument(
-        "--only", nargs="*", choices=BENCHMARKS, default=list(BENCHMARKS), help="all by default"
+        "--only",
+        nargs="*",
+        choices=BENCHMARKS,
+        default=list(BENCHMARKS),
+        help="benchmarks to run (default: all)",
     )
     parser.add_argument("--page", type=Path, default=DOCS / "benchmarks.md", help="file to write")
     parser.add_argument(

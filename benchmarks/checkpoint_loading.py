@@ -27,7 +27,7 @@ TORCH_LOAD = "torch.load(weights_only=False)"
 
 
 def write_files(folder: Path, hidden_size: int) -> Dict[str, Path]:
-    """The same weights as a file of asteroid's format and as one of safetensors."""
+    """Write the same weights in Asteroid's format and as safetensors."""
     torch.manual_seed(0)
     package = XUMX(SOURCES, max_bin=MAX_BIN, hidden_size=hidden_size).serialize()
     names = {"torch": "x_umx.pth", "safetensors": "x_umx.safetensors"}
@@ -35,12 +35,12 @@ def write_files(folder: Path, hidden_size: int) -> Dict[str, Path]:
 
 
 def unguarded(path: Path) -> Dict[str, Any]:
-    """The package of a file, by a reader that does whatever the file says."""
+    """Load a package by executing whatever code the file contains, as torch.load once did."""
     return torch.load(path, map_location="cpu", weights_only=False)
 
 
 def prepare(name: str, files: Dict[str, Path], checkout: Optional[Path]) -> Work:
-    """The work of reading a file, as named in a row."""
+    """The work of loading a file in one of the ways that the rows compare."""
     works: Dict[str, Callable[[], Any]] = {
         LOAD: lambda: load_package(files["torch"]),
         SAFETENSORS: lambda: load_package(files["safetensors"]),

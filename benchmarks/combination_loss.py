@@ -33,7 +33,7 @@ RECIPE_NAMES = (
 
 
 class Inputs(NamedTuple):
-    """What a loss reads: estimates (J,N,B,C,F), (J,B,C,T) and references (B,J,C,T), (J,N,B,C,F)."""
+    """Inputs of a loss: estimates (J,N,B,C,F), (J,B,C,T); references (B,J,C,T), (J,N,B,C,F)."""
 
     spectrograms: torch.Tensor
     time_signals: torch.Tensor
@@ -42,7 +42,7 @@ class Inputs(NamedTuple):
 
 
 def make_inputs(n_sources: int, batch: int, seconds: float) -> Inputs:
-    """Noise for references, and estimates at -6 dB of error to them."""
+    """Make references of noise, and estimates with an error of -6 dB."""
     generator = torch.Generator().manual_seed(0)
     n_samples = int(seconds * RATE)
     targets = torch.randn(batch, n_sources, CHANNELS, n_samples, generator=generator)
@@ -54,7 +54,7 @@ def make_inputs(n_sources: int, batch: int, seconds: float) -> Inputs:
 
 
 def target_magnitudes(targets: torch.Tensor) -> torch.Tensor:
-    """Magnitudes (J, N, B, C, F) of waveforms (B, J, C, T), as one would write it."""
+    """Magnitudes (J, N, B, C, F) of waveforms (B, J, C, T), computed in the obvious way."""
     window = torch.hann_window(N_FFT)
     flat = targets.reshape(-1, targets.shape[-1])
     spectrograms = torch.stft(flat, N_FFT, HOP, window=window, return_complex=True).abs()
@@ -73,7 +73,7 @@ def ours(inputs: Inputs, with_stft: bool) -> torch.Tensor:
 
 
 def enumeration(inputs: Inputs, with_stft: bool) -> torch.Tensor:
-    """The same loss by the definition: every sum of sources is formed and compared."""
+    """The same loss by its definition: form and compare every sum of sources."""
     magnitudes = target_magnitudes(inputs.targets) if with_stft else inputs.magnitudes
     references = inputs.targets.transpose(0, 1)
     mixture = references.sum(0)
@@ -98,7 +98,7 @@ def _plain_weighted_sdr(source, estimate, mixture):
 
 
 class _Known(nn.Module):
-    """Stands for the STFT in asteroid's class where its cost is not to be measured."""
+    """Replaces the STFT in Asteroid's class when its cost is not to be measured."""
 
     def __init__(self, magnitudes: torch.Tensor):
         super().__init__()
@@ -109,7 +109,7 @@ class _Known(nn.Module):
 
 
 def asteroid_loss(checkout: Path) -> Callable[[Inputs, bool], torch.Tensor]:
-    """The loss of asteroid's recipe; of its scripts only the definitions it needs are executed."""
+    """The loss of Asteroid's recipe; only the definitions that it needs are executed."""
     names: Dict[str, Any] = {"torch": torch, "nn": nn, "itertools": itertools, "_Loss": _Loss}
     names.update(itemgetter=itemgetter, singlesrc_mse=singlesrc_mse)
     names.update(Parameter=nn.Parameter, print=lambda *words: None)
@@ -146,12 +146,12 @@ def make_work(
 
 @functools.lru_cache(maxsize=None)
 def memory(*sizes: Any) -> float:
-    """Mebibytes that a pass takes; measured once for all rows that name it."""
+    """Memory of a pass in MiB; measured once and used in all rows with that pass."""
     return peak_memory(make_work, *sizes) / 2**20
 
 
 def compare_losses(options: argparse.Namespace, n_sources: int, with_stft: bool, peer: str):
-    """One row: ours beside a peer, or beside ourselves with 4 sources ("growth")."""
+    """One row: our loss compared with a peer, or with ours for 4 sources ("growth")."""
     sizes = (options.batch, options.seconds, with_stft, options.asteroid)
     ours = ("ours", n_sources, *sizes)
     other = ("ours", 4, *sizes) if peer == "growth" else (peer, n_sources, *sizes)
@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--asteroid", type=Path, help="checkout of asteroid to compare with")
     parser.add_argument("--sources", type=int, nargs="+", default=[2, 3, 4, 6, 8])
     parser.add_argument(
-        "--peer-sources", type=int, default=6, help="most sources that a peer is given"
+        "--peer-sources", type=int, default=6, help="largest number of sources for the peers"
     )
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=6.0)

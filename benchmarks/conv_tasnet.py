@@ -42,7 +42,7 @@ RATE = 44100
 
 
 def make_step(kind: str, size: str, n_sources: int, batch: int, n_samples: int) -> Work:
-    """A function that trains for one step, all memory that lasts being there already.
+    """A function that trains for one step; gradients and Adam's state are already allocated.
 
     Args:
         kind: "bridged", "separate" or "checkpointing" for ours, "asteroid" for one source.
@@ -77,7 +77,7 @@ def make_step(kind: str, size: str, n_sources: int, batch: int, n_samples: int) 
 
 
 def compare_step(options: argparse.Namespace, kind: str) -> Dict[str, Any]:
-    """One row: a step of ours beside a step of asteroid's per source."""
+    """One row: our step compared with one step of Asteroid's network per source."""
     sizes = (options.size, options.sources, options.batch, options.samples)
     step, peer = make_step(kind, *sizes), make_step("asteroid", *sizes)
 
@@ -96,7 +96,7 @@ def compare_memory(options: argparse.Namespace) -> Dict[str, Any]:
 
 
 def compare_batched(options: argparse.Namespace, shared: bool) -> Dict[str, Any]:
-    """One row: the first convolutions of J blocks as one product, beside J products."""
+    """One row: the first convolutions of J blocks as one product, compared with J products."""
     size, n_sources = SIZES[options.size], options.sources
     n_frames = options.samples // size["stride"]
     weights = [torch.randn(size["hid_chan"], size["bn_chan"], 1) for _ in range(n_sources)]
@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="official")
     parser.add_argument("--sources", type=int, default=4)
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--samples", type=int, default=80000, help="of a segment")
+    parser.add_argument("--samples", type=int, default=80000, help="length of a segment in samples")
     parser.add_argument("--kinds", nargs="*", choices=kinds, default=["bridged", "checkpointing"])
     parser.add_argument("--batched", action="store_true", help="measure batched products as well")
     parser.add_argument("--memory", action="store_true", help="measure the peak memory as well")

@@ -33,7 +33,7 @@ def make_song(seconds: float) -> List[Waveforms]:
 
 
 def prepare_files(seconds: float) -> Callable[[], Any]:
-    """The work of scoring a song that lies on disk."""
+    """The work of scoring a song from files."""
     folder = Path(tempfile.mkdtemp())
     files = []
     for kind, waveforms in zip(("reference", "estimate"), make_song(seconds)):

@@ -28,7 +28,7 @@ def find_gpu() -> Optional[str]:
 
 
 def measure(work: Work, device: str, repeats: int) -> Dict[str, Any]:
-    """Seconds of a work and, on a GPU, the most memory that its tensors occupied."""
+    """Measure the seconds of a work and, on a GPU, the peak memory of its tensors."""
     if torch.device(device).type != "cuda":
         return {"seconds": repeat(work, repeats)}
     torch.cuda.reset_peak_memory_stats(device)
@@ -52,7 +52,7 @@ def train(options: argparse.Namespace, name: str, saving: bool, bf16: bool) -> D
 
 
 def separate(options: argparse.Namespace, bf16: bool) -> Dict[str, Any]:
-    """The row of a song's separation, read and given in blocks."""
+    """The row of the separation of a song, which is read and returned in blocks."""
     torch.manual_seed(0)
     precision = "bf16" if bf16 else "float32"
     model = XUMX(SOURCES, max_bin=MAX_BIN, hidden_size=options.hidden).eval()
@@ -85,9 +85,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default=find_gpu(), help="cuda, cuda:1, ...; cpu for a trial")
     parser.add_argument("--recipes", nargs="*", choices=RECIPES, default=list(RECIPES))
-    parser.add_argument("--batch", type=int, help="segments; by default the recipe's")
-    parser.add_argument("--seconds", type=float, help="of a segment; by default the recipe's")
-    parser.add_argument("--song", type=float, default=10.0, help="minutes of the song separated")
+    parser.add_argument("--batch", type=int, help="segments per step (default: the recipe's)")
+    parser.add_argument(
+        "--seconds", type=float, help="length of a segment in seconds (default: the recipe's)"
+    )
+    parser.add_argument("--song", type=float, default=10.0, help="length of the song in minutes")
     parser.add_argument("--hidden", type=int, default=512, help="size of X-UMX that separates")
     add_arguments(parser)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Results of benchmarks, a JSON file each -> docs/benchmarks.md with tables and pictures."""
+"""Write docs/benchmarks.md with tables and pictures, from one JSON file per benchmark."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ class Benchmark(NamedTuple):
 
     Attributes:
         claim: Heading of its section.
-        checkout: Whether it takes a checkout of asteroid: "no", "may" or "must".
+        checkout: Whether it uses a checkout of Asteroid: "no", "may" or "must".
         arguments: Options that keep `make bench` within 45 minutes.
         peers: Whether it needs the packages of the extra `bench`.
     """
@@ -59,7 +59,7 @@ BENCHMARKS = {
 
 
 def write_page(page: Path, results: Path) -> None:
-    """Write the page from all results that exist, and the pictures that belong to them.
+    """Write the page and its pictures from all existing results.
 
     Args:
         page: The Markdown file.
@@ -80,7 +80,7 @@ def write_page(page: Path, results: Path) -> None:
 def _section(
     module: str, benchmark: Benchmark, result: Dict[str, Any], page: Path, results: Path
 ) -> str:
-    """A section: what the benchmark measures and how, where it ran, its picture and its tables."""
+    """One section: what the benchmark measures, how, and where; its picture and its tables."""
     command = " ".join((f"python -m benchmarks.{module}", *benchmark.arguments))
     parts = [f"## {benchmark.claim}\n", _explanation(module) + "\n"]
     parts.append(f"`{command}`: {_place(result['environment'])}\n")

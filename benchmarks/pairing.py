@@ -27,17 +27,17 @@ PACKAGES = ("torch", "numpy", "asteroid", "asteroid_xscheme", "museval", "norber
 
 
 class Cost(NamedTuple):
-    """Seconds that a work took, by the clock and of processors."""
+    """Seconds that a work took: wall-clock time and processor time."""
 
     clock: float
     processor: float
 
 
 class Alone(NamedTuple):
-    """What a work took in a process of its own; memory in bytes.
+    """What a work took in its own process; memory in bytes.
 
-    `growth` is by how much the process grew at most, its inputs not counted; `peak` the most that
-    it held, everything counted.
+    `growth` is the largest increase in memory during the work, without its inputs; `peak` is the
+    largest memory of the process as a whole.
     """
 
     clock: float
@@ -47,16 +47,16 @@ class Alone(NamedTuple):
 
 
 def compare(ours: Work, peer: Work, repeats: int = 5, warmup: int = 1) -> Dict[str, Any]:
-    """Times of two works that alternate, and how many times as fast ours is.
+    """Time two works that alternate, and compute how many times as fast ours is.
 
     Args:
         ours, peer: Functions without arguments that do the whole work; results are dropped.
-        repeats: Number of pairs that are timed.
-        warmup: Number of pairs before them that are not.
+        repeats: Number of pairs to time.
+        warmup: Number of pairs to run first without timing.
 
     Returns:
-        "ratio" and "cpu_ratio" (peer / ours of each pair, by the clock and by processor time),
-        "ours_seconds" and "peer_seconds" by the clock, each a dictionary of "median", "min" and
+        "ratio" and "cpu_ratio" (peer / ours of each pair, in wall-clock and processor time),
+        "ours_seconds" and "peer_seconds" (wall-clock), each a dictionary of "median", "min" and
         "max".
     """
     for _ in range(warmup):
@@ -65,14 +65,14 @@ def compare(ours: Work, peer: Work, repeats: int = 5, warmup: int = 1) -> Dict[s
 
 
 def repeat(work: Work, repeats: int = 5, warmup: int = 1) -> Dict[str, float]:
-    """Seconds by the clock of a work without a peer: "median", "min" and "max"."""
+    """Wall-clock seconds of a work without a peer: "median", "min" and "max"."""
     for _ in range(warmup):
         work()
     return _summary(_measure(work).clock for _ in range(repeats))
 
 
 def ratios(pairs: List[Tuple[Union[Cost, Alone], Union[Cost, Alone]]]) -> Dict[str, Any]:
-    """What :func:`compare` returns, of pairs (ours, peer) that are measured already."""
+    """What :func:`compare` returns, from pairs (ours, peer) that are already measured."""
     return {
         "ratio": _summary(theirs.clock / own.clock for own, theirs in pairs),
         "cpu_ratio": _summary(theirs.processor / own.processor for own, theirs in pairs),
@@ -82,24 +82,24 @@ def ratios(pairs: List[Tuple[Union[Cost, Alone], Union[Cost, Alone]]]) -> Dict[s
 
 
 def run_alone(prepare: Callable[..., Work], *args: Any) -> Alone:
-    """Time and memory of a work that is done once, in a fresh child process. Linux only.
+    """Measure time and memory of a work that is done once, in a new child process. Linux only.
 
     Args:
         prepare: Importable function that makes the inputs and returns the work.
         *args: Its arguments; they must be picklable.
 
     Raises:
-        BrokenProcessPool: If the child was ended, for want of memory for example.
+        BrokenProcessPool: If the child was killed, for example for lack of memory.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_do_alone, prepare, args, torch.get_num_threads()).result()
 
 
 def peak_memory(prepare: Callable[..., Work], *args: Any) -> int:
-    """Bytes by which a child process grows at most while it does a work; see `run_alone`.
+    """The largest increase in bytes of a child process during a work; see `run_alone`.
 
-    The child gives freed blocks back at once, which takes time, so that what counts is what is
-    used and not what glibc keeps for later.
+    The child returns freed blocks to the system at once, which takes time, so that memory in use
+    is measured and not memory that glibc keeps for later.
     """
     name = "MALLOC_MMAP_THRESHOLD_"  # read by a process when it starts
     before = os.environ.get(name)
@@ -127,8 +127,12 @@ def environment() -> Dict[str, Any]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that every benchmark has."""
     parser.add_argument("--json", type=Path, help="file for the results")
-    parser.add_argument("--repeats", type=int, default=5, help="pairs that are timed")
-    parser.add_argument("--threads", type=int, default=2, help="threads of torch")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="pairs to time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=2, help="threads of torch (default: %(default)s)"
+    )
 
 
 def show(row: Dict[str, Any]) -> None:
@@ -150,7 +154,7 @@ def save(rows: List[Dict[str, Any]], path: Optional[Path], note: str = "") -> No
 
 
 def short(value: Any) -> str:
-    """A figure of a row as text: median (smallest to largest), a number, yes or no."""
+    """A value of a row as text: median (smallest to largest), a number, yes or no."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
@@ -172,7 +176,7 @@ def _measure(work: Work) -> Cost:
 
 
 def _processor_time() -> float:
-    """Seconds of processors that this process and its ended children have had."""
+    """Processor seconds of this process and its finished children."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
 
@@ -203,7 +207,7 @@ def _do_alone(prepare: Callable[..., Work], args: tuple, threads: int) -> Alone:
 
 
 def _memory(field: str) -> int:
-    """Bytes in a field of Linux's account of this process."""
+    """A field of /proc/self/status, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == field:

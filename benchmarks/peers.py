@@ -1,4 +1,4 @@
-"""The peers that we compare with, imported in a way that works on any machine.
+"""Import the peers that we compare with, in a way that works on any machine.
 
 Packages of the extra `bench` at its pinned versions, and X-UMX from an asteroid checkout.
 """
@@ -27,10 +27,10 @@ class PeerError(ImportError):
 
 
 def check_installed(names: Sequence[str] = PACKAGES) -> None:
-    """Make sure that peers are there before anything is measured.
+    """Check that the peers are installed before anything is measured.
 
     Raises:
-        PeerError: If one is not; the message names all that are missing.
+        PeerError: If any is missing; the message names them all.
     """
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
@@ -46,8 +46,8 @@ def import_norbert() -> ModuleType:
 def import_openunmix() -> SimpleNamespace:
     """openunmix's modules `filtering`, `model` and `predict`.
 
-    It imports torchaudio, which must fit torch to the letter, for file formats and resampling that
-    no benchmark needs; where torchaudio does not load an empty module takes its place.
+    It imports torchaudio, which must exactly match torch, for file formats and resampling that no
+    benchmark needs. If torchaudio cannot be imported, an empty module replaces it.
     """
     check_installed(["openunmix"])
     try:
@@ -61,7 +61,7 @@ def import_openunmix() -> SimpleNamespace:
 
 
 def asteroid_xumx(checkout: Path) -> type:
-    """The class XUMX of an asteroid checkout; that of the release refuses torch 2."""
+    """The class XUMX from an Asteroid checkout; that of the release does not work with torch 2."""
     path = checkout / "asteroid" / "models" / "x_umx.py"
     spec = importlib.util.spec_from_file_location(f"{asteroid.models.__name__}.peer_x_umx", path)
     module = importlib.util.module_from_spec(spec)
@@ -70,7 +70,7 @@ def asteroid_xumx(checkout: Path) -> type:
 
 
 def asteroid_separate(checkout: Path) -> Callable[..., dict]:
-    """The function `separate` of the recipe's eval.py, without what else that file imports."""
+    """The function `separate` of the recipe's eval.py, without that file's other imports."""
     script = checkout / "egs" / "musdb18" / "X-UMX" / "eval.py"
     tree = ast.parse(script.read_text())
     tree.body = [node for node in tree.body if getattr(node, "name", "") in ("istft", "separate")]

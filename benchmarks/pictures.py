@@ -1,4 +1,4 @@
-"""Rows of a benchmark -> an SVG picture of time against the size of the task.
+"""Draw the rows of a benchmark as SVG: time against the size of the task.
 
 Each program has the same colour in every picture. The same rows give the same file.
 """
@@ -131,7 +131,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def _points(pairs: Iterable[Tuple[float, Any]]) -> Line:
-    """Points in order of x, one for each x; of a summary its median."""
+    """Points in order of x, one for each x; the median of a summary."""
     points = {}
     for x, y in pairs:
         points.setdefault(x, y["median"] if isinstance(y, dict) else y)

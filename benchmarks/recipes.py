@@ -1,4 +1,4 @@
-"""The official recipes of egs/musdb18 as training steps: options in, model and step out.
+"""Make training steps of the official recipes in egs/musdb18.
 
 Networks have random weights and the input is noise; sizes, loss and optimizer are the recipe's.
 """

@@ -105,7 +105,7 @@ def plan(cost: Cost, nodes: int, gpus: int, machine: Machine, data: Data, batch:
 
 
 def all_reduce_seconds(parameters: int, nodes: int, gpus: int, machine: Machine) -> float:
-    """Seconds that a ring needs to add up float32 gradients; its slowest link decides.
+    """Seconds of a ring all-reduce of float32 gradients, limited by the slowest link.
 
     Each GPU sends and receives 2 (n - 1) / n times the gradients.
     """

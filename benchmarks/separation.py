@@ -29,7 +29,7 @@ Separate = Callable[[float], Any]  # separates so many seconds
 
 
 class Case(NamedTuple):
-    """One separation: whose, of how many seconds, with which network."""
+    """One separation: by which program, of how many seconds, with which network."""
 
     program: str
     seconds: float
@@ -38,7 +38,7 @@ class Case(NamedTuple):
 
 
 def prepare(case: Case) -> Work:
-    """The work of separating a song, the network being there and used before."""
+    """The work of separating a song with a network that is loaded and warmed up."""
     torch.manual_seed(0)
     make = {"ours": _ours, "asteroid": _asteroids, "openunmix": _openunmixs}[case.program]
     separate = make(case)
@@ -47,7 +47,7 @@ def prepare(case: Case) -> Work:
 
 
 def noise_song(seconds: float) -> Song:
-    """A stereo song of noise that comes in blocks, one block again and again."""
+    """A stereo song of noise, made by repeating one block."""
     n_samples = round(seconds * RATE)
     block = 0.1 * torch.randn(2, _BLOCK_SECONDS * RATE)
 
@@ -59,7 +59,7 @@ def noise_song(seconds: float) -> Song:
 
 
 def drain(separator: Separator, song: Song) -> None:
-    """Separate a song and drop what comes out."""
+    """Separate a song and discard the estimates."""
     for _ in separator.stream(song):
         pass
 
@@ -87,7 +87,7 @@ def _openunmixs(case: Case) -> Separate:
 
 
 def compare_song(options: argparse.Namespace) -> List[Dict[str, Any]]:
-    """One row per peer: processes of ours and of all peers in turn."""
+    """One row per peer: processes of our separator and of all peers alternate."""
     programs = ("ours", *PEERS)
     rounds = [
         {program: _run(program, options.song, options) for program in programs}
@@ -125,12 +125,14 @@ def main() -> None:
     """Read the options, print a row per comparison and length, write them all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--asteroid", type=Path, required=True, help="checkout of asteroid")
-    parser.add_argument("--song", type=float, default=3.0, help="minutes of the song compared")
+    parser.add_argument(
+        "--song", type=float, default=3.0, help="length in minutes of the song to compare with"
+    )
     parser.add_argument(
         "--minutes", type=float, nargs="*", default=[1.0, 10.0, 60.0], help="other lengths"
     )
     parser.add_argument(
-        "--peer-minutes", type=float, default=3.0, help="longest song that a peer is given"
+        "--peer-minutes", type=float, default=3.0, help="longest song for the peers, in minutes"
     )
     parser.add_argument("--hidden", type=int, default=512, help="size of the networks")
     add_arguments(parser)

@@ -33,7 +33,7 @@ PAIRS = (
     ("import asteroid_xscheme", "import torch"),
     ("xscheme --help", "asteroid-infer --help"),
 )
-_TELL_IMPORTS = """
+_PRINT_IMPORTS = """
 import json, sys, xscheme
 try:
     xscheme.main(["--help"])
@@ -43,7 +43,7 @@ except SystemExit:
 
 
 def start(code: str, threads: int) -> str:
-    """What a fresh Python prints that runs some code."""
+    """The output of a new Python process that runs some code."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-W", "ignore", "-c", code]
     return subprocess.run(
@@ -66,9 +66,9 @@ def compare_pairs(threads: int, repeats: int) -> List[Dict[str, Any]]:
     return rows
 
 
-def look_into_help(threads: int, seconds: float) -> Dict[str, Any]:
+def inspect_help(threads: int, seconds: float) -> Dict[str, Any]:
     """A row: what `xscheme --help` imported, and whether `seconds` are within the limit."""
-    imported = json.loads(start(_TELL_IMPORTS.format(heavy=HEAVY), threads).splitlines()[-1])
+    imported = json.loads(start(_PRINT_IMPORTS.format(heavy=HEAVY), threads).splitlines()[-1])
     return {
         "command": "xscheme --help",
         "imports": ", ".join(imported) or "nothing heavy",
@@ -86,7 +86,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     rows = compare_pairs(options.threads, options.repeats)
     seconds = next(row for row in rows if row["command"] == "xscheme --help")["ours_seconds"]
-    rows.append(look_into_help(options.threads, seconds["median"]))
+    rows.append(inspect_help(options.threads, seconds["median"]))
     show(rows[-1])
     save(rows, options.json)
 

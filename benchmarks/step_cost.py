@@ -21,7 +21,7 @@ from .recipes import RECIPES, SAVING, prepare_step, read_recipe, segment_samples
 
 
 def count(name: str, saving: bool, config: Config) -> Dict[str, Any]:
-    """A row of what a step takes at the recipe's batch and segment."""
+    """A row: the counted cost of a step at the recipe's batch size and segment length."""
     batch, n_samples = config.training.batch_size, segment_samples(config)
     counted = count_step(config, batch, n_samples)
     return {
@@ -38,7 +38,7 @@ def count(name: str, saving: bool, config: Config) -> Dict[str, Any]:
 
 
 def measure(name: str, config: Config, fraction: float) -> Dict[str, Any]:
-    """What a step with one segment of a fraction of the length takes here, and what is counted."""
+    """The measured cost of a step with one segment, maybe shortened, and the counted cost."""
     n_samples = int(fraction * segment_samples(config))
     counted = count_step(config, 1, n_samples)
     flops = 2 * (counted.forward_macs + counted.backward_macs)

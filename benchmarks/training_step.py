@@ -39,7 +39,7 @@ def make_step(model: torch.nn.Module, loss: Callable, sources: torch.Tensor) -> 
 
 
 def peer_loss(checkout: Path) -> Callable:
-    """The recipe's loss, called as ours is."""
+    """The recipe's loss, with the same arguments as ours."""
     recipe = asteroid_loss(checkout)
 
     def loss(estimates, sources):

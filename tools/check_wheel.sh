@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build the wheel, install it without extras into an empty environment, import and call it.
+# Build the wheel, install it without extras into an empty environment, and check that it runs.
 # Usage: tools/check_wheel.sh PYTHON
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make a virtual environment that runs, trains and tests this package.
+# Create a virtual environment in which this package can run, train and be tested.
 # Usage: tools/setup.sh PYTHON VENV
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,24 +10,24 @@ say() { printf '%s\n' "$*" >&2; }
 stop() { say "setup: $*"; exit 1; }
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
-  stop "Python 3.10 or later is needed: make PYTHON=/path/to/python3.11 ..."
+  stop "this needs Python 3.10 or later: make PYTHON=/path/to/python3.11 ..."
 
-# museval, the scoring of the recipes, does not import without ffmpeg and ffprobe.
+# museval, which scores the recipes, cannot be imported without ffmpeg and ffprobe.
 if ! { command -v ffmpeg && command -v ffprobe; } >/dev/null; then
   if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
     say "setup: installing ffmpeg"
     { apt-get -qq update && apt-get -qq install -y --no-install-recommends ffmpeg; } >/dev/null
   else
-    stop "please install ffmpeg (with ffprobe), for example by: sudo apt-get install ffmpeg"
+    stop "install ffmpeg (with ffprobe) first, for example with: sudo apt-get install ffmpeg"
   fi
 fi
 
-say "setup: installing into $venv (about 3 minutes; constraints.txt says which versions)"
-"$python" -m venv "$venv" || stop "cannot make $venv; on Debian install python3-venv first"
+say "setup: installing into $venv (about 3 minutes; versions are in constraints.txt)"
+"$python" -m venv "$venv" || stop "cannot create $venv; on Debian, install python3-venv first"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check install -q -c constraints.txt "$@"; }
 pip "setuptools<82" wheel
 pip torch
 pip -e ".[recipes,formats,peers,dev]"
 pip --no-deps asteroid openunmix  # openunmix's networks need no torchaudio
 "$venv/bin/python" -c "import asteroid_xscheme"
-say "setup: ready, $venv/bin holds python and xscheme"
+say "setup: ready; python and xscheme are in $venv/bin"

@@ -1,4 +1,4 @@
-"""Songs at a time: how many, with how many threads each, and their results in order."""
+"""Separate several songs at once: how many, with how many threads, and results in order."""
 
 import os
 import sys
@@ -13,14 +13,14 @@ from .songs import Job
 
 
 def share_cores(jobs: int, threads: Optional[int]) -> int:
-    """Set torch's threads per song and return how many songs to separate at a time.
+    """Set torch's threads per song and return how many songs to separate at once.
 
-    The number of threads affects how sums are rounded, so it is kept as requested; if there are
-    too few cores, fewer songs are separated at a time.
+    The number of threads affects how sums are rounded, so the requested number is kept. If there
+    are too few cores, fewer songs are separated at once.
 
     Args:
-        jobs: Requested number of songs at a time.
-        threads: Requested threads per song; None shares torch's default among the songs.
+        jobs: Requested number of songs at once.
+        threads: Requested threads per song; None divides torch's default among the songs.
 
     Raises:
         SeparationError: If either is below 1.
@@ -33,8 +33,9 @@ def share_cores(jobs: int, threads: Optional[int]) -> int:
     n_songs = min(jobs, n_cores // n_threads)
     if n_songs < jobs or n_threads < (threads or 1):
         print(
-            f"xscheme: this machine has {n_cores} cores: songs at a time: {n_songs}, threads per "
-            f"song: {n_threads}",
+            f"xscheme: this machine has {n_cores} cores, so it separates {n_songs} "
+            f"{'song' if n_songs == 1 else 'songs'} at once with {n_threads} "
+            f"{'thread' if n_threads == 1 else 'threads'} each",
             file=sys.stderr,
         )
     torch.set_num_threads(n_threads)
@@ -44,13 +45,13 @@ def share_cores(jobs: int, threads: Optional[int]) -> int:
 def in_order(
     run: Callable[[Job], dict], jobs: Sequence[Job], n_at_once: int, stop: Event
 ) -> Generator[dict, None, None]:
-    """Run jobs, several at a time, and yield their results in the order of the jobs.
+    """Run jobs, several at once, and yield their results in the order of the jobs.
 
     Args:
-        run: Does one job; should raise an error soon after `stop` is set.
+        run: Function that does one job; it should raise an error soon after `stop` is set.
         jobs: All jobs.
-        n_at_once: Number of jobs to run at a time; 1 runs them in the caller's thread.
-        stop: Set when the caller takes no more results.
+        n_at_once: Number of jobs to run at once; 1 runs them in the caller's thread.
+        stop: Event that is set when the caller stops taking results.
     """
     if n_at_once == 1:
         yield from map(run, jobs)

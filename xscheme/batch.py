@@ -43,8 +43,8 @@ class Batch:
         stems: The stems to write for each song.
         form: The file format of the stems.
         arguments: All options of the command line.
-        n_at_once: Number of songs to separate at a time.
-        stop: Set to abandon the songs that are being separated.
+        n_at_once: Number of songs to separate at once.
+        stop: Event that abandons the songs being separated.
     """
 
     separator: Separator
@@ -73,7 +73,7 @@ class Batch:
         return batch
 
     def stem_paths(self, track: str, suffix: str) -> Dict[str, Path]:
-        """The file of each stem of a track."""
+        """The file of each stem of a track, by stem."""
         folder = Path(self.arguments.out) / model_folder(self.arguments.name)
         pattern, ext = self.arguments.filename, self.form.suffix[1:]
         if self.arguments.stem:
@@ -83,7 +83,7 @@ class Batch:
         return stem_paths(pattern, folder, track, suffix[1:], self.stems, ext)
 
     def page_path(self, track: str, suffix: str) -> Optional[Path]:
-        """The file of a track's page, named as a stem "listen" would be; None for no page."""
+        """The file of a track's page, named like a stem called "listen"; None without --page."""
         if not self.arguments.page:
             return None
         folder = Path(self.arguments.out) / model_folder(self.arguments.name)
@@ -93,11 +93,11 @@ class Batch:
         return path if path.suffix == ".html" else path.with_name(f"{path.name}.html")
 
     def run_all(self, jobs: Sequence[Job]) -> Generator[dict, None, None]:
-        """The summary entry of each song, in the order of the jobs."""
+        """Separate the songs and yield the summary entry of each, in the order of the jobs."""
         return in_order(self.run, jobs, self.n_at_once, self.stop)
 
     def run(self, job: Job) -> dict:
-        """Separate a song, unless it can be skipped; return its entry in the summary."""
+        """Separate a song unless it can be skipped, and return its summary entry."""
         stems = {name: str(path) for name, path in job.stems.items()}
         result = {"input": str(job.path), "stems": stems}
         if job.page:
@@ -118,7 +118,7 @@ class Batch:
             return {"input": str(job.path), "error": _problem_of(error, job)}
 
     def _separate(self, job: Job) -> dict:
-        """Separate a song; return its length, time, gain, and any warning or note."""
+        """Separate a song and return its length, run time, gain, and any warning or note."""
         begin = time.perf_counter()
         song = song_of_file(job.path, self.arguments.start, self.arguments.duration)
         if job.page:
@@ -156,7 +156,7 @@ class Batch:
         return [tags.of_stem(stem, track) for stem in job.stems], notes
 
     def _write(self, song: Song, files: StemFiles) -> int:
-        """Write the stems of a song; return the number of samples."""
+        """Write the stems of a song and return their length in samples."""
         n_samples = 0
         bar = tqdm(
             total=round(song.seconds, 1) or None,
@@ -217,7 +217,10 @@ def _format(arguments: Namespace, stems: Sequence[Stem]) -> StemFormat:
 
 
 def model_folder(name: str) -> str:
-    """A folder name from the last part of a model's name, path or URL; never a parent folder."""
+    """A folder name made from the last part of a model's name, path or URL.
+
+    The result is a single folder name, never a path that leads out of the output folder.
+    """
     if Path(name).is_dir():
         name = Path(name).resolve().name
     last = name.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1]

@@ -1,6 +1,6 @@
-"""The `xscheme` command: it collects the subcommands, parses the command line and runs one of them.
+"""The `xscheme` command: collect the subcommands, parse the command line and run one of them.
 
-torch and numpy are not imported until a command runs, so that --help answers at once.
+torch and numpy are not imported until a subcommand runs, so that --help answers at once.
 """
 
 import argparse
@@ -25,9 +25,9 @@ from . import (
 )
 from .messages import message_of, printable
 
-#: libraries read these when they start, here or in child processes; see docs/choices.md
+#: libraries read these variables when they start, here or in child processes (docs/choices.md)
 _ENVIRONMENT = {
-    "GOMP_SPINCOUNT": "2000",  # waiting threads do not block the processor
+    "GOMP_SPINCOUNT": "2000",  # idle threads soon stop spinning
     "MALLOC_MMAP_THRESHOLD_": "1073741824",  # keep freed memory for the next step
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
 }
@@ -37,11 +37,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a command and return its exit status, 0 on success.
 
     Args:
-        argv: Arguments without the program's name (default: those of the process).
+        argv: Arguments without the program's name; None means those of this process.
     """
     parser = _parser()
     arguments, others = parser.parse_known_args(argv)
-    if others and "options" not in arguments:  # only commands that take options of a conf.yml
+    if others and "options" not in arguments:  # `ablate` passes the options of a conf.yml on
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     arguments.options = others
     for name, value in _ENVIRONMENT.items():

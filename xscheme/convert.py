@@ -1,4 +1,4 @@
-"""`xscheme convert`: save weights of any kind as safetensors or as a file for asteroid."""
+"""`xscheme convert`: save weights of any format as .safetensors or as an Asteroid .pth."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -12,20 +12,21 @@ def add_arguments(commands) -> None:
     parser = commands.add_parser(
         "convert",
         help="save weights in another format",
-        description="Save any weights, such as an official NNabla .h5, as .safetensors, or as an "
-        "asteroid .pth. Code in a file is never run.",
+        description="Save weights of any supported format, such as an official NNabla .h5, as "
+        ".safetensors or as an Asteroid .pth. Code inside a weights file is never run.",
     )
     add_weights_arguments(parser, _SUFFIXES)
     parser.set_defaults(run=convert)
 
 
 def add_weights_arguments(parser, suffixes: Tuple[str, ...]) -> None:
-    """Add the arguments of a command that reads weights and writes a file."""
+    """Add the arguments of a subcommand that reads weights and writes one file."""
     parser.add_argument("input", help="weights: a file, folder, name, URL or Hugging Face id")
     parser.add_argument(
         "output",
         nargs="?",
-        help=f"file to write, {' or '.join(suffixes)} (default: NAME{suffixes[0]} here)",
+        help=f"file to write, {' or '.join(suffixes)} (default: NAME{suffixes[0]} in the current "
+        "folder)",
     )
     parser.add_argument(
         "--offline", action="store_true", help="use only weights that are already on this machine"
@@ -34,7 +35,7 @@ def add_weights_arguments(parser, suffixes: Tuple[str, ...]) -> None:
 
 
 def convert(arguments: Namespace) -> int:
-    """Run the command."""
+    """Run the command and print the file that was written."""
     from asteroid_xscheme.weights import load_package, save_package
 
     path = check_target(arguments, _SUFFIXES)
@@ -45,8 +46,12 @@ def convert(arguments: Namespace) -> int:
 def check_target(arguments: Namespace, suffixes: Tuple[str, ...]) -> Path:
     """The path of the file to write.
 
+    Args:
+        arguments: `input`, `output` and `overwrite` of the command line.
+        suffixes: Suffixes that the file may have; the first is the default.
+
     Raises:
-        CheckpointError: If it has another suffix, or exists and --overwrite is not given.
+        CheckpointError: If the suffix is wrong, or the file exists and --overwrite is not given.
     """
     from asteroid_xscheme.weights import CheckpointError
     from .batch import model_folder

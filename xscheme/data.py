@@ -21,25 +21,29 @@ def add_arguments(commands) -> None:
 def _add_data_prepare(actions) -> None:
     parser = actions.add_parser(
         "prepare",
-        help="make a folder in the layout of MUSDB18-HQ",
-        description="Make ROOT/{train,test}/TRACK/SOURCE.wav from a folder or zip, which is not "
-        "changed, or from a download. Run it again to resume.",
+        help="make a folder with the layout of MUSDB18-HQ",
+        description="Make ROOT/{train,test}/TRACK/SOURCE.wav from your folder or zip, which is not "
+        "changed, or from a download. To resume, run the same command again.",
     )
     parser.add_argument(
         "--dataset",
         choices=["musdb18", "musdb18hq", "demo", "folder"],
         default="musdb18",
-        help="demo: songs rendered here; folder: your own songs (default: %(default)s)",
+        help="data set; demo: songs that this program renders; folder: your own songs (default: "
+        "%(default)s)",
     )
     parser.add_argument("--root", required=True, help="folder to write to")
     parser.add_argument(
         "--source_dir", help="your copy of the data set, a folder or zip (default: download it)"
     )
     parser.add_argument(
-        "--sample_rate", type=int, default=44100, help="sample rate in Hz (default: %(default)s)"
+        "--sample_rate",
+        type=int,
+        default=44100,
+        help="sample rate of the files to write, in Hz (default: %(default)s)",
     )
     parser.add_argument(
-        "-j", "--jobs", type=int, help="songs to process at a time (default: up to 4)"
+        "-j", "--jobs", type=int, help="songs to convert at once (default: one per core, up to 4)"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress bar")
     parser.set_defaults(run=_data_prepare)
@@ -62,20 +66,32 @@ def _add_data_verify(actions) -> None:
     parser = actions.add_parser(
         "verify",
         help="check a folder of songs and report what is wrong",
-        description="Read every file of a folder in the layout of MUSDB18-HQ and report what is "
-        "wrong and how to fix it. The exit status is 1 if there are problems.",
+        description="Read every file of a folder that has the layout of MUSDB18-HQ, and report "
+        "what is wrong and how to fix it. The exit status is 1 if there are problems.",
     )
     parser.add_argument("root", help="folder to check")
     parser.add_argument(
-        "--sources", nargs="+", default=[], help="sources that each track should have"
+        "--sources",
+        nargs="+",
+        default=[],
+        help="sources that each track should have (default: MUSDB18's; for a folder prepared from "
+        "your own songs, all that occur in it)",
     )
     parser.add_argument(
-        "--sample_rate", type=int, default=44100, help="sample rate in Hz (default: %(default)s)"
+        "--sample_rate",
+        type=int,
+        default=44100,
+        help="sample rate that each file should have, in Hz (default: %(default)s)",
     )
     parser.add_argument(
-        "--seq_dur", type=float, default=0.0, help="length of a training segment in seconds"
+        "--seq_dur",
+        type=float,
+        default=0.0,
+        help="length of a training segment in seconds; shorter tracks are reported (default: 0)",
     )
-    parser.add_argument("-j", "--jobs", type=int, default=2, help="tracks to read at a time")
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=2, help="tracks to read at once (default: %(default)s)"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress bar")
     parser.set_defaults(run=_data_verify)
 
@@ -121,8 +137,11 @@ def verify_data(
     jobs: int = 2,
     progress: bool = True,
 ) -> List[str]:
-    """Problems of a prepared folder; `sources` defaults to MUSDB18's, or those of your own
-    songs."""
+    """The problems of a prepared folder; arguments as for `data.verify`.
+
+    Without `sources`, tracks should have those of MUSDB18; in a folder prepared from your own
+    songs, all that occur in it.
+    """
     from asteroid_xscheme.recipes.data import verify
 
     _check(jobs, sample_rate, seq_dur)

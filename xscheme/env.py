@@ -1,4 +1,4 @@
-"""`xscheme env`: versions, devices and cached weights, to paste into a bug report."""
+"""`xscheme env`: print versions, devices and cached weights, to paste into a bug report."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ OPTIONAL = (
 
 
 def add_arguments(commands) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "env",
         help="show versions, devices and cached weights, for bug reports",
@@ -31,7 +31,7 @@ def add_arguments(commands) -> None:
 
 
 def env(arguments: Namespace) -> int:
-    """Run the command."""
+    """Run the command and print the description."""
     print(describe_environment())
     return 0
 
@@ -44,7 +44,7 @@ def own_version() -> str:
 
 
 def describe_environment() -> str:
-    """One line per fact; the home folder is written as ~, so that it names no user."""
+    """One line per fact; the home folder is shown as ~, so that the text names no user."""
     facts: Dict[str, Callable[[], str]] = {
         "xscheme": own_version,
         "Python": lambda: f"{platform.python_version()}, {platform.platform()}",
@@ -55,12 +55,12 @@ def describe_environment() -> str:
         "threads": _threads,
         "cache": _cache,
     }
-    lines = [f"{name:21}{_without_home(_told(fact))}" for name, fact in facts.items()]
+    lines = [f"{name:21}{_without_home(_fact_or_reason(fact))}" for name, fact in facts.items()]
     return "\n".join(lines)
 
 
-def _told(fact: Callable[[], str]) -> str:
-    """A fact, or why it cannot be had: a broken installation is what this is run for."""
+def _fact_or_reason(fact: Callable[[], str]) -> str:
+    """A fact, or why it is unknown; the command must also run in a broken installation."""
     try:
         return fact()
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
@@ -117,7 +117,7 @@ def _cache() -> str:
 
 
 def _cached_files(folder: Path) -> List[str]:
-    """Each published model that is cached, and how many other weights there are."""
+    """Each published model in the cache, and how many other weights there are."""
     from asteroid_xscheme.weights import PUBLISHED
 
     sizes = {name: model.bytes_cached for name, model in PUBLISHED.items()}

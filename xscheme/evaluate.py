@@ -1,4 +1,4 @@
-"""`xscheme evaluate`: score models and folders of estimates, side by side in one report."""
+"""`xscheme evaluate`: score models and folders of estimates, and compare them in one report."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Tuple
 
-from .separate import add_wiener_options
+from .separate import add_chunk_options, add_wiener_options
 
 if TYPE_CHECKING:
     from asteroid_xscheme.recipes.data import Track
     from asteroid_xscheme.recipes.evaluation import Scoring, System, TestData
 
-_SUBSETS = ("test", "real")  # of a prepared folder; "real" is the demo's
+_SUBSETS = ("test", "real")  # folders to score on; only the demo data has "real"
 
 
 def add_arguments(commands) -> None:
@@ -22,20 +22,27 @@ def add_arguments(commands) -> None:
         help="score models, or estimates from any program, on songs with known sources",
         description="Score models and folders of estimates on DATA/test, like stage 2 of a recipe. "
         "Writes results.md, all_metrics.csv and report/ to OUT, and JSON files for museval to "
-        "OUT/scores/SYSTEM/test. Run it again to do only what is missing or has changed.",
+        "OUT/scores/SYSTEM/test. If you run it again, it computes only what is missing or has "
+        "changed.",
     )
     group = parser.add_argument_group("what to score")
     group.add_argument(
-        "-n", "--name", nargs="+", default=[], help="models: names, files, URLs or Hugging Face ids"
+        "-n",
+        "--name",
+        nargs="+",
+        default=[],
+        help="models to score: names, files, URLs or Hugging Face ids",
     )
     group.add_argument(
         "--estimates",
         nargs="+",
         default=[],
         metavar="DIR",
-        help="folders of estimates: TRACK/SOURCE.wav or test/TRACK/SOURCE.wav",
+        help="folders of estimates to score, with TRACK/SOURCE.wav or test/TRACK/SOURCE.wav",
     )
-    group.add_argument("--data", required=True, help="folder with test/TRACK/SOURCE.wav")
+    group.add_argument(
+        "--data", required=True, help="folder of the true sources, with test/TRACK/SOURCE.wav"
+    )
     group.add_argument("-o", "--out", required=True, help="folder for the results")
     group.add_argument(
         "--offline", action="store_true", help="use only weights that are already on this machine"
@@ -51,53 +58,48 @@ def _add_scoring(group) -> None:
         nargs="+",
         choices=["bsseval", "usdr", "si_sdr"],
         default=["bsseval"],
-        help="bsseval: median over frames, then over songs; usdr, si_sdr: whole songs, mean over "
-        "songs (default: bsseval)",
+        help="bsseval: median over frames, then over songs; usdr, si_sdr: one figure per song, "
+        "mean over songs (default: bsseval)",
     )
     group.add_argument(
         "--bss-eval",
         choices=["museval", "fast"],
         default="museval",
-        help="fast: the same scores in less time (default: %(default)s)",
+        help="implementation of BSSEval; fast gives the same scores in less time (default: "
+        "%(default)s)",
     )
     group.add_argument(
         "--targets",
         nargs="+",
         default=[],
         metavar="SOURCE",
-        help="score only these; accompaniment is the sum of all but the vocals",
+        help="score only these sources; accompaniment is the sum of all sources but the vocals "
+        "(default: all sources)",
     )
     group.add_argument(
         "--no-baselines",
         action="store_true",
-        help="do not score the mixture, static filter and oracle",
+        help="do not score the mixture, the static filter and the oracle",
     )
     group.add_argument(
-        "-j", "--jobs", type=int, default=2, help="processes that score tracks (default: 2)"
+        "-j",
+        "--jobs",
+        type=int,
+        default=2,
+        help="processes to score tracks with (default: %(default)s)",
     )
 
 
 def _add_separation(group) -> None:
-    group.add_argument(
-        "-d", "--device", default="auto", help="device: auto, cpu, cuda, cuda:1, mps"
-    )
-    group.add_argument(
-        "--segment", type=float, help="length of a chunk in seconds (default: the model's)"
-    )
-    group.add_argument("--overlap", type=float, help="fraction of a chunk that overlaps the next")
-    group.add_argument(
-        "--flip-channels",
-        action="store_true",
-        help="average over both channel orders; doubles the time",
-    )
+    add_chunk_options(group)
     add_wiener_options(group)
     group.add_argument(
-        "--no-estimates", action="store_true", help="do not save the separated songs"
+        "--no-estimates", action="store_true", help="do not keep the separated songs"
     )
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Run the command."""
+    """Run the command, then print the tables and the path of the report."""
     from asteroid_xscheme.recipes.evaluation import Scoring, ScoringError
     from asteroid_xscheme.recipes.evaluation import evaluate as evaluate_systems
     from asteroid_xscheme.recipes.report import write_report
@@ -106,11 +108,12 @@ def evaluate(arguments: argparse.Namespace) -> int:
     names = system_names(arguments.name, arguments.estimates)
     if not names:
         raise ScoringError(
-            "Name what to score: models with -n, folders of estimates with --estimates."
+            "There is nothing to score: name models with -n, or folders of estimates with "
+            "--estimates."
         )
     if arguments.jobs < 1:
         raise ScoringError(f"--jobs: expected 1 or more, got {arguments.jobs}.")
-    find_device(arguments.device)  # fails before anything is read
+    find_device(arguments.device)  # fail before anything is read
     out = Path(arguments.out)
     data, sources = _test_data(arguments, out)
     scoring = Scoring(
@@ -124,7 +127,16 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def system_names(models: Sequence[str], folders: Sequence[str]) -> Dict[Tuple[str, str], str]:
-    """Names for models and folders of estimates: the last part of the name, or all of it."""
+    """Short names for models and folders of estimates.
+
+    Args:
+        models: Names, paths or URLs of models.
+        folders: Folders of estimates.
+
+    Returns:
+        By ("model" or "estimates", name as given): the last part of the name; all of it if the last
+        part is taken.
+    """
     from .batch import model_folder
 
     keys = [*(("model", name) for name in models), *(("estimates", each) for each in folders)]
@@ -137,7 +149,7 @@ def system_names(models: Sequence[str], folders: Sequence[str]) -> Dict[Tuple[st
 
 
 def _test_data(arguments: argparse.Namespace, out: Path) -> Tuple[TestData, List[str]]:
-    """The songs to score on, and the names of all their sources."""
+    """The songs to score on, and the names of all sources that occur in them."""
     from asteroid_xscheme.recipes.config import SOURCES
     from asteroid_xscheme.recipes.data import find_tracks
     from asteroid_xscheme.recipes.data.ownership import prepared_dataset
@@ -155,7 +167,7 @@ def _test_data(arguments: argparse.Namespace, out: Path) -> Tuple[TestData, List
     baselines = None if arguments.no_baselines else out / "scores"
     train = tracks("train") if baselines else []
     if baselines and not train:
-        print(f"{root} has no train/, so the static filter, which is fitted there, is left out.")
+        print(f"The static filter is left out: it is fitted on train/, which {root} lacks.")
     name = prepared_dataset(root) or root.resolve().name
     there = {subset: found for subset, found in subsets.items() if found}
     return TestData(name, there, train, baselines), sources
@@ -167,7 +179,7 @@ def _systems(
     scoring: Scoring,
     out: Path,
 ) -> Iterator[System]:
-    """Models, each loaded when its turn comes, and folders of estimates."""
+    """Models, each loaded only when it is scored, then folders of estimates."""
     from asteroid_xscheme.recipes.evaluation import estimates_system
 
     for (kind, given), name in names.items():
@@ -205,8 +217,8 @@ def _model(
         targets = [source for source in separator.sources if source in scoring.sources]
         if not targets:
             raise ScoringError(
-                f"{given} separates {', '.join(separator.sources)}, but the songs have "
-                f"{', '.join(scoring.sources)}."
+                f"{given} separates {', '.join(separator.sources)}, but the songs in "
+                f"{arguments.data} have {', '.join(scoring.sources)}."
             )
         scoring = replace(scoring, targets=targets)
     options["wiener_iterations"] = separator.options.iterations

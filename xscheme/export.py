@@ -1,4 +1,4 @@
-"""`xscheme export`: save the networks of a model as an ONNX file."""
+"""`xscheme export`: save the networks of a spectrogram model as an ONNX file."""
 
 from argparse import Namespace
 
@@ -13,14 +13,14 @@ def add_arguments(commands) -> None:
         "export",
         help="save the networks of a model as ONNX",
         description="Save the networks of a spectrogram model as an ONNX file that maps magnitudes "
-        "to magnitudes, for programs that have their own STFT.",
+        "to magnitudes, for programs that compute the STFT themselves.",
     )
     add_weights_arguments(parser, _SUFFIXES)
     parser.set_defaults(run=export)
 
 
 def export(arguments: Namespace) -> int:
-    """Run the command: write the file and describe its input and output."""
+    """Run the command, then describe the input and output of the file."""
     from asteroid_xscheme.export import export_onnx
     from asteroid_xscheme.models import BridgedModel
 

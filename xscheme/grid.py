@@ -1,4 +1,4 @@
-"""The work of `xscheme ablate`: a grid of trainings, from a command line to a table."""
+"""Run the grid of trainings that `xscheme ablate` asks for, and return its table."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from asteroid_xscheme.recipes.ablation import Row, ablate, distinct, paper_rows,
 from asteroid_xscheme.recipes.config import Config, ConfigError
 from asteroid_xscheme.recipes.data import prepare
 
-#: defaults that suit a grid better than those of a single run
+#: options for every training of a grid, which the command line may override
 _OF_GRIDS = ["--save_estimates", "no", "--save_top_k", "1"]
 
 
@@ -21,20 +21,24 @@ def run_ablation(
     jobs: Optional[int],
     options: Sequence[str],
 ) -> str:
-    """Run a grid, or the missing part of it.
+    """Run a grid, or what is missing of it.
 
     Args:
-        conf: A conf.yml.
+        conf: Path of a conf.yml.
         exp_dir: Folder of the grid.
-        seeds: Seeds of every row.
-        rows: Names of rows of the paper's grid; if empty, all of them, or none if points are
-            compared.
-        points: Bridging points to compare; an empty list means the default points.
-        jobs: Trainings at a time.
+        seeds: Seeds to train each row with.
+        rows: Names of rows of the paper's grid. If empty: all rows, or no row if `points` is given.
+        points: Bridging points to compare; an empty list means the model's default points, and
+            None compares no points.
+        jobs: Trainings to run at once; None means one per GPU, or one per core, up to 4.
         options: Options of the conf.yml, as on a command line.
 
     Returns:
         The table, and a line that says where the files are.
+
+    Raises:
+        ConfigError: If an option is wrong, or there is no such row or point.
+        AblationError: If a training failed.
     """
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs: expected 1 or more, got {jobs}.")
@@ -49,16 +53,29 @@ def run_ablation(
 
 
 def choose_rows(config: Config, rows: Sequence[str], points: Optional[Sequence[str]]) -> List[Row]:
-    """Rows of the paper's grid, rows that compare bridging points, or both in one table."""
+    """The rows to train: of the paper's grid, for bridging points, or both.
+
+    Args:
+        config: Options of the model.
+        rows: Names of rows of the paper's grid; empty for all of them.
+        points: Bridging points to compare, see `point_rows`; None for the paper's grid alone.
+
+    Raises:
+        ConfigError: If there is no such row or point.
+    """
     if points is None:
         return paper_rows(rows)
     return distinct(config, [*(paper_rows(rows) if rows else []), *point_rows(config, points)])
 
 
 def read_config(conf: str, options: Sequence[str]) -> Config:
-    """Options from a conf.yml and a command line; --seed is refused, since the grid sets it."""
+    """Options from a conf.yml and a command line.
+
+    Raises:
+        ConfigError: If an option is wrong, or is --seed, which the grid itself sets.
+    """
     if any(option.split("=")[0] == "--seed" for option in options):
-        raise ConfigError("A grid has several seeds: use --seeds 1 2 3 instead of --seed.")
+        raise ConfigError("--seed: a grid has several seeds; use --seeds 1 2 3 instead.")
     parser = argparse.ArgumentParser("xscheme ablate", allow_abbrev=False)
     config, _ = Config.parse(Path(conf), parser, [*_OF_GRIDS, *options])
     return config

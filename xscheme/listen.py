@@ -1,4 +1,4 @@
-"""`xscheme listen`: a page with a mixer, beside the files of a song's sources."""
+"""`xscheme listen`: write a page with a mixer into the folder of a song's sources."""
 
 import sys
 from argparse import Namespace
@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 PAGE = "listen.html"
-MIXTURE = "mixture"  # name of the file that the others were separated from
+MIXTURE = "mixture"  # name, without suffix, of the file that holds the whole song
 
 
 def add_arguments(commands: Any) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "listen",
         help="write a page to hear the sources of a song together",
-        description=f"Write {PAGE}, a mixer, into a folder that holds the sources of a song, a "
-        f"file each. A file called {MIXTURE} is the song. The page needs no network and no other "
-        "file.",
+        description=f"Write {PAGE}, a page with a mixer, into a folder that holds one audio file "
+        f"per source of a song. A file called {MIXTURE} is taken as the whole song. The page works "
+        "offline and needs no other file.",
     )
-    parser.add_argument("folder", nargs="+", help="folders of one song each, such as separated/*/*")
+    parser.add_argument("folder", nargs="+", help="one folder per song, such as separated/*/*")
     parser.set_defaults(run=listen)
 
 
 def listen(arguments: Namespace) -> int:
-    """Run the command; 0 if every folder got its page, else 1."""
+    """Run the command; return 0 if every page was written, otherwise 1."""
     from asteroid_xscheme.errors import XSchemeError
     from .messages import message_of, printable
 
@@ -38,10 +38,10 @@ def listen(arguments: Namespace) -> int:
 
 
 def write_page_of(folder: Path) -> Path:
-    """Write the page of a folder.
+    """Write the page of a folder and return its path.
 
     Raises:
-        ListeningError: If it does not hold the sources of a song.
+        ListeningError: If the folder does not hold the sources of a song.
         AudioError: If a file cannot be read.
     """
     from asteroid_xscheme.listening import ListeningError, write_page
@@ -54,7 +54,9 @@ def write_page_of(folder: Path) -> Path:
     names: Dict[str, Path] = {}
     for path in (path for path in paths if path not in mixtures):
         if path.stem in names:
-            raise ListeningError(f"{names[path.stem].name} and {path.name} have one name.")
+            raise ListeningError(
+                f"{names[path.stem].name} and {path.name} are both {path.stem}: remove one of them."
+            )
         names[path.stem] = path
     if not names or len(mixtures) > 1:
         raise ListeningError(_problem(folder, mixtures))
@@ -74,5 +76,5 @@ def _problem(folder: Path, mixtures: List[Path]) -> str:
     if len(mixtures) > 1:
         return f"expected one mixture, got {' and '.join(path.name for path in mixtures)}."
     inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and _audio_files(path))
-    hint = f"; {inside[0]!r} inside it has some: name that folder" if inside else ""
-    return f"holds no audio files of sources{hint}."
+    hint = f"; the folder {inside[0]!r} inside it does: name that one" if inside else ""
+    return f"contains no audio files of sources{hint}."

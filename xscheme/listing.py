@@ -1,4 +1,4 @@
-"""The published weights as text: a table of all, or the details of some."""
+"""Describe the published weights: a table of all of them, or the details of some."""
 
 import json
 from typing import List, Sequence
@@ -16,7 +16,10 @@ def list_models(names: Sequence[str] = (), as_json: bool = False) -> str:
 
     Args:
         names: Names or ids; if empty, a table of all.
-        as_json: Return JSON instead.
+        as_json: Whether to return JSON, which always has all details.
+
+    Raises:
+        CheckpointError: If there are no published weights of that name.
     """
     models = [_find(name) for name in names] or list(PUBLISHED.values())
     if as_json:
@@ -25,9 +28,9 @@ def list_models(names: Sequence[str] = (), as_json: bool = False) -> str:
         return "\n\n".join(_as_paragraph(model) for model in models)
     table = as_columns([_COLUMNS, *map(_as_row, models)])
     return (
-        f"{table}\n\nSDR: published, in dB; mean over sources, median over frames and tracks of "
-        "MUSDB18.\n`xscheme models NAME` shows more, including the page with the licence. Wherever "
-        "a name works, so does a Hugging Face id, a URL or a file of weights."
+        f"{table}\n\nSDR: as published, in dB; median over frames and tracks of MUSDB18, mean over "
+        "sources.\n`xscheme models NAME` shows more, including the page with the licence. Instead "
+        "of a name you can give a Hugging Face id, a URL or a weights file."
     )
 
 
@@ -55,7 +58,7 @@ def _as_row(model: PublishedModel) -> List[str]:
 
 
 def _sizes(model: PublishedModel) -> List[str]:
-    """The size as text, and whether the file is in the cache."""
+    """The size, and whether the file is in the cache ("yes" or "no"), as text."""
     cached = model.bytes_cached
     size = cached or model.size
     about = "" if cached else "~"

@@ -1,10 +1,10 @@
-"""Messages for the error stream: one line each, whatever characters they contain."""
+"""Messages for the error stream, each on one line whatever characters it contains."""
 
 import unicodedata
 
 
 def printable(text: str) -> str:
-    """One line of text, with line breaks, control characters and invalid UTF-8 escaped.
+    """Escape line breaks, control characters and invalid UTF-8, so that text stays on one line.
 
     >>> printable("a\\nb")
     'a\\\\nb'
@@ -17,7 +17,7 @@ def printable(text: str) -> str:
 
 
 def message_of(error: Exception) -> str:
-    """The message of an error; system errors start with their file."""
+    """The message of an error; that of a system error starts with the file."""
     if isinstance(error, ModuleNotFoundError):
         return f"{error}: pip install 'asteroid_xscheme[recipes]' installs what all commands need"
     if isinstance(error, OSError) and error.strerror:

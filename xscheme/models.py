@@ -9,17 +9,17 @@ def add_arguments(commands) -> None:
         "models",
         help="list the published weights",
         description="List the published weights with their sources, size, scores and licence, and "
-        "whether they are in the cache.",
+        "whether they are in the cache. Nothing is downloaded.",
     )
     parser.add_argument(
-        "name", nargs="*", help="show the details of these (default: a table of all)"
+        "name", nargs="*", help="show all details of these weights (default: a table of all)"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print all details as JSON")
     parser.set_defaults(run=models)
 
 
 def models(arguments: Namespace) -> int:
-    """Run the command."""
+    """Run the command and print the list."""
     from .listing import list_models
 
     print(list_models(arguments.name, as_json=arguments.json))

@@ -1,4 +1,4 @@
-"""`xscheme points`: the submodules of a network, their shapes, and where to bridge copies."""
+"""`xscheme points`: list the submodules of a network, their shapes, and which can be bridged."""
 
 import argparse
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -10,11 +10,11 @@ _REFUSALS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeErr
 
 
 class Submodule(NamedTuple):
-    """What passes through a submodule in one call of its network.
+    """What one call of a network passes through a submodule.
 
     Attributes:
-        name: Its name in the network.
-        kind: Its class.
+        name: Name in the network.
+        kind: Name of the class.
         visits: How many times it was called.
         inputs: Shape of the first input tensor, or None.
         outputs: Shape of the first output tensor, or None.
@@ -34,23 +34,27 @@ def add_arguments(commands) -> None:
     parser = commands.add_parser(
         "points",
         help="list the submodules of a network that can be bridged",
-        description="Run a network on noise and list its submodules in the order in which they are "
-        "called, with the shapes of their input and output. A * marks those whose input can be "
-        "bridged between copies of the network; add :output to a name to bridge its output.",
+        description="Run a network on noise and list its submodules in the order of their calls, "
+        "with the shapes of their inputs and outputs. A * marks those whose input can be bridged "
+        "between copies of the network. To bridge an output instead, add :output to the name.",
     )
-    parser.add_argument("network", help="class of the network, module:Class, which is imported")
+    parser.add_argument(
+        "network",
+        help="class of the network as module:Class, such as demucs.hdemucs:HDemucs; the module is "
+        "imported",
+    )
     parser.add_argument(
         "--args",
         default="{}",
         metavar="YAML",
-        help="arguments of the class, such as '{channels: 8}'",
+        help="arguments for the class, such as '{channels: 8}' (default: none)",
     )
     parser.add_argument(
         "--shape",
         nargs="+",
         type=int,
         default=[1, 2, 44100],
-        help="shape of its input (default: 1 2 44100)",
+        help="shape of the network's input (default: 1 2 44100: a batch of 1, stereo, 1 s)",
     )
     parser.set_defaults(run=_points)
 
@@ -88,10 +92,13 @@ def list_points(network: Any, shape: Sequence[int]) -> List[Submodule]:
 
     Args:
         network: A module that takes one tensor; it is not changed.
-        shape: Shape of the noise it is called with, in eval mode and without gradients.
+        shape: Shape of the noise to call it with, in eval mode and without gradients.
 
     Returns:
         One entry per submodule that was called as a module.
+
+    Raises:
+        XSchemeError: If the network does not accept an input of that shape.
     """
     import copy
 
@@ -105,7 +112,7 @@ def list_points(network: Any, shape: Sequence[int]) -> List[Submodule]:
 
 
 def _watch(network: Any, mixture: Any) -> Dict[str, dict]:
-    """Class, number of calls and shapes of each submodule that the network calls, by name."""
+    """By name, the class, number of calls and shapes of each submodule that the network calls."""
     from asteroid_xscheme.errors import XSchemeError
 
     seen: Dict[str, dict] = {}
@@ -149,7 +156,7 @@ def _shape(values: Any) -> Optional[tuple]:
 
 
 def _find_bridgeable(networks: Sequence[Any], mixture: Any, names: List[str]) -> List[str]:
-    """The submodules where copies can be bridged, found by trying all at once, then halves."""
+    """The submodules where copies can be bridged: try all at once, then each half."""
     from asteroid_xscheme.bridged_networks import BridgedNetworks, BridgingError
 
     if not names:

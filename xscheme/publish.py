@@ -1,4 +1,4 @@
-"""`xscheme publish`: weights as a folder to share, on Hugging Face if wanted."""
+"""`xscheme publish`: pack weights into a folder to share, and upload it to Hugging Face."""
 
 from __future__ import annotations
 
@@ -13,44 +13,46 @@ _CONF, _BEST = "conf.yml", "best_model.pth"
 
 
 def add_arguments(commands) -> None:
-    """Add the subcommand to those of the parser."""
+    """Add the subcommand to the parser."""
     parser = commands.add_parser(
         "publish",
-        help="make a folder to share of weights, and put it on Hugging Face",
-        description="Write OUT/publish_dir: the weights in the forms that Asteroid and Hugging "
-        "Face read, and a card with the terms of the data and the scores, if they are of these "
-        "weights. With --push it is uploaded.",
+        help="pack weights into a folder to share, and upload it to Hugging Face",
+        description="Write OUT/publish_dir: the weights in the formats that Asteroid and Hugging "
+        "Face read, and a model card with the terms of the training data and the scores. Scores "
+        "of any other weights are refused. --push uploads the folder.",
     )
-    parser.add_argument("input", metavar="FOLDER_OR_FILE", help="a run's folder, or weights")
     parser.add_argument(
-        "-o", "--out", help="folder of publish_dir (default: where the weights lie)"
+        "input", metavar="FOLDER_OR_FILE", help="folder of a run, such as exp/train_..., or weights"
+    )
+    parser.add_argument(
+        "-o", "--out", help="where to put publish_dir (default: beside the weights)"
     )
     parser.add_argument(
         "--scores",
         metavar="FILE",
-        help="record.json of the scores: OUT/records/NAME/record.json of xscheme evaluate "
-        "(default: that of the run)",
+        help="scores of these weights: OUT/records/NAME/record.json that xscheme evaluate wrote "
+        "(default: those of the run)",
     )
     parser.add_argument(
         "--dataset",
         choices=["musdb18", "musdb18hq", "demo", "folder"],
-        help="what the weights were trained on, where their file does not say",
+        help="what the weights were trained on, if their file does not say",
     )
-    parser.add_argument("--uploader", help="your name on the card (default: OWNER)")
+    parser.add_argument("--uploader", help="your name on the card (default: OWNER of --push)")
     parser.add_argument(
         "--push",
         metavar="OWNER/NAME",
-        help="upload to this repository of Hugging Face; log in before by `hf auth login`",
+        help="upload to this Hugging Face repository; log in first with `hf auth login`",
     )
     parser.set_defaults(run=publish)
 
 
 def publish(arguments: Namespace) -> int:
-    """Run the command."""
+    """Run the command, then print the folder and the address that it was uploaded to."""
     from asteroid_xscheme.recipes.data import dataset_infos
     from asteroid_xscheme.recipes.publication import publish_scored
     from asteroid_xscheme.recipes.stages import best_model
-    from asteroid_xscheme.weights import load_package, push_folder
+    from asteroid_xscheme.weights import load_package
 
     given = Path(arguments.input).expanduser()
     out = _out(arguments.out, given)
@@ -61,8 +63,10 @@ def publish(arguments: Namespace) -> int:
     record = _scores(arguments.scores, given if is_run else None, package)
     options = _options(given, package)
     folder = publish_scored(package, record, options, out, arguments.uploader, arguments.push)
-    print(f"Ready to be shared: {folder}")
+    print(f"Ready to share: {folder}")
     if arguments.push:
+        from asteroid_xscheme.weights.hub import push_folder
+
         print(f"Uploaded to {push_folder(folder, arguments.push)}")
     return 0
 
@@ -81,24 +85,24 @@ def _out(wanted: Optional[str], given: Path) -> Path:
 
 
 def _scores(path: Optional[str], run: Optional[Path], package: Dict[str, Any]) -> Optional[Record]:
-    """The record of the scores that are named; or of the run's, where they are of its model."""
+    """The record that --scores names, or the run's if it is of the run's model; None without."""
     from asteroid_xscheme.recipes.publication import PublicationError, read_scores
     from asteroid_xscheme.recipes.stages import RECORD
 
     if path is not None:
         return read_scores(Path(path).expanduser(), package)
     if run is None:
-        print("No scores are published: --scores names them.")
+        print("The folder will contain no scores; name them with --scores.")
         return None
     try:
         return read_scores(run / RECORD, package)
     except PublicationError as error:
-        print(f"No scores are published. {error}")
+        print(f"The folder will contain no scores. {error}")
         return None
 
 
 def _options(given: Path, package: Dict[str, Any]) -> Options:
-    """The options of the training: a run's conf.yml, or what the weights say."""
+    """The options of the training: from a run's conf.yml, or else from the weights file."""
     from asteroid_xscheme.recipes.config import Config
 
     if (given / _CONF).is_file():

@@ -1,4 +1,4 @@
-"""`xscheme report`: a page to look at and listen to, for one or more evaluated runs."""
+"""`xscheme report`: write a page with the scores and sounds of one or more evaluated runs."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -10,10 +10,12 @@ def add_arguments(commands) -> None:
         "report",
         help="write a page with the scores and sounds of evaluated runs",
         description="Write report.html with scores, box plots, losses, sounds and spectrograms, "
-        "and its table as scores.md and scores.csv. The page works offline.",
+        "and the scores as scores.md and scores.csv. The page works offline.",
     )
     parser.add_argument(
-        "folder", nargs="+", help="folders of evaluated runs, such as exp/train_..."
+        "folder",
+        nargs="+",
+        help="folders of evaluated runs, such as exp/train_..., or of xscheme evaluate",
     )
     parser.add_argument(
         "-o",
@@ -24,7 +26,7 @@ def add_arguments(commands) -> None:
 
 
 def report(arguments: Namespace) -> int:
-    """Run the command: write the page, then print its table and its path."""
+    """Run the command, then print the table and the path of the page."""
     from asteroid_xscheme.recipes.report import write_report
 
     runs = [Path(run) for run in arguments.folder]

@@ -1,6 +1,6 @@
-"""`xscheme separate`: songs in, files of their sources out; the model is loaded once.
+"""`xscheme separate`: separate songs into files of their sources, loading the model once.
 
-A song that fails is reported in one line on the error stream, and the others are separated.
+A song that fails is reported on one line of the error stream, and the others are still separated.
 """
 
 import signal
@@ -24,13 +24,13 @@ _CHECKED = {
 #: pairs of options that contradict each other, and why
 _CONFLICTS = (
     ("flac", "float32", "FLAC stores integers; use --int24, or WAV"),
-    ("mp3", "int24", "MP3 has no fixed number of bits; choose one of the two"),
-    ("mp3", "float32", "MP3 has no fixed number of bits; choose one of the two"),
+    ("mp3", "int24", "MP3 has no bit depth; choose one of the two"),
+    ("mp3", "float32", "MP3 has no bit depth; choose one of the two"),
     ("stem", "int24", "a .stem.mp4 stores 16 bits; choose one of the two"),
     ("stem", "float32", "a .stem.mp4 stores 16 bits; choose one of the two"),
     ("stem", "targets", "a .stem.mp4 contains all sources; choose one of the two"),
     ("stem", "two_stems", "a .stem.mp4 contains all sources; choose one of the two"),
-    ("stem", "page", "a page is made from a file per source; choose one of the two"),
+    ("stem", "page", "a page needs one file per source; choose one of the two"),
     ("stem", "residual", "a .stem.mp4 contains exactly four stems; choose one of the two"),
 )
 
@@ -40,7 +40,8 @@ def add_arguments(commands) -> None:
     parser = commands.add_parser(
         "separate",
         help="separate songs into their sources",
-        description="Separate songs of any length, rate, format and number of channels.",
+        description="Separate songs of any length, sample rate, format and number of channels. The "
+        "sources are written to OUT/MODEL/TRACK/SOURCE.wav.",
     )
     _add_paths(parser)
     _add_sources(parser)
@@ -52,131 +53,202 @@ def add_arguments(commands) -> None:
 
 def _add_paths(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("input and output")
-    group.add_argument("input", nargs="+", help="files, folders or glob patterns")
+    group.add_argument("input", nargs="+", help="songs: files, folders or glob patterns")
     group.add_argument(
         "-n",
         "--name",
         default="xumxl",
-        help="model: a name, path, URL or Hugging Face id (default: %(default)s)",
+        help="model: a name that `xscheme models` lists, a path, a URL or a Hugging Face id "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "-o", "--out", default="separated", help="output folder (default: %(default)s)"
     )
     group.add_argument(
         "--filename",
-        help="names of the files in OUT/MODEL, made from track, trackext, stem and ext (default: "
-        "{track}/{stem}.{ext}, with --stem {track}.{ext})",
+        metavar="PATTERN",
+        help="names of the files in OUT/MODEL, from {track}, {trackext} (suffix of the song), "
+        "{stem} and {ext} (default: {track}/{stem}.{ext}; with --stem: {track}.{ext})",
     )
     group.add_argument(
-        "--page", action="store_true", help="also write listen.html, a mixer to hear the stems with"
+        "--page",
+        action="store_true",
+        help="also write listen.html, a page with a mixer that plays the stems",
     )
     group.add_argument(
         "--offline", action="store_true", help="use only weights that are already on this machine"
     )
-    group.add_argument("--start", type=float, default=0.0, help="start at this second")
-    group.add_argument("--duration", type=float, help="seconds to separate (default: all)")
+    group.add_argument(
+        "--start",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="where in the song to start (default: 0)",
+    )
+    group.add_argument(
+        "--duration",
+        type=float,
+        metavar="SECONDS",
+        help="how much of the song to separate (default: all of it)",
+    )
     existing = group.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace existing files")
     existing.add_argument(
-        "--skip-existing", action="store_true", help="skip songs that are finished"
+        "--skip-existing", action="store_true", help="skip songs whose files all exist"
     )
 
 
 def _add_sources(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("sources")
-    group.add_argument("--targets", nargs="+", metavar="SOURCE", help="write only these")
     group.add_argument(
-        "--two-stems", metavar="SOURCE", help="write SOURCE, and the rest as no_SOURCE"
+        "--targets", nargs="+", metavar="SOURCE", help="write only these sources (default: all)"
     )
     group.add_argument(
-        "--residual", metavar="NAME", help="also write the mixture minus all other stems"
+        "--two-stems",
+        metavar="SOURCE",
+        help="write two stems: SOURCE, and everything else as no_SOURCE",
+    )
+    group.add_argument(
+        "--residual",
+        metavar="NAME",
+        help="also write a stem NAME: the mixture minus all other stems",
     )
 
 
 def _add_method(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("method")
-    group.add_argument(
-        "-d", "--device", default="auto", help="device: auto, cpu, cuda, cuda:1, mps"
-    )
+    add_chunk_options(group)
     group.add_argument(
         "--precision",
         choices=["float32", "bf16", "fp16"],
         default="float32",
-        help="precision of the networks (default: %(default)s)",
+        help="numeric precision of the networks (default: %(default)s)",
     )
     group.add_argument(
-        "--segment", type=float, help="length of a chunk in seconds (default: the model's)"
+        "--shifts",
+        type=int,
+        default=1,
+        help="average over this many runs, each with the song shifted by up to half a second; "
+        "multiplies the time (default: %(default)s)",
     )
-    group.add_argument("--overlap", type=float, help="fraction of a chunk that overlaps the next")
     group.add_argument(
-        "--shifts", type=int, default=1, help="average over this many shifts of the song"
+        "--batch-size",
+        type=int,
+        help="chunks to process at once (default: as many as fit in memory)",
+    )
+    add_wiener_options(group)
+    group.add_argument(
+        "--normalize",
+        action="store_true",
+        help="bring each song to a standard level before separation; the stems keep the song's",
+    )
+
+
+def add_chunk_options(group) -> None:
+    """Add the options on device, chunks and channels to a group of arguments."""
+    group.add_argument(
+        "-d",
+        "--device",
+        default="auto",
+        help="auto (a GPU if there is one), cpu, cuda, cuda:1 or mps (default: %(default)s)",
+    )
+    group.add_argument(
+        "--segment",
+        type=float,
+        metavar="SECONDS",
+        help="length of a chunk (default: the model's)",
+    )
+    group.add_argument(
+        "--overlap",
+        type=float,
+        metavar="FRACTION",
+        help="how much of a chunk overlaps the next, from 0 to less than 1 (default: the model's)",
     )
     group.add_argument(
         "--flip-channels",
         action="store_true",
         help="average over both channel orders; doubles the time",
     )
-    group.add_argument(
-        "--batch-size", type=int, help="chunks to process at once (default: what fits in memory)"
-    )
-    add_wiener_options(group)
-    group.add_argument(
-        "--normalize",
-        action="store_true",
-        help="normalize the level of each song before separation",
-    )
 
 
 def add_wiener_options(group) -> None:
     """Add the options of the Wiener filter to a group of arguments."""
     group.add_argument(
-        "--wiener", choices=["em", "one_pass"], default="em", help="one_pass: as in D3Net's code"
+        "--wiener",
+        choices=["em", "one_pass"],
+        default="em",
+        help="Wiener filter; one_pass is that of D3Net's official code (default: %(default)s)",
     )
     group.add_argument(
-        "--niter", type=int, help="Wiener iterations (default: 1; 0 for waveform models)"
+        "--niter",
+        type=int,
+        help="iterations of the em filter; 0 turns it off (default: 1; 0 for waveform models)",
     )
     group.add_argument(
         "--wiener-win-len",
         type=int,
         default=300,
-        help="frames per Wiener window; 0: the whole song",
+        metavar="FRAMES",
+        help="frames that the Wiener filter processes at a time; 0: the whole song (default: "
+        "%(default)s)",
     )
     group.add_argument(
-        "--softmask", action="store_true", help="start the Wiener filter from a ratio mask"
+        "--softmask",
+        action="store_true",
+        help="start the Wiener filter from ratio masks with the mixture's phase",
     )
 
 
 def _add_format(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("format of the stems (default: 16-bit WAV)")
     samples = group.add_mutually_exclusive_group()
-    samples.add_argument("--int24", action="store_true", help="24-bit WAV or FLAC")
-    samples.add_argument("--float32", action="store_true", help="float WAV, which never clips")
-    kind = group.add_mutually_exclusive_group()
-    kind.add_argument("--mp3", action="store_true", help="MP3")
-    kind.add_argument("--flac", action="store_true", help="FLAC")
-    kind.add_argument(
-        "--stem", action="store_true", help="one .stem.mp4 per song, for DJ software (ALAC)"
+    samples.add_argument("--int24", action="store_true", help="write 24-bit WAV or FLAC")
+    samples.add_argument(
+        "--float32", action="store_true", help="write 32-bit float WAV, which never clips"
     )
-    group.add_argument("--mp3-bitrate", type=int, help="kbit/s (default: the highest, 320)")
+    kind = group.add_mutually_exclusive_group()
+    kind.add_argument("--mp3", action="store_true", help="write MP3")
+    kind.add_argument("--flac", action="store_true", help="write FLAC")
+    kind.add_argument(
+        "--stem",
+        action="store_true",
+        help="write one .stem.mp4 per song (ALAC), for DJ software",
+    )
+    group.add_argument(
+        "--mp3-bitrate",
+        type=int,
+        metavar="KBIT/S",
+        help="bit rate of the MP3 files in kbit/s (default: the highest, up to 320)",
+    )
     group.add_argument(
         "--clip-mode",
         choices=["rescale", "clamp", "none"],
         default="rescale",
-        help="if a stem exceeds full scale: lower all stems of the song, clip, or do nothing "
-        "(default: %(default)s)",
+        help="if a stem exceeds full scale: rescale lowers all stems of the song, clamp clips, "
+        "none does nothing (default: %(default)s)",
     )
 
 
 def _add_run(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("run")
     group.add_argument(
-        "-j", "--jobs", type=int, default=1, help="songs at a time (default: %(default)s)"
+        "-j",
+        "--jobs",
+        type=int,
+        default=1,
+        help="songs to separate at once (default: %(default)s)",
     )
     group.add_argument(
         "--threads", type=int, help="CPU threads per song (default: all cores, shared by the songs)"
     )
-    group.add_argument("--shard", metavar="I/N", help="process only part I of N of the songs")
-    group.add_argument("--json", metavar="FILE", help="write a JSON summary; - for standard output")
+    group.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="separate only part I of N of the songs, to share them among machines",
+    )
+    group.add_argument(
+        "--json", metavar="FILE", help="write a JSON summary to FILE; - for standard output"
+    )
     group.add_argument("-q", "--quiet", action="store_true", help="show no progress bar")
 
 
@@ -232,12 +304,12 @@ def _check_format(arguments: Namespace) -> None:
         if getattr(arguments, one) and getattr(arguments, other):
             raise SeparationError(f"--{one} and --{other.replace('_', '-')}: {reason}.")
     if arguments.mp3_bitrate is not None and not arguments.mp3:
-        raise SeparationError("--mp3-bitrate: only an MP3 has one; add --mp3.")
+        raise SeparationError("--mp3-bitrate: only MP3 files have one; add --mp3.")
 
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Inside, SIGTERM stops the program like Ctrl-C, so that it cleans up."""
+    """Treat SIGTERM like Ctrl-C inside the block, so that the program cleans up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Names on the command line -> songs to separate and the files to write for them."""
+"""Turn names on the command line into songs to separate and the files to write for them."""
 
 import glob
 import os
@@ -16,7 +16,13 @@ SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class FoundSong:
-    """A file and the name of its track: its path relative to the given folder, without suffix."""
+    """A song to separate.
+
+    Attributes:
+        path: The file.
+        track: Name of the track: the path relative to the given folder, without suffix.
+        suffix: Suffix of the file, such as ".mp3".
+    """
 
     path: Path
     track: str
@@ -25,7 +31,14 @@ class FoundSong:
 
 @dataclass(frozen=True)
 class Job:
-    """A song, the file of each stem, its page, and the reason if it cannot be separated."""
+    """What to write for a song.
+
+    Attributes:
+        path: The song.
+        stems: File to write for each stem.
+        page: Page to write, or None.
+        problem: Why the song cannot be separated, or None.
+    """
 
     path: Path
     stems: Dict[str, Path] = field(default_factory=dict)
@@ -34,14 +47,22 @@ class Job:
 
     @property
     def files(self) -> List[Path]:
-        """All that it writes."""
+        """All files to write."""
         return [*self.stems.values(), *([self.page] if self.page else [])]
 
 
 def find_songs(names: Sequence[str], out: Path) -> Tuple[List[FoundSong], List[Tuple[str, str]]]:
-    """The songs that files, folders and patterns refer to, and (name, problem) for the rest.
+    """Find the songs that files, folders and glob patterns refer to.
 
     A folder refers to all files below it with an audio suffix, except those in `out`.
+
+    Args:
+        names: What the command line names.
+        out: The output folder.
+
+    Returns:
+        The songs, each once, and a (name, problem) for each name without songs and each folder
+        that cannot be read.
     """
     songs, problems = [], []
     for name in names:
@@ -72,13 +93,14 @@ def plan_jobs(
     page_file: Callable[[str, str], Optional[Path]],
     kept: Sequence[Path],
 ) -> List[Job]:
-    """A job for each song; refused if it would overwrite a kept file or an earlier song's.
+    """Make a job for each song; one that would overwrite a needed file has a problem instead.
 
     Args:
         songs: The songs in their order.
         stem_files: Function (track, suffix) -> file of each stem.
-        page_file: Function (track, suffix) -> file of the page, None for no page.
-        kept: Files that must not be overwritten: what the run reads, and its summary.
+        page_file: Function (track, suffix) -> file of the page, or None for no page.
+        kept: Files that must not be overwritten: what the run reads, and its summary. The files of
+            earlier songs must not be overwritten either.
     """
     jobs: List[Job] = []
     owners: Dict[Path, Path] = {}
@@ -98,10 +120,13 @@ def plan_jobs(
 
 
 def _problem_of(job: Job, owners: Dict[Path, Path], inputs: Set[Tuple[int, int]]) -> Optional[str]:
-    """The reason why the files of a job cannot be written, or None."""
+    """Why the files of a job cannot be written, or None."""
     for file in job.files:
         if file in owners:
-            return f"would overwrite the files of {owners[file]}; set --filename to avoid this"
+            return (
+                f"would overwrite the files of {owners[file]}, which has the same name; choose "
+                "another --filename"
+            )
         if identities([file]) & inputs:
             return f"would overwrite {file}, which this run reads; choose another -o or --filename"
         if os.path.isdir(file):
@@ -110,13 +135,17 @@ def _problem_of(job: Job, owners: Dict[Path, Path], inputs: Set[Tuple[int, int]]
 
 
 def identities(paths: Sequence[Path]) -> Set[Tuple[int, int]]:
-    """Device and inode of the files that exist, which identify them under any name or link."""
+    """Device and inode of the files that exist, which identify a file under any name or link."""
     found = (os.stat(path) for path in paths if os.path.exists(path))
     return {(status.st_dev, status.st_ino) for status in found}
 
 
 def take_shard(jobs: Sequence[Job], shard: Optional[str]) -> List[Job]:
-    """The jobs of shard "i/n": every n-th, starting with the i-th, 1 <= i <= n."""
+    """The jobs of shard "i/n": every n-th job, starting with the i-th; all jobs for None.
+
+    Raises:
+        SeparationError: If the shard does not have that form with 1 <= i <= n.
+    """
     if shard is None:
         return list(jobs)
     index, _, count = shard.partition("/")
@@ -129,6 +158,7 @@ def take_shard(jobs: Sequence[Job], shard: Optional[str]) -> List[Job]:
 
 def _audio_files(folder: Path, out: Path) -> Tuple[List[Path], List[Tuple[str, str]]]:
     """The audio files below a folder but not in `out`, and (folder, problem) if unreadable."""
+
     out, files, unread = out.resolve(), [], []
 
     def note(error: OSError) -> None:
@@ -142,7 +172,7 @@ def _audio_files(folder: Path, out: Path) -> Tuple[List[Path], List[Tuple[str, s
 
 
 def _found_song(path: Path, root: Path) -> FoundSong:
-    """For example, `a/b/song.stem.mp4` below `a` is the track `b/song`."""
+    """Name the track of a file: `a/b/song.stem.mp4` below `a` is the track `b/song`."""
     relative = path.relative_to(root)
     name = relative.name.removesuffix(relative.suffix)
     return FoundSong(path, str(relative.with_name(name.removesuffix(".stem"))), relative.suffix)

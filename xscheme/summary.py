@@ -1,4 +1,4 @@
-"""The result of each song: lines for people, JSON for programs."""
+"""Report the result of each song: as lines for people, and as JSON for programs."""
 
 import json
 import sys
@@ -16,16 +16,19 @@ _KINDS = ("error", "warning", "note")
 
 
 class Summary:
-    """Results of a run; a context manager that keeps its JSON file up to date throughout.
+    """Results of a run; a context manager that rewrites its JSON file after every song.
 
     Args:
-        target: JSON file, "-" for standard output at the end, or None. If the run fails, the error
-            is saved there under "error".
+        target: JSON file; "-" prints to standard output at the end; None writes no JSON. If the run
+            fails, the error is saved there under "error".
         model: Name of the model.
         kept: Files that must not be overwritten.
 
     Attributes:
-        path: The JSON file, if there is one.
+        path: The JSON file, or None.
+
+    Raises:
+        SeparationError: If the JSON file cannot be written or must not be overwritten.
     """
 
     def __init__(self, target: Optional[str], model: str, kept: Sequence[Path]):
@@ -35,10 +38,13 @@ class Summary:
         if self.path is not None and self.path.exists() and not self.path.is_file():
             raise SeparationError(f"--json {target}: not a file; use - for standard output.")
         if self.path is not None and identities([self.path]) & identities(kept):
-            raise SeparationError(f"--json {target}: this run reads that file.")
+            raise SeparationError(
+                f"--json {target}: this run reads that file; choose another name."
+            )
 
     @property
     def has_errors(self) -> bool:
+        """Whether any song failed."""
         return any("error" in result for result in self._results)
 
     @property

@@ -1,1 +1,1 @@
-"""The recipe kit: what the `run.sh` of a recipe calls, from a data set to a report."""
+"""The recipe kit: everything that a recipe's `run.sh` calls, from a data set to a report."""

@@ -1,8 +1,8 @@
-"""Separations that need no network, to see what a network's scores are worth.
+"""Separate without a network, to put a network's scores into perspective.
 
-A mixture of sources goes in, an estimate of each source comes out: the mixture itself (the score
-of doing nothing), a static filter learnt on the training tracks (what a fixed equaliser reaches)
-and the ratio mask of the true sources (the most that masks of the spectrogram reach, nearly).
+Each baseline turns a mixture into an estimate of each source: the mixture itself (the score of
+doing nothing), a static filter fitted on the training tracks (what a fixed equaliser achieves), and
+ratio masks made from the true sources (about the best that spectrogram masks can achieve).
 """
 
 from typing import Iterable, Tuple
@@ -16,14 +16,14 @@ HOP = 1024
 
 
 def mixture_as_estimate(mixture: torch.Tensor, n_sources: int) -> torch.Tensor:
-    """The mixture as the estimate of every source.
+    """Use the mixture as the estimate of every source.
 
     Args:
         mixture: (C, T).
-        n_sources: J.
+        n_sources: Number of sources J.
 
     Returns:
-        (J, C, T).
+        Estimates (J, C, T).
     """
     return mixture.expand(n_sources, *mixture.shape).clone()
 
@@ -31,16 +31,16 @@ def mixture_as_estimate(mixture: torch.Tensor, n_sources: int) -> torch.Tensor:
 def ratio_mask_oracle(
     mixture: torch.Tensor, sources: torch.Tensor, n_fft: int = N_FFT, hop: int = HOP
 ) -> torch.Tensor:
-    """The mixture through masks made from the true sources: |S_j| / sum_i |S_i|.
+    """Filter the mixture with masks made from the true sources: |S_j| / sum_i |S_i|.
 
     Args:
         mixture: (C, T).
         sources: (J, C, T).
-        n_fft: Size of the transform in samples.
-        hop: Samples between two frames.
+        n_fft: Size of the STFT in samples.
+        hop: Hop of the STFT in samples.
 
     Returns:
-        Estimates (J, C, T); they add up to the mixture.
+        Estimates (J, C, T), which add up to the mixture.
     """
     window = torch.hann_window(n_fft, dtype=mixture.dtype, device=mixture.device)
     magnitudes = stft(sources, window, n_fft, hop).abs()
@@ -54,15 +54,15 @@ def ratio_mask_oracle(
 class StaticFilter:
     """One gain per source and frequency, the same at all times and in all channels.
 
-    The gain is the least-squares one, E[Re S_j conj(X)] / E[|X|^2], over all frames of the
-    training tracks: the long-term Wiener filter, which needs no independence of the sources.
+    The gain is the least-squares solution E[Re S_j conj(X)] / E[|X|^2] over all frames of the
+    training tracks: the long-term Wiener filter, without the assumption of independent sources.
 
     Args:
-        n_fft: Size of the transform in samples.
-        hop: Samples between two frames.
+        n_fft: Size of the STFT in samples.
+        hop: Hop of the STFT in samples.
 
     Attributes:
-        gains: (J, F) once fitted.
+        gains: (J, F) after `fit`, empty before.
     """
 
     def __init__(self, n_fft: int = N_FFT, hop: int = HOP):
@@ -71,17 +71,17 @@ class StaticFilter:
         self.gains = torch.empty(0)
 
     def fit(self, tracks: Iterable[Tuple[torch.Tensor, torch.Tensor]]) -> "StaticFilter":
-        """Learn the gains.
+        """Compute the gains.
 
         Args:
-            tracks: Pairs of a mixture (C, T) and its sources (J, C, T), whole tracks or parts of
+            tracks: Pairs of a mixture (C, T) and its sources (J, C, T): whole tracks or parts of
                 them, read one after the other.
 
         Returns:
-            Itself.
+            This filter.
 
         Raises:
-            ValueError: If there is no track.
+            ValueError: If there are no tracks.
         """
         shared, power = torch.tensor(0.0), torch.tensor(0.0)
         for mixture, sources in tracks:
@@ -96,10 +96,10 @@ class StaticFilter:
         return self
 
     def apply(self, mixture: torch.Tensor) -> torch.Tensor:
-        """Estimates (J, C, T) from a mixture (C, T).
+        """Estimate the sources (J, C, T) of a mixture (C, T).
 
         Raises:
-            RuntimeError: If no gains were learnt.
+            RuntimeError: If `fit` has not been called.
         """
         if self.gains.numel() == 0:
             raise RuntimeError("The static filter has no gains yet; call fit(tracks) first.")

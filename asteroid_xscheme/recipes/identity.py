@@ -1,9 +1,9 @@
-"""What a product was made of, and whether it still is: the one place that decides.
+"""Decide whether an existing output is still what a run would produce now.
 
-Whatever the recipes write (a prepared song, statistics, a checkpoint, an estimate, a score, a
-published package) carries a *record*: names of what went into it and their plain values, contents
-of files as hashes. Whoever meets the product makes the record of what it would make now and asks
-`compare`, which answers *the same*, *changed* (and what) or *unknown*.
+Everything that the recipes write (a prepared song, statistics, a checkpoint, an estimate, a score,
+a published package) carries a *record* of what it was made from: names and plain values, with file
+contents as hashes. Before a step reuses an output, it builds the record of what it would produce
+now and calls `compare`, which answers *the same*, *changed* (and what) or *unknown*.
 
     record = {"model": weights_hash(package), "track": track.content, **result_options(separation)}
     if not compare(read_record(folder), record).is_same:
@@ -33,7 +33,7 @@ RECORD_FILE = "made_of.json"
 _HASH = "sha256:"
 _MISSING = object()
 _BLOCK = 1 << 20  # bytes
-_SETTLED_SECONDS = 2.0  # a file younger than a tick of its clock may change unseen
+_SETTLED_SECONDS = 2.0  # a file may change again within one tick of the file system's clock
 _LOOK_UP = "SELECT hash FROM hashes WHERE path = ? AND state = ?"
 _REMEMBER = "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)"
 
@@ -42,11 +42,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Comparison:
-    """How what a product was made of compares with what it would be made of now.
+    """The result of comparing an output's record with the record of what would be made now.
 
     Attributes:
-        is_known: Whether the product says what it was made of.
-        changes: Each difference in words.
+        is_known: Whether the output has a record.
+        changes: One description per difference.
     """
 
     is_known: bool
@@ -54,7 +54,7 @@ class Comparison:
 
     @property
     def is_same(self) -> bool:
-        """Whether the product may stand for what would be made now."""
+        """Whether the output can be reused."""
         return self.is_known and not self.changes
 
     def __str__(self) -> str:
@@ -64,15 +64,15 @@ class Comparison:
 
 
 def compare(before: Optional[Record], now: Record) -> Comparison:
-    """Compare the record of a product with that of what would be made now.
+    """Compare the record of an output with the record of what would be made now.
 
     Args:
-        before: The product's record; None where it has none.
+        before: The output's record, or None if it has none.
         now: The record it should have.
 
     Returns:
-        The comparison. Nested mappings are compared entry by entry; of contents (hashes) a change
-        says only that they changed, not the digits.
+        The comparison. Nested mappings are compared entry by entry. A changed hash is reported as
+        "changed", without its digits.
     """
     if before is None:
         return Comparison(is_known=False)
@@ -80,7 +80,7 @@ def compare(before: Optional[Record], now: Record) -> Comparison:
 
 
 def read_record(folder: Path) -> Optional[Record]:
-    """The record that lies in a folder; None where there is none or it cannot be read."""
+    """Read the record in a folder; None if there is none or it is damaged, which is logged."""
     path = Path(folder) / RECORD_FILE
     if not path.is_file():
         return None
@@ -96,17 +96,17 @@ def read_record(folder: Path) -> Optional[Record]:
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Write the record of what lies in a folder."""
+    """Write the record of a folder's contents into the folder."""
     write_json(Path(folder) / RECORD_FILE, as_plain(record))
 
 
 def as_plain(record: Record) -> Dict[str, Any]:
-    """A record as it comes back from JSON: lists for tuples, text for paths."""
+    """A record as it would come back from JSON: lists for tuples, strings for paths."""
     return json.loads(json.dumps(record, default=str, sort_keys=True))
 
 
 def digest(value: Any) -> str:
-    """The hash of plain values: equal for equal JSON, whatever the order of its keys."""
+    """The hash of plain values; equal for equal JSON, regardless of the order of keys."""
     text = json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
     return _HASH + hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
@@ -115,8 +115,8 @@ def weights_hash(package: Mapping[str, Any]) -> str:
     """The hash of a model: class, arguments, and each tensor's name, type, shape and bytes.
 
     Args:
-        package: What a model's `serialize` or `load_package` returns. Entries beside these, such
-            as the card's, do not count.
+        package: What a model's `serialize` or `load_package` returns. All other entries, such as
+            those for the model card, are ignored.
     """
     state = package["state_dict"]
     total = hashlib.sha256(digest([package["model_name"], package["model_args"]]).encode())
@@ -128,21 +128,21 @@ def weights_hash(package: Mapping[str, Any]) -> str:
 
 
 def file_hash(path: Union[str, Path]) -> str:
-    """The hash of a file's content; see `file_hashes`."""
+    """The hash of one file's content; see `file_hashes`."""
     path = Path(path)
     return file_hashes([path])[path]
 
 
 def file_hashes(paths: Iterable[Path]) -> Dict[Path, str]:
-    """The hash of each file's content, several files at a time.
+    """The hash of each file's content, computed for several files at once.
 
-    A hash is remembered in the user's cache and holds while the file's size and times do.
+    Hashes are kept in the user's cache, and reused as long as a file's size and times are the same.
     """
     paths = list(dict.fromkeys(paths))
     memory = _Memory(user_cache() / "hashes.sqlite")
     hashes = memory.look_up(paths)
     missing = [path for path in paths if path not in hashes]
-    states = {path: _state(path) for path in missing}  # before it is read: see _Memory.remember
+    states = {path: _state(path) for path in missing}  # before reading, see _Memory.remember
     with ThreadPoolExecutor() as pool:
         computed = dict(zip(missing, pool.map(_hash_content, missing)))
     memory.remember(computed, states)
@@ -150,19 +150,19 @@ def file_hashes(paths: Iterable[Path]) -> Dict[Path, str]:
 
 
 def user_cache() -> Path:
-    """This package's folder in the user's cache."""
+    """This package's folder in the user's cache: XDG_CACHE_HOME, or else ~/.cache."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "asteroid_xscheme"
 
 
 class _Memory:
-    """Hashes by path and by what the file system says of the file; only a saving of time."""
+    """A cache of hashes by path, valid for one state of the file; it only saves time."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def look_up(self, paths: List[Path]) -> Dict[Path, str]:
-        """The hashes that are known and still hold."""
+        """The cached hashes of files that have not changed since."""
         try:
             with closing(self._open()) as database:
                 rows = {
@@ -175,7 +175,7 @@ class _Memory:
         return {path: row[0] for path, row in rows.items() if row}
 
     def remember(self, hashes: Mapping[Path, str], states: Mapping[Path, str]) -> None:
-        """Keep the hashes of files that did not change while they were read."""
+        """Store the hashes of files that did not change while they were read."""
         settled = time.time() - _SETTLED_SECONDS
         rows = [
             (_key(path), states[path], value)
@@ -200,12 +200,12 @@ class _Memory:
 
 
 def _key(path: Path) -> bytes:
-    """A path as it is on disk: names need not be UTF-8."""
+    """A path as bytes, since file names need not be UTF-8."""
     return os.fsencode(path.resolve())
 
 
 def _state(path: Path) -> str:
-    """What changes whenever a file is written or replaced, short of a broken clock."""
+    """Inode, size and times, at least one of which changes when a file is written or replaced."""
     state = path.stat()
     return f"{state.st_ino} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
 
@@ -219,7 +219,7 @@ def _hash_content(path: Path) -> str:
 
 
 def _changes(name: str, before: Any, now: Any) -> Iterable[str]:
-    """Differences between two plain values, in words."""
+    """Describe the differences between two plain values."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):
             inner = f"{name}, {key}" if name else key

@@ -1,4 +1,4 @@
-"""Rows of cells as a table of Markdown, which reads well as plain text too."""
+"""Write rows of cells as a Markdown table that also reads well as plain text."""
 
 from typing import Collection, Sequence
 
@@ -10,8 +10,8 @@ def markdown_table(
 
     Args:
         header: Names of the columns.
-        rows: As many cells each.
-        text: Which columns are aligned left, as words are; the others hold numbers.
+        rows: Rows with one cell per column.
+        text: Indices of the columns of words, aligned left; the others are aligned right.
     """
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     lines = [

@@ -1,7 +1,7 @@
-"""Weights, and the record of their evaluation -> the folder to share.
+"""Pack weights, together with the scores measured on them, into a folder to share.
 
-The record (evaluation/record.json of a run, records/NAME/record.json of `xscheme evaluate`) says by
-its hash which model was scored. Scores of another are never published with these weights.
+The record of an evaluation (evaluation/record.json of a run, records/NAME/record.json of `xscheme
+evaluate`) holds the hash of the model that was scored. Scores of any other model are refused.
 """
 
 import json
@@ -20,18 +20,18 @@ Record = Mapping[str, Any]
 
 
 class PublicationError(XSchemeError):
-    """Scores that were to be published are not there, or not of the weights."""
+    """The scores to publish are missing, or belong to other weights."""
 
 
 def read_scores(path: Path, package: Mapping[str, Any]) -> Record:
-    """The record of an evaluation of a model.
+    """Read the record of a model's evaluation.
 
     Args:
         path: A record.json.
-        package: The model that is to be published.
+        package: The model to publish.
 
     Raises:
-        PublicationError: If there is none, or its scores are of another model.
+        PublicationError: If the file is missing or damaged, or its scores are of another model.
     """
     if not path.is_file():
         raise PublicationError(f"There is no {path}.")
@@ -55,16 +55,16 @@ def publish_scored(
     uploader: Optional[str] = None,
     repository: Optional[str] = None,
 ) -> Path:
-    """Write `publish_dir` in a folder; see `weights.publish`.
+    """Write `publish_dir` into a folder and return its path; see `weights.publish`.
 
     Args:
         package: The model.
         record: What `read_scores` returned; None publishes no scores.
-        options: Of the training, as from `Config.to_result_dict`. Those of separation and scoring
-            are replaced by the ones that the scores were made with.
-        folder: Of the run.
-        uploader: Who publishes.
-        repository: "owner/name" where it goes.
+        options: Options of the training, as in conf.yml. Its options of separation and scoring are
+            replaced by those that the scores were measured with.
+        folder: Folder of the run.
+        uploader: Name of the person who publishes.
+        repository: "owner/name" of the Hugging Face repository.
     """
     if record is None:
         return publish(package, {}, options, folder, uploader=uploader, repository=repository)
@@ -74,7 +74,7 @@ def publish_scored(
 
 
 def _subset(record: Record) -> str:
-    """The first subset is the one that counts: "test" where there is one."""
+    """The subset whose scores are published: the first, which is "test" if there is one."""
     return next(iter(record["subsets"]))
 
 
@@ -83,7 +83,7 @@ def _figures(record: Record) -> Dict[str, Dict[str, Any]]:
 
 
 def _results(record: Record) -> List[EvalResult]:
-    """The scores as the hub reads them, to a thousandth of a dB."""
+    """The scores in the hub's format, rounded to 0.001 dB."""
     return [
         EvalResult(
             task_type="audio-to-audio",
@@ -102,7 +102,7 @@ def _results(record: Record) -> List[EvalResult]:
 
 
 def _scored_options(options: Options, record: Record) -> Dict[str, Dict[str, Any]]:
-    """The options of a run, with those that its scores were made with."""
+    """The options of a run, with the separation and scoring that its scores were measured with."""
     made_of, groups = record["made_of"], {name: dict(group) for name, group in options.items()}
     groups["separation"] = made_of["separation"]
     scoring, known = made_of["scoring"], groups.get("evaluation", made_of["scoring"])

@@ -1,8 +1,8 @@
-# Read a recipe's command line; run.sh sources this after it has set its options to their defaults.
+# Read the command line of a recipe. run.sh sources this file after setting its options to defaults.
 #
-# If `name` is an option of run.sh, `--name value` sets that variable. All other arguments are options
-# of local/conf.yml; they are collected unchanged in the array `options` for the Python programs,
-# which know their names and types. Then the folder of the run, `expdir`, is chosen.
+# `--name value` sets the variable `name` if that is an option of run.sh. All other arguments are
+# options of local/conf.yml: they are collected unchanged in the array `options`, and the Python
+# programs check them. At the end, `expdir` is the folder of the run.
 
 options=()
 eval_model=
@@ -12,6 +12,9 @@ while [[ $# -gt 0 ]]; do
   case $1 in
     --help | -h)
       sed -n '/^# Usage/,/^# ---/p' "$0" | sed 's/^# \{0,1\}//;$d'
+      sed -nE 's/^([a-z_]+)=([^ ]*) +# (.*)$/\1 \3 [\2]/p' "$0" | sed -E 's/ \[(\$.*)?\]$//' |
+        while read -r name words; do printf '  --%-12s %s\n' "$name" "$words"; done
+      echo
       "$python_path" train.py --help | sed -n '/^model/,$p'
       exit 0
       ;;
@@ -47,14 +50,15 @@ if [[ -n $id ]]; then
   export CUDA_VISIBLE_DEVICES=$id
 fi
 
-# Let threads wait without blocking the processor, and keep freed memory for the next step: this saves
-# a third of the time of a training on a CPU (docs/choices.md).
+# Do not let idle threads spin, and keep freed memory for the next step: training on a CPU takes a
+# third less time (docs/choices.md).
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-2000}
 export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-1073741824}
 export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-4294967296}
 
-# Without --tag, a training gets a new name; the other stages use the run trained last.
-# With --eval_model and no --tag, stage 2 needs no run: it is the last, in a folder of its own.
+# Without --tag, a training gets a new name, and the other stages use the run that was trained last.
+# With --eval_model and without --tag, stage 2 needs no run: it gets its own folder, and stage 3 is
+# skipped.
 mkdir -p exp
 if [[ -n $eval_model && -z $tag && $stage -eq 2 ]]; then
   name=${eval_model%%\?*}
@@ -69,7 +73,7 @@ if [[ -z $tag && $stage -le 1 && $stop_stage -ge 1 ]]; then
   tag=$("$python_path" -c 'import uuid; print(str(uuid.uuid4())[:8])')
 elif [[ -z $tag && $stop_stage -ge 2 ]]; then
   if [[ ! -f exp/last_tag ]]; then
-    echo "run.sh: nothing has been trained here yet: start with --stage 1, or name a run with --tag" >&2
+    echo "run.sh: no run has been trained here yet; start with --stage 1, or name a run with --tag" >&2
     exit 2
   fi
   tag=$(<exp/last_tag)

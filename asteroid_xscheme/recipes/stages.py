@@ -1,9 +1,9 @@
-"""The stages of a recipe: what run.sh calls, and what train.py and eval.py are made of.
+"""The stages of a recipe, as run.sh, train.py and eval.py call them.
 
     python -m asteroid_xscheme.recipes.stages prepare --conf local/conf.yml
     python -m asteroid_xscheme.recipes.stages publish --conf EXP/conf.yml --exp_dir EXP
 
-Each stage reads the options of a conf.yml and a command line; the rooms before do its work.
+Each stage reads its options from a conf.yml and the command line.
 """
 
 import argparse
@@ -27,20 +27,20 @@ from .publication import PublicationError, publish_scored, read_scores
 from .report import write_report
 from .run.folder import FINISHED
 
-#: in the folder of a run, what was evaluated and how it scored
+#: in the folder of a run, the record of what was evaluated and its scores
 RECORD = "evaluation/record.json"
 
 
 class StageError(XSchemeError):
-    """A stage lacks what an earlier one makes, or what it made is no longer true."""
+    """A stage needs an output of an earlier stage that is missing or out of date."""
 
 
 def run_stage(description: str, stage: Callable[[Config, Path], object]) -> None:
-    """A stage as a program: options from the command line, a user's mistakes in one line.
+    """Run a stage as a program: read its options, and print a user's mistake on one line.
 
     Args:
         description: What the program does, for its --help.
-        stage: Called with the options and the folder of the run.
+        stage: Function of the options and the folder of the run.
     """
     try:
         config, exp_dir = read_options(description)
@@ -53,35 +53,49 @@ def run_stage(description: str, stage: Callable[[Config, Path], object]) -> None
 
 
 def read_options(description: str, argv: Optional[Sequence[str]] = None) -> Tuple[Config, Path]:
-    """Options and experiment folder of a stage.
+    """The options of a stage, and the folder of the run.
 
     Args:
         description: What the program does, for its --help.
-        argv: The command line, by default the process's.
+        argv: The command line; None means that of this process.
     """
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    parser.add_argument("--conf", default="local/conf.yml", type=Path, help="a conf.yml")
-    parser.add_argument("--exp_dir", default="exp/tmp", type=Path, help="folder of the run")
+    parser.add_argument(
+        "--conf",
+        default="local/conf.yml",
+        type=Path,
+        help="conf.yml with the options (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--exp_dir", default="exp/tmp", type=Path, help="folder of the run (default: %(default)s)"
+    )
     conf, _ = parser.parse_known_args([a for a in _command_line(argv) if a not in ("-h", "--help")])
     config, given = Config.parse(conf.conf, parser, argv)
     return config, given.exp_dir
 
 
 def prepare_data(config: Config, exp_dir: Path) -> None:
-    """Stage 0: bring the data set into the first folder of `train_dir`."""
+    """Stage 0: prepare the data set in the first folder of `train_dir`."""
     folder = prepare(config.data, config.data.roots[0])
-    print(f"The data are in {folder}")
+    print(f"The data is in {folder}")
 
 
 def evaluate_run(config: Config, exp_dir: Path) -> None:
     """Stage 2: separate and score the test tracks with the best model of the run.
 
-    With `eval_model`, other weights take its place. Writes evaluation/ (estimates and scores of
-    every track, record.json), results.md, all_metrics.csv and final_metrics.json into the run's
-    folder; and report/ to look at and listen to, where the estimates are kept.
+    Writes to the run's folder: evaluation/ (estimates and scores of every track, record.json),
+    results.md, all_metrics.csv and final_metrics.json; and report/ if the estimates are kept.
+
+    Args:
+        config: The options; `eval_model` names weights to score instead of the run's.
+        exp_dir: The folder of the run.
+
+    Raises:
+        StageError: If the run has no finished model, and `eval_model` names none.
+        ScoringError: If a track cannot be scored.
     """
     options = config.evaluation
-    find_device(options.eval_device)  # before anything is read
+    find_device(options.eval_device)  # fail before anything is read
     package = load_package(options.eval_model or best_model(exp_dir))
     model = BridgedModel.from_pretrained(package)
     data = replace(config.data, sources=list(model.sources))
@@ -110,7 +124,7 @@ def evaluate_run(config: Config, exp_dir: Path) -> None:
 
 
 def _report(exp_dir: Path) -> None:
-    """Write the report where there are estimates to listen to, and say where all is."""
+    """If estimates were kept, write the report and print where to find them."""
     estimates = exp_dir / "evaluation" / "estimates"
     if any(estimates.glob("*/*/*.wav")):
         page = write_report([exp_dir], exp_dir / "report")
@@ -119,7 +133,7 @@ def _report(exp_dir: Path) -> None:
 
 
 def _test_data(config: Config, exp_dir: Path) -> TestData:
-    """The test tracks of the options, and the real ones of the demo."""
+    """The test tracks of the options, and the real track of the demo."""
     data = config.data
     has_real = (data.test_root / "real").is_dir()
     baselines = (
@@ -134,7 +148,7 @@ def _test_data(config: Config, exp_dir: Path) -> TestData:
 
 
 def _conditions(config: Config) -> str:
-    """What the scores of a run depend on beside its model, in words."""
+    """Describe what the scores of a run depend on besides its model."""
     if config.evaluation.eval_model:
         trained = "weights as published"
     else:
@@ -147,7 +161,7 @@ def _conditions(config: Config) -> str:
 
 
 def run_name(config: Config) -> str:
-    """What a run's model is called in tables: X-UMX, with its points, or UMX without bridges."""
+    """The name of a run's model in tables: X-UMX, X-UMX (points) or, without bridges, UMX."""
     name, bridge = config.model.title(config.architecture), config.model.bridge
     if bridge is True:
         return name
@@ -155,13 +169,13 @@ def run_name(config: Config) -> str:
 
 
 def publish_run(config: Config, exp_dir: Path) -> None:
-    """Stage 3: pack model, training configuration, scores and model card for sharing.
+    """Stage 3: pack the model, its options, scores and model card into a folder to share.
 
-    The scores, and the options of separation and scoring that they were made with, are those of the
-    evaluation's record, whatever the command line says.
+    The scores come from the record of the evaluation. So do the options of separation and scoring,
+    whatever the command line says.
 
     Raises:
-        StageError: If the run was not evaluated, or its model is another since.
+        StageError: If the run has not been evaluated, or its model has changed since.
     """
     package = load_package(best_model(exp_dir))
     try:
@@ -178,7 +192,7 @@ def best_model(exp_dir: Path) -> str:
     """Path of a run's best_model.pth.
 
     Raises:
-        StageError: If its training has not finished; no other model takes its place.
+        StageError: If the training has not finished.
     """
     path = Path(exp_dir) / "best_model.pth"
     if not path.is_file():
@@ -187,14 +201,14 @@ def best_model(exp_dir: Path) -> str:
         )
     if read_record(exp_dir) is not None and not (Path(exp_dir) / FINISHED).is_file():
         raise StageError(
-            f"The training in {exp_dir} is running or was stopped, and {path.name} is from before: "
-            "finish it first (./run.sh --stage 1 --tag ...)."
+            f"The training in {exp_dir} has not finished, and {path.name} is older than it: finish "
+            "the training first (./run.sh --stage 1 --tag ...)."
         )
     return str(path)
 
 
 def main() -> None:
-    """Run the stage that the first argument names: prepare or publish."""
+    """Run the stage that the first command-line argument names: prepare or publish."""
     stages = {"prepare": prepare_data, "publish": publish_run}
     name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
     if name not in stages:

@@ -1,9 +1,9 @@
-"""Training of one model: a batch of songs in, a loss and its logs out, as a Lightning module.
+"""One training step of a model, its losses and its logs, as a Lightning module.
 
-Decisions are taken once for all processes: the validation loss is summed over every process,
-weighted by length, before the learning rate, early stopping or a checkpoint look at it. The random
-numbers of a step depend on (seed, epoch, step, rank) alone, so a run that was stopped and resumed
-computes what it would have computed without the stop.
+The validation loss is averaged over all processes, weighted by length, before the learning rate
+schedule, early stopping or a checkpoint uses it, so that all processes decide alike. The random
+numbers of a step depend only on (seed, epoch, step, rank). A run that is stopped and resumed
+therefore computes what it would have computed without the stop.
 """
 
 import time
@@ -27,16 +27,14 @@ Loss = Union[MultiDomainLoss, WaveformL1Loss]
 
 
 class SeparationSystem(pl.LightningModule):
-    """A model, its loss, its optimizer.
+    """A model with its loss and optimizer; batches are `(mixture (B, C, T), sources (B, J, C, T))`.
 
     Args:
         model: The model to train.
-        loss: Loss of `(spectrograms, time_signals)` against sources (B, J, C, T), by `terms` that
-            `combine` makes a scalar of.
-        optim: Optimizer, learning rate and its schedule.
-        seed: Seed of what is random in the model, such as dropout.
-
-    Batches are `(mixture (B, C, T), sources (B, J, C, T))`.
+        loss: Loss between the model's `(spectrograms, time_signals)` and sources (B, J, C, T): its
+            `terms` are logged, its `combine` turns them into a scalar.
+        optim: Options of the optimizer and the learning rate schedule.
+        seed: Seed for randomness in the model, such as dropout.
     """
 
     def __init__(self, model: BridgedModel, loss: Loss, optim: OptimConfig, seed: int = 42):
@@ -51,19 +49,19 @@ class SeparationSystem(pl.LightningModule):
         self._examples, self._epoch_start, self._speed = 0, 0.0, 0.0
 
     def forward(self, mixture: torch.Tensor):
-        """The model's own output for a mixture (B, C, T)."""
+        """The model's output for a mixture (B, C, T)."""
         return self.model(mixture)
 
     def on_train_epoch_start(self) -> None:
-        """Start the epoch's clock."""
+        """Start timing the epoch."""
         self._examples, self._epoch_start = 0, time.perf_counter()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed what is random in this step, whatever was drawn before it."""
+        """Seed the random numbers of this step, so that they do not depend on earlier steps."""
         torch.manual_seed(step_seed(self.seed, self.current_epoch, batch_idx, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """Loss of a batch."""
+        """The loss of a batch; also logs it and its terms."""
         mixture, sources = batch
         terms = self.loss.terms(self(mixture), sources, mixture)
         value = self.loss.combine(terms)
@@ -74,22 +72,22 @@ class SeparationSystem(pl.LightningModule):
         return value
 
     def on_validation_epoch_start(self) -> None:
-        """Stop the clock of the training steps and begin a new mean."""
+        """Stop timing the training steps and start a new mean of the losses."""
         examples = self._examples * self.trainer.world_size
         self._speed = examples / (time.perf_counter() - self._epoch_start)
         self._validation = WeightedMean()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add a chunk's loss to the mean, weighted by its length in samples."""
+        """Add the loss of a chunk to the mean, weighted by its length in samples."""
         mixture, sources = batch
         terms = self.loss.terms(self(mixture), sources, mixture)
         value = self.loss.combine(terms)
         self._validation.add({"val_loss": value, **self._named("val", terms)}, mixture.shape[-1])
 
     def on_validation_epoch_end(self) -> None:
-        """Log the loss over all chunks of all processes and let the learning rate follow it."""
+        """Log the mean loss over all processes and step the learning rate schedule."""
         means = self._validation.reduce()
-        self.log_dict(means, sync_dist=True)  # equal already: this only tells Lightning so
+        self.log_dict(means, sync_dist=True)  # equal in all processes; Lightning asks for the flag
         optimizer = cast(LightningOptimizer, self.optimizers())
         self.log("lr", optimizer.param_groups[0]["lr"], sync_dist=True)
         self.log("examples_per_second", self._speed, sync_dist=True)
@@ -99,30 +97,31 @@ class SeparationSystem(pl.LightningModule):
             self.schedule.step()
 
     def configure_optimizers(self) -> Optimizer:
-        """The optimizer; its schedule is stepped here, before a checkpoint is written.
+        """The optimizer. Its schedule is not given to Lightning but stepped by this class.
 
-        Lightning steps schedules after the checkpoint, and a plateau's not at all when resuming.
+        Lightning would step schedules after writing the checkpoint, and would not restore a
+        plateau schedule when resuming.
         """
         optimizer = _optimizer(self.model.parameters(), self.optim)
         self.schedule = make_schedule(optimizer, self.optim)
         return optimizer
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Keep the schedule's state with the optimizer's."""
+        """Add the state of the schedule to the checkpoint."""
         if self.schedule is not None:
             checkpoint["schedule"] = self.schedule.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
-        """Remember the schedule's state until there is a schedule."""
+        """Keep the state of the schedule until the schedule exists."""
         self._schedule_state = checkpoint.get("schedule")
 
     def on_fit_start(self) -> None:
-        """Continue the schedule of a resumed run."""
+        """Restore the schedule of a resumed run."""
         if self.schedule is not None and self._schedule_state is not None:
             self.schedule.load_state_dict(self._schedule_state)
 
     def _named(self, stage: str, terms: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
-        """Terms of the loss by domain, and by domain and source, as flat names."""
+        """Flat names for the terms of the loss: stage/domain, or stage/domain/source."""
         named = {}
         for name, value in terms.items():
             if value.ndim == 0:
@@ -135,20 +134,20 @@ class SeparationSystem(pl.LightningModule):
 
 
 class WeightedMean:
-    """Means of named values over steps and processes, each step with its weight."""
+    """Weighted means of named values over steps and processes."""
 
     def __init__(self):
         self.sums: Dict[str, float] = {}
         self.weight = 0.0
 
     def add(self, values: Mapping[str, torch.Tensor], weight: float) -> None:
-        """Add one step's values with their weight."""
+        """Add the scalar values of one step with a common weight."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value.item() * weight
         self.weight += weight
 
     def reduce(self) -> Dict[str, float]:
-        """The means over all processes, the same on each, even where one had no step."""
+        """The means over all processes, the same in each; a process may have had no step."""
         own = (self.sums, self.weight)
         parts = [own]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -160,10 +159,11 @@ class WeightedMean:
 
 
 def check_optimizer(optim: OptimConfig) -> None:
-    """See that there is the optimizer that the options name, before anything is read.
+    """Check the options of the optimizer, before any data is read.
 
     Raises:
-        ConfigError: If there is none, or it does not take the learning rate and weight decay.
+        ConfigError: If there is no such optimizer, or it does not accept the learning rate and
+            weight decay.
     """
     known = sorted(name.lower() for name in optimizers.__all__ if name[0].isupper())
     check_one_of("optimizer", optim.optimizer.lower(), known)
@@ -183,7 +183,7 @@ def _optimizer(parameters: Iterable[torch.nn.Parameter], optim: OptimConfig) -> 
 
 
 def make_schedule(optimizer: Optimizer, optim: OptimConfig) -> Optional[Schedule]:
-    """The schedule of the learning rate that the options name."""
+    """The learning rate schedule that the options name, or None for a constant rate."""
     if optim.scheduler == "plateau":
         return ReduceLROnPlateau(
             optimizer,
@@ -197,5 +197,5 @@ def make_schedule(optimizer: Optimizer, optim: OptimConfig) -> Optional[Schedule
 
 
 def step_seed(seed: int, epoch: int, batch_idx: int, rank: int) -> int:
-    """A seed of its own for each step of each process."""
+    """A different seed for each step of each process."""
     return int(np.random.SeedSequence([seed, epoch, batch_idx, rank]).generate_state(1)[0])

@@ -1,6 +1,6 @@
-"""From options to a trained model: `train(config, exp_dir)` runs, resumes and finishes a training.
+"""Train a model: `train(config, exp_dir)` starts, resumes and finishes a training.
 
-What lies in `exp_dir` then is told in `run/folder.py`.
+`run/folder.py` lists the files that it leaves in `exp_dir`.
 """
 
 from functools import partial
@@ -25,22 +25,24 @@ from .system import Loss, SeparationSystem, check_optimizer
 
 
 def train(config: Config, exp_dir: Path, callbacks: Sequence[Callback] = ()) -> Path:
-    """Train a model, or continue its training where it was stopped.
+    """Train a model, or resume a training that was stopped.
 
-    Every process of a training calls it; the first one holds the folder's lock meanwhile.
+    Every process of a training calls this; the first process locks the folder meanwhile.
 
     Args:
         config: All options.
-        exp_dir: The run's folder.
-        callbacks: Lightning callbacks of your own.
+        exp_dir: The folder of the run.
+        callbacks: Additional Lightning callbacks.
 
     Returns:
-        Path of best_model.pth: the epoch with the lowest validation loss.
+        Path of best_model.pth, the weights of the epoch with the lowest validation loss.
 
     Raises:
-        BusyError: If another training works in the folder.
-        ConfigError: If the folder holds another run, or options contradict what is there.
-        TrainingError: If the loss stops being finite, or checkpoints are damaged.
+        BusyError: If another training is using the folder.
+        ConfigError: If an option is wrong, or the folder holds a run with other options or data.
+        DataError: If the data is not as it should be.
+        TrainingError: If the loss, gradients or weights are no longer finite, a checkpoint is
+            damaged or cannot be written, or the run already has more epochs than `epochs`.
     """
     run = RunFolder(Path(exp_dir))
     check_optimizer(config.optim)
@@ -51,7 +53,7 @@ def train(config: Config, exp_dir: Path, callbacks: Sequence[Callback] = ()) -> 
 
 
 def _train(config: Config, run: RunFolder, trainer: pl.Trainer) -> None:
-    """What `train` does while it holds the folder."""
+    """The part of `train` that runs while the folder is locked."""
     pl.seed_everything(config.data.seed, workers=True, verbose=False)
     data = MusicDataModule(
         config.data,
@@ -77,7 +79,7 @@ def _train(config: Config, run: RunFolder, trainer: pl.Trainer) -> None:
 
 
 def _is_trained(options: TrainingConfig, run: RunFolder) -> bool:
-    """Whether the run has had all its epochs; says so."""
+    """Whether the run already has all its epochs, which is then printed."""
     trained = run.finished_epochs(options.epochs) if options.resume == "auto" else None
     if trained is None:
         return False
@@ -87,7 +89,7 @@ def _is_trained(options: TrainingConfig, run: RunFolder) -> bool:
 
 
 def _where_to_start(options: TrainingConfig, run: RunFolder) -> Optional[Path]:
-    """The checkpoint that `--resume` asks for, after a look at whose run it is."""
+    """The checkpoint that `--resume` asks for, None to start anew; refuses that of another run."""
     if options.resume == "auto":
         path, checkpoint, remark = newest_checkpoint(run.checkpoints) or (None, {}, "")
         if remark:
@@ -119,16 +121,24 @@ def _say(text: str) -> None:
 
 
 def _log_interval(config: Config, data: MusicDataModule, n_processes: int) -> int:
-    """Steps between two entries for TensorBoard: 10, or an epoch's where it has fewer."""
+    """Steps between two log entries: 10, or the number of steps per epoch if that is less."""
     n_examples = len(data.train_tracks) * config.data.samples_per_track
     return max(1, min(10, n_examples // (config.training.batch_size * n_processes)))
 
 
 def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
-    """The model that the options describe, with what fits of the weights of `pretrained`, if any.
+    """Build the model of the options, with those weights of `pretrained` that fit.
 
-    Where anything is new, a model that normalises its input gets the statistics of the training
-    mixtures first, which one process computes and the others, and later runs, read.
+    Unless pretrained weights fill the whole model, a model that normalises its input starts from
+    the statistics of the training mixtures. One process computes them; the others, and later runs,
+    read them from a cache.
+
+    Args:
+        config: All options.
+        data: The training data.
+
+    Raises:
+        ConfigError: If the model refuses its options, or the pretrained weights do not fit.
     """
     args = config.model.model_args(config.data.sample_rate)
     model_class = config.model.model_class(config.architecture)
@@ -149,7 +159,7 @@ def build_model(config: Config, data: MusicDataModule) -> BridgedModel:
 
 
 def build_loss(config: Config, model: BridgedModel) -> Loss:
-    """The loss that the options name, for the channels and spectrograms of a model."""
+    """Build the loss that the options name, for the channels and spectrograms of a model."""
     options = config.loss
     if options.loss == "WaveformL1Loss":
         return WaveformL1Loss(model.nb_channels, options.loss_combine_sources)
@@ -180,7 +190,7 @@ def _input_statistics(model: BridgedModel, data: MusicDataModule) -> Tuple[np.nd
 def _pretrained(
     model: BridgedModel, options: TrainingConfig, data: MusicDataModule
 ) -> PretrainedWeights:
-    """What a model takes from the pretrained one; says so."""
+    """The weights to take from the pretrained model; prints what is taken."""
     name = str(options.pretrained)
     found = BridgedModel.from_pretrained(name)
     found.fit_segments(data.segment)
@@ -192,11 +202,14 @@ def _pretrained(
 def _export_best(
     trainer: pl.Trainer, system: SeparationSystem, config: Config, run: RunFolder
 ) -> None:
-    """Write best_k_models.json and best_model.pth from the best epoch's checkpoint."""
+    """Write best_k_models.json, and best_model.pth from the checkpoint of the best epoch."""
     kept = next(c for c in trainer.checkpoint_callbacks if isinstance(c, Checkpoints))
     kept.remove_others(trainer)
     if not kept.best:
-        raise TrainingError(f"{run.checkpoints} no longer has any of the best epochs.")
+        raise TrainingError(
+            f"The checkpoints of the best epochs are missing from {run.checkpoints}, so there is "
+            "no best model to save. Train again with another --tag."
+        )
     write_json(run.path / "best_k_models.json", kept.best)
     checkpoint = read_checkpoint(run.checkpoints / next(iter(kept.best)))
     system.load_state_dict(checkpoint["state_dict"])

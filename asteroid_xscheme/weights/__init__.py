@@ -6,7 +6,6 @@
 
 from .diagnosis import CheckpointError, DamagedFileError
 from .files import read_package, save_package
-from .hub import push_folder
 from .loading import load_package
 from .published import PUBLISHED, PublishedModel
 from .publishing import publish
@@ -18,7 +17,6 @@ __all__ = [
     "PublishedModel",
     "load_package",
     "publish",
-    "push_folder",
     "read_package",
     "save_package",
 ]

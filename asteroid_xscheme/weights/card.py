@@ -3,12 +3,13 @@
 Hugging Face reads the front matter: library, task, licence, and the scores as `model-index`.
 """
 
-from collections.abc import Mapping
-from typing import Any, Dict, Optional, Sequence
+from __future__ import annotations
 
-import yaml
-from huggingface_hub import EvalResult
-from huggingface_hub.repocard_data import eval_results_to_model_index
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 _FREE, _NON_COMMERCIAL = "cc-by-sa-3.0", "cc-by-nc-sa-4.0"  # as asteroid and MedleyDB use
 _LICENCE_PAGES = {
@@ -84,10 +85,14 @@ def weights_licence(package: Mapping) -> str:
 
 def as_yaml(value: Any) -> str:
     """Format plain values as YAML, keeping their order."""
+    import yaml
+
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).strip()
 
 
 def _front_matter(package: Mapping, name: str, results: Sequence[EvalResult]) -> Dict[str, Any]:
+    from huggingface_hub.repocard_data import eval_results_to_model_index
+
     front = {
         "library_name": "asteroid",
         "pipeline_tag": "audio-to-audio",

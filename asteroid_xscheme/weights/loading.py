@@ -9,7 +9,6 @@ from typing import Any, Dict, Union
 from .diagnosis import CheckpointError
 from .fetching import load_url
 from .files import check_package, read_package
-from .hub import load_hub
 from .published import PUBLISHED, asteroid_sample_rate, asteroid_url, find_published
 
 _HUB_HOME = "https://huggingface.co/"
@@ -66,6 +65,8 @@ def _load_remote(name: str, offline: bool) -> Dict[str, Any]:
     if hub_name == name and name.startswith(("http://", "https://")):
         return load_url(name, offline=offline)
     if _HUB_ID.fullmatch(hub_name) and not hub_name.lower().endswith(_FILE_SUFFIXES):
+        from .hub import load_hub  # its client takes long to import
+
         return load_hub(hub_name, offline=offline)
     if hub_name != name:
         return load_url(name, offline=offline)

@@ -6,12 +6,15 @@
 on non-commercial data belong on Hugging Face, where the card states the terms of the data.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
-from typing import Any, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Optional, Sequence, Union
 
-from huggingface_hub import EvalResult
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 from ..atomic import write_json
 from .card import model_card

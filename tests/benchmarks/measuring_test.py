@@ -49,7 +49,7 @@ def test_missing_peers_are_named_with_the_way_to_install_them(monkeypatch):
 
 def test_help_of_the_command_imports_nothing_heavy_and_holds_its_limit():
     seconds = repeat(startup.prepare("xscheme --help", 1), repeats=3)["min"]
-    row = startup.look_into_help(1, seconds)
+    row = startup.inspect_help(1, seconds)
     assert row["imports"] == "nothing heavy"
     assert row["holds"], f"xscheme --help took {seconds} s"
 

@@ -20,7 +20,7 @@ def song_of(waveform, rate=8000):
 
 
 def described(page):
-    """What the mixer of a page is told."""
+    """The description of the mixer that a page contains."""
     text = page.read_text(encoding="utf-8")
     return json.loads(re.search(r'id="song">(.*?)</script>', text).group(1))
 

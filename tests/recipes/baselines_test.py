@@ -76,7 +76,7 @@ def test_static_filter_gains_are_the_shares_of_power_of_independent_sources():
     torch.testing.assert_close(static_filter.gains.sum(dim=0), torch.ones(33))
 
 
-def test_static_filter_learns_from_all_tracks_alike_in_any_order():
+def test_static_filter_does_not_depend_on_the_order_of_the_tracks():
     tracks = [(noise(2, 3000, seed=seed), noise(3, 2, 3000, seed=10 + seed)) for seed in range(3)]
     forward = StaticFilter(n_fft=256, hop=64).fit(iter(tracks))
     backward = StaticFilter(n_fft=256, hop=64).fit(reversed(tracks))

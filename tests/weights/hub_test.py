@@ -10,9 +10,9 @@ from asteroid_xscheme.weights import (
     CheckpointError,
     load_package,
     publish,
-    push_folder,
     save_package,
 )
+from asteroid_xscheme.weights.hub import push_folder
 from tests.hub_server import TOKEN
 
 # huggingface_hub's own, where it sends a file as such

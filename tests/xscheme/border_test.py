@@ -210,7 +210,7 @@ def test_a_summary_is_never_written_over_a_song(run, tmp_path):
     before = path.read_bytes()
     assert run(path, "--json", path) == (
         1,
-        [f"xscheme: --json {path}: this run reads that file."],
+        [f"xscheme: --json {path}: this run reads that file; choose another name."],
     )
     assert path.read_bytes() == before
 

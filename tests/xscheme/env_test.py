@@ -1,4 +1,4 @@
-"""`xscheme --version` and `xscheme env`: what a bug report needs, whatever is missing."""
+"""`xscheme --version` and `xscheme env`: facts for a bug report, even if packages are missing."""
 
 import os
 import sys

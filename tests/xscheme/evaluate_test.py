@@ -151,7 +151,7 @@ def test_a_second_time_nothing_is_scored_again_and_a_changed_estimate_is(
 @pytest.mark.parametrize(
     "options, message",
     [
-        ([], "Name what to score"),
+        ([], "There is nothing to score"),
         (["--estimates", "nowhere"], "nowhere has no estimates of t"),
         (["-n", "nowhere.pth"], "nowhere.pth"),
         (["--estimates", "nowhere", "--targets", "piano"], "no source piano to score"),

@@ -35,10 +35,10 @@ def test_folder_of_sources_gets_its_page_and_again(tmp_path, capsys):
 @pytest.mark.parametrize(
     "files, message",
     [
-        ([], "holds no audio files of sources"),
-        (["mixture.wav"], "holds no audio files of sources"),
-        (["song/bass.wav"], "'song' inside it has some: name that folder"),
-        (["bass.wav", "bass.flac"], "have one name"),
+        ([], "contains no audio files of sources"),
+        (["mixture.wav"], "contains no audio files of sources"),
+        (["song/bass.wav"], "'song' inside it does: name that one"),
+        (["bass.wav", "bass.flac"], "are both bass: remove one of them"),
         (["bass.wav", "mixture.wav", "mixture.flac"], "expected one mixture"),
     ],
 )

@@ -46,7 +46,7 @@ def test_submodules_are_listed_with_shapes_and_a_mark_where_copies_can_be_bridge
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    "arguments, expected",
     (
         (["nothing:Here"], "no network nothing:Here"),
         (["torch"], "module:Class"),
@@ -61,7 +61,7 @@ def test_submodules_are_listed_with_shapes_and_a_mark_where_copies_can_be_bridge
         ([NAME, "--shape", "1", "7", "9"], r"does not accept an input of shape \(1, 7, 9\)"),
     ),
 )
-def test_what_cannot_be_listed_is_said_in_a_line(arguments, said, capsys):
+def test_mistakes_are_reported_on_one_line(arguments, expected, capsys):
     assert xscheme.main(["points", *arguments]) == 1
     message = capsys.readouterr().err
-    assert re.search(said, message) and message.startswith("xscheme: ")
+    assert re.search(expected, message) and message.startswith("xscheme: ")

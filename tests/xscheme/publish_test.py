@@ -60,7 +60,7 @@ def card(folder):
 
 def test_run_is_published_with_its_scores(run, capsys):
     assert publish(run) == 0
-    assert capsys.readouterr().out == f"Ready to be shared: {run / 'publish_dir'}\n"
+    assert capsys.readouterr().out == f"Ready to share: {run / 'publish_dir'}\n"
     results = {r.metric_name: r for r in card(run / "publish_dir").eval_results}
     assert len(results) == 2 * len(SOURCES)  # SIR is undefined
     sdr = results["SDR of drums in dB"]
@@ -98,7 +98,7 @@ def test_scores_that_are_not_of_these_weights_are_left_out_and_told(run, what, c
     else:
         record.write_text(record.read_text()[:100])
     assert publish(run) == 0
-    assert "No scores are published." in capsys.readouterr().out
+    assert "The folder will contain no scores." in capsys.readouterr().out
     assert card(run / "publish_dir").eval_results is None
     assert load_package(run / "publish_dir")["infos"]["final_metrics"] == {}
 

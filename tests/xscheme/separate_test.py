@@ -207,7 +207,7 @@ def test_threads_are_bounded_by_the_cores(run, tmp_path, threads, monkeypatch):
     for options in (["-j", "1000"], ["-j", "1000", "--threads", "2"], ["--threads", "1000"]):
         status, lines = run(*songs, "--overwrite", *options)
         assert (status, len(lines)) == (0, 1)
-        assert "this machine has 6 cores: songs at a time" in lines[0]
+        assert "this machine has 6 cores, so it separates" in lines[0]
     assert all(max(n_songs, 1) * n_threads <= 6 for n_songs, n_threads in seen)
     assert {n_threads for _, n_threads in seen} == {1, 2, 6}
 
@@ -345,11 +345,11 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
         (["--threads", "0"], "--threads: expected 1 or more"),
         (["--filename", "{track}"], "gives several stems the same file"),
         (["--flac", "--float32"], "--flac and --float32: FLAC stores integers"),
-        (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no fixed"),
+        (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no bit depth"),
         (["--stem", "--int24"], "--stem and --int24: a .stem.mp4 stores 16 bits"),
         (["--stem", "--two-stems", "vocals"], "--stem and --two-stems: a .stem.mp4 contains"),
         (["--stem", "--page"], "--stem and --page: a page is made from a file per source"),
-        (["--mp3-bitrate", "128"], "--mp3-bitrate: only an MP3 has one"),
+        (["--mp3-bitrate", "128"], "--mp3-bitrate: only MP3 files have one"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(run, tmp_path, options, message):

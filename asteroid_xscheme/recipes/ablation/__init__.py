@@ -1,7 +1,7 @@
-"""What do bridges, MDL and CL bring? Grids of trainings over several seeds, and their statistics.
+"""Measure what bridges, MDL and CL contribute: grids of trainings over several seeds.
 
-Options, rows and seeds come in; a table (Markdown, JSON) and a picture come out, made of trainings
-and evaluations that run side by side in processes of their own and are never repeated.
+`ablate` takes options, rows and seeds, and writes a table (Markdown and JSON) and a picture. The
+trainings and evaluations run in parallel processes, and finished ones are not repeated.
 """
 
 from .cells import AblationError

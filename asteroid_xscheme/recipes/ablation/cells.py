@@ -1,13 +1,13 @@
-"""What a cell keeps in its folder, and how its child process fills it.
+"""The folder of a cell (a row of a grid with one seed), and the work of its child process.
 
-    options.yml     the cell's options, written by the grid
-    grid.json       what the cell is made of, written by the grid
-    seconds.json    seconds of each epoch, written by training
-    ...             what `train` and `evaluate_run` leave
-    inference.json  parameters and speed of the trained model
-    cell.json       written last: the cell is finished and never run again
+    options.yml     options of the cell, written by the grid
+    grid.json       record of what the cell depends on, written by the grid
+    seconds.json    duration of each epoch in seconds, written by the training
+    ...             the other files of `train` and `evaluate_run`
+    inference.json  number of parameters and speed of the trained model
+    cell.json       written last: the cell is finished and will not run again
 
-A child that is stopped at any moment continues when the grid is started again.
+A child process can be stopped at any moment; it continues when the grid is started again.
 """
 
 import csv
@@ -38,18 +38,18 @@ CELL = "cell.json"
 INFERENCE = "inference.json"
 SCORES = "all_metrics.csv"
 
-_EXCERPT_SECONDS = 10.0  # that inference is timed with
+_EXCERPT_SECONDS = 10.0  # length of the excerpt that inference is timed on
 _REPETITIONS = 3
 
 
 class AblationError(XSchemeError):
-    """A grid could not be finished."""
+    """A grid cannot be finished."""
 
 
 def grid_record(config: Config) -> Record:
-    """What the figures of a cell, or of the baselines, are made of.
+    """The record of what the figures of a cell, or of the baselines, depend on.
 
-    A grid has one device for each cell unless `devices` names more.
+    A cell uses one device unless `devices` asks for more.
     """
     data, training = config.data, config.training
     options: Dict[str, Any] = {"architecture": config.architecture}
@@ -68,10 +68,11 @@ def grid_record(config: Config) -> Record:
 
 
 def claim(folder: Path, config: Config, record: Record) -> None:
-    """Write the options and the record of a folder, or see that what is there is made of the same.
+    """Write the options and the record of a cell into its folder.
 
     Raises:
-        ConfigError: If it is made of something else; options that change no figure may differ.
+        ConfigError: If the folder already holds a cell with another record. Options that affect no
+            figure may differ.
     """
     if (folder / OPTIONS).is_file():
         before = read_json(folder / GRID_RECORD) if (folder / GRID_RECORD).is_file() else None
@@ -84,9 +85,9 @@ def claim(folder: Path, config: Config, record: Record) -> None:
 
 
 def run_cell(folder: Path) -> None:
-    """Train and evaluate a cell, or do what is missing of it.
+    """Train and evaluate a cell, or finish what is missing.
 
-    With several devices every process trains, and the first one does the rest.
+    With several devices all processes train, and the first one does the rest.
     """
     config = Config.from_yaml(folder / OPTIONS)
     train(config, folder)
@@ -121,10 +122,10 @@ def run_baselines(folder: Path) -> None:
 
 
 def time_inference(folders: Sequence[Path]) -> None:
-    """Time the models of several cells on the same excerpt, in turns, so that all meet the same.
+    """Time the models of several cells on the same excerpt, in turns, for equal conditions.
 
-    Writes the number of parameters and the seconds per minute of music (the fastest of some
-    repetitions) of each cell.
+    Writes to each folder the number of parameters, and the seconds that the fastest of several
+    repetitions takes per minute of music.
     """
     configs = [Config.from_yaml(folder / OPTIONS) for folder in folders]
     track = configured_tracks(configs[0].data, "test")[0]
@@ -139,7 +140,7 @@ def time_inference(folders: Sequence[Path]) -> None:
     for _ in range(_REPETITIONS):
         for i, separator in enumerate(separators):
             start = time.perf_counter()
-            separator.separate(excerpt, sample_rate)  # ends on the CPU: nothing is still running
+            separator.separate(excerpt, sample_rate)  # returns CPU tensors, so nothing is running
             fastest[i] = min(fastest[i], time.perf_counter() - start)
     for folder, model, seconds in zip(folders, models, fastest):
         measured = {
@@ -151,7 +152,7 @@ def time_inference(folders: Sequence[Path]) -> None:
 
 
 def read_scores(path: Path) -> Dict[str, Dict[str, Dict[str, float]]]:
-    """SDR, the median over frames, by system, track and source, of an all_metrics.csv."""
+    """SDR (median over frames) by system, track and source, from an all_metrics.csv."""
     scores: Dict[str, Dict[str, Dict[str, float]]] = {}
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):

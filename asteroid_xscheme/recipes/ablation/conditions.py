@@ -1,4 +1,4 @@
-"""Where a figure was made, for tables that are believed: versions, machine."""
+"""Describe where figures were measured: versions of software, and the machine."""
 
 import os
 import platform
@@ -13,20 +13,20 @@ from ...version import __version__
 
 
 def software() -> Dict[str, str]:
-    """Versions of what the figures depend on most."""
+    """Versions of the packages that affect the figures most, by name."""
     names = ("torch", "pytorch-lightning", "asteroid", "numpy", "scipy")
     return {"asteroid_xscheme": __version__, **{name: version(name) for name in names}}
 
 
 def machine() -> str:
-    """Processor, its cores that this process may use, and GPUs."""
+    """The processor, the number of cores that this process may use, and the GPUs."""
     parts = [f"{_processor()}, {n_cores()} cores"]
     parts += [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return "; ".join(parts)
 
 
 def n_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""A run's options -> the options of every row and seed of a grid.
+"""Make the options of every row and seed of a grid.
 
-The rows of the paper switch three things on and off: the multi-domain loss (MDL), the combination
-loss (CL) and the bridges. Other rows leave the losses as they are and open other bridging points.
+The rows of the paper switch the multi-domain loss (MDL), the combination loss (CL) and the bridges
+on and off. Other rows keep the losses of the options and open other bridging points.
 
 Reference: R. Sawata, S. Uhlich, S. Takahashi and Y. Mitsufuji, "All for one and one for all:
 improving music separation by bridging networks", ICASSP 2021, https://arxiv.org/abs/2010.04228,
@@ -21,10 +21,10 @@ class Row:
     """A row of a grid.
 
     Attributes:
-        name: What the table calls it.
-        bridge: False for no bridge, True for those of the options, or names of bridging points.
-        mdl: Whether the waveforms' loss is added; None as the options say.
-        cl: Whether sums of sources are compared too; None as the options say.
+        name: Name in the table.
+        bridge: False for no bridges, True for those of the options, or names of bridging points.
+        mdl: Whether to use the multi-domain loss; None keeps the options.
+        cl: Whether to use the combination loss; None keeps the options.
     """
 
     name: str
@@ -34,13 +34,13 @@ class Row:
 
     @property
     def folder_name(self) -> str:
-        """The name as part of a folder's name."""
+        """The name in a form that a folder name may contain."""
         return re.sub(r"[^\w+.]+", "-", self.name)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A row with one seed: a training and its evaluation, in a folder of its own."""
+    """A row with one seed: a training and its evaluation, in its own folder."""
 
     row: Row
     seed: int
@@ -49,7 +49,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The name in messages."""
         return f"{self.row.name}, seed {self.seed}"
 
 
@@ -66,27 +66,27 @@ PAPER_ROWS = (
 
 
 def paper_rows(names: Sequence[str] = ()) -> List[Row]:
-    """Rows of the paper's grid in its order; all of them where none is named.
+    """The named rows of the paper's grid, in its order; all rows without names.
 
     Raises:
-        ConfigError: If there is no row of a name.
+        ConfigError: If there is no row of that name.
     """
     known = [row.name for row in PAPER_ROWS]
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ConfigError(f"There is no row {unknown[0]!r}; the rows are {', '.join(known)}.")
+        raise ConfigError(f"--rows: there is no row {unknown[0]!r}; known are {', '.join(known)}.")
     return [row for row in PAPER_ROWS if not names or row.name in names]
 
 
 def point_rows(config: Config, points: Sequence[str] = ()) -> List[Row]:
-    """Rows that compare bridging points: none, each alone, all of them.
+    """Rows that compare bridging points: none of them, each alone, and all together.
 
     Args:
         config: Options of the model.
-        points: The points to compare; by default those that `bridge: true` opens.
+        points: The points to compare; if empty, those that `bridge: true` opens.
 
     Raises:
-        ConfigError: If the model has no such point.
+        ConfigError: If the model lacks one of the points, or has none.
     """
     chosen = _open_points(config, list(points) or True)
     rows = [Row("no bridge", bridge=False)]
@@ -97,7 +97,7 @@ def point_rows(config: Config, points: Sequence[str] = ()) -> List[Row]:
 
 
 def distinct(config: Config, rows: Sequence[Row]) -> List[Row]:
-    """Rows without those that train what an earlier row trains under another name."""
+    """The rows without those that train the same as an earlier row under another name."""
     kept: Dict[Tuple[object, ...], Row] = {}
     for row in rows:
         kept.setdefault(_settings(config, row), row)
@@ -105,14 +105,15 @@ def distinct(config: Config, rows: Sequence[Row]) -> List[Row]:
 
 
 def effect_pairs(rows: Sequence[Row]) -> Dict[str, List[Tuple[str, str]]]:
-    """Pairs of rows that differ in one thing only, by that thing: bridge, MDL or CL.
+    """Pairs of rows that differ only in the bridges, only in MDL or only in CL.
 
     Args:
-        rows: Those of the paper's grid, or some of them. Others, that leave a loss as the options
-            have it or open single points, make no pairs.
+        rows: Rows of the paper's grid. Other rows, which keep a loss of the options or open single
+            points, are in no pair.
 
     Returns:
-        Names of the rows without and with it; four pairs of each thing in the whole grid.
+        By "bridge", "MDL" or "CL": names of the rows without and with it. The whole grid has four
+        pairs of each.
     """
     by_switches = {
         (row.bridge, row.mdl, row.cl): row.name
@@ -129,14 +130,15 @@ def effect_pairs(rows: Sequence[Row]) -> Dict[str, List[Tuple[str, str]]]:
 
 
 def cells_of(config: Config, rows: Sequence[Row], seeds: Sequence[int], folder: Path) -> List[Cell]:
-    """All cells of a grid, seed by seed, so that a stopped grid has whole tables of some seeds.
+    """All cells of a grid, seed by seed, so that a stopped grid is complete for some seeds.
 
     Raises:
-        ConfigError: If rows or seeds are missing or twice there, or the model has no bridges.
+        ConfigError: If there are no rows or seeds, a seed is given twice, or the model has no
+            bridging points.
     """
     if not rows or not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(
-            f"Expected one or more rows, and different seeds; got the seeds {list(seeds)}."
+            f"A grid needs at least one row, and one or more seeds, each once; got {list(seeds)}."
         )
     if any(row.bridge is True for row in rows):
         _open_points(config, config.model.bridge or True)
@@ -150,14 +152,15 @@ def cells_of(config: Config, rows: Sequence[Row], seeds: Sequence[int], folder: 
 def configure(config: Config, row: Row, seed: int) -> Config:
     """The options of one cell.
 
-    Rows with MDL take `MultiDomainLoss`, which has both domains. Without it a model has the loss of
-    its own domain: one of spectrograms that of magnitudes, unless the options say
-    `loss: WaveformL1Loss`; one of waveforms always that, for magnitudes leave its phases free.
+    With MDL the loss is `MultiDomainLoss`, which has both domains. Without MDL the loss is in the
+    model's own domain. For spectrogram models that is the loss of magnitudes, unless the options
+    say `loss: WaveformL1Loss`. For waveform models it is always `WaveformL1Loss`, because a loss of
+    magnitudes would leave their phases undetermined.
 
     Args:
         config: The options that all cells share.
-        row: What this one switches.
-        seed: Of the weights, the data order and the augmentations.
+        row: The row of the cell.
+        seed: Seed for the weights, the data order and the augmentations.
     """
     groups = config.to_dict()
     groups["data"]["seed"] = seed
@@ -187,14 +190,14 @@ def _loss_switches(config: Config, row: Row) -> Dict[str, object]:
 
 
 def _settings(config: Config, row: Row) -> Tuple[object, ...]:
-    """What a row's network and loss are, in the same words whoever names them."""
+    """The open points and the loss options of a row, to compare rows of different names."""
     chosen = configure(config, row, seed=0)
     points = _open_points(chosen, chosen.model.bridge) if chosen.model.bridge else ()
     return (points, *chosen.to_dict()["loss"].values())
 
 
 def _open_points(config: Config, bridge: Union[bool, List[str]]) -> Tuple[str, ...]:
-    """The points that `bridge` opens in the model of the options, asked of the model itself."""
+    """The points that `bridge` opens in the model of the options; builds the model to find out."""
     args = config.model.model_args(config.data.sample_rate)
     try:
         model = config.model.model_class(config.architecture)(
@@ -206,7 +209,7 @@ def _open_points(config: Config, bridge: Union[bool, List[str]]) -> Tuple[str, .
         raise ConfigError(f"--points: {error}") from error
     if not model.bridges.open:
         raise ConfigError(
-            "This model has no bridging points, so there is nothing to compare: leave out the "
-            "rows with bridges, or use one network per source (joint: false)."
+            "This model has no bridging points to compare: leave out the rows with bridges, or use "
+            "one network per source (joint: false)."
         )
     return model.bridges.open

@@ -1,10 +1,10 @@
-"""The program of a grid's child processes.
+"""The program that the child processes of a grid run.
 
     python -m asteroid_xscheme.recipes.ablation.job cell FOLDER
     python -m asteroid_xscheme.recipes.ablation.job baselines FOLDER
     python -m asteroid_xscheme.recipes.ablation.job inference FOLDER...
 
-It ends with its parent: standard input is a pipe that closes when the parent is gone.
+It ends when its parent does: its standard input is a pipe that then closes.
 """
 
 import os
@@ -18,7 +18,7 @@ from .cells import run_baselines, run_cell, time_inference
 
 
 def main(argv: Sequence[str]) -> None:
-    """Do the work that the first argument names in the folders that follow."""
+    """Do the work that the first argument names, in the folders that the others name."""
     kind, *folders = argv
     paths = [Path(folder) for folder in folders]
     if kind == "cell":
@@ -32,11 +32,11 @@ def main(argv: Sequence[str]) -> None:
 
 
 def end_with_parent() -> None:
-    """End this process and those it started when standard input closes."""
+    """End this process, and those it started, when standard input closes."""
 
     def wait() -> None:
-        os.read(sys.stdin.fileno(), 1)  # not by sys.stdin, which the end of Python would wait for
-        os.killpg(os.getpgid(0), signal.SIGKILL)  # what is on disk is whole at any moment
+        os.read(sys.stdin.fileno(), 1)  # sys.stdin.read would block the exit of Python
+        os.killpg(os.getpgid(0), signal.SIGKILL)  # safe: files on disk are complete at any time
 
     threading.Thread(target=wait, daemon=True).start()
 

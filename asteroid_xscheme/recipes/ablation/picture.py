@@ -1,12 +1,13 @@
-"""A finished grid -> a picture: the figures of every seed, and differences with their intervals."""
+"""Draw a finished grid: the figures of every seed, and differences with their intervals."""
 
 import textwrap
 from pathlib import Path
 
 import numpy as np
 
+from ..evaluation import STATIC_FILTER
 from .cells import AblationError
-from .results import STATIC_FILTER, Study
+from .results import Study
 
 _CERTAIN, _UNCERTAIN, _REFERENCE = "#1f5fa8", "#888888", "#c0392b"
 
@@ -14,13 +15,13 @@ _CERTAIN, _UNCERTAIN, _REFERENCE = "#1f5fa8", "#888888", "#c0392b"
 def draw(study: Study, path: Path) -> None:
     """Write the picture of a grid.
 
-    Left the average SDR of every row, a dot for each seed and a line at their mean, with the
-    static filter; right the difference to the baseline with its interval, in colour where it is
-    significant.
+    On the left: the average SDR of every row, with a dot per seed and a line at the mean, and the
+    static filter. On the right: the difference from the baseline with its interval, in colour if it
+    is significant.
 
     Args:
-        study: The grid.
-        path: File to write, in a format that its ending names.
+        study: The finished grid.
+        path: File to write; its suffix determines the format.
 
     Raises:
         AblationError: If matplotlib is not installed.
@@ -29,7 +30,7 @@ def draw(study: Study, path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise AblationError(
-            "The picture needs matplotlib: pip install 'asteroid_xscheme[recipes]'."
+            "Drawing the results needs matplotlib: pip install 'asteroid_xscheme[recipes]'."
         ) from None
     figure = Figure(figsize=(10, 1.8 + 0.42 * len(study.rows)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
@@ -52,7 +53,7 @@ def _draw_figures(axes, study: Study) -> None:
     axes.axvline(static, color=_REFERENCE, linestyle="--")
     beside = axes.get_xaxis_transform()
     axes.text(static, 0.02, f" {STATIC_FILTER}", color=_REFERENCE, fontsize=8, transform=beside)
-    axes.set_xlabel("average SDR in dB, a dot for each seed")
+    axes.set_xlabel("average SDR in dB, one dot per seed")
     axes.grid(axis="x", alpha=0.3)
 
 
@@ -66,5 +67,5 @@ def _draw_differences(axes, study: Study) -> None:
         axes.plot(found.mean, y, "o", color=color)
         if np.isfinite(found.low):
             axes.plot([found.low, found.high], [y, y], color=color, linewidth=2)
-    axes.set_xlabel(f"difference to {study.baseline} in dB, 95 % interval; grey: not significant")
+    axes.set_xlabel(f"difference from {study.baseline} in dB, 95 % interval; grey: not significant")
     axes.grid(axis="x", alpha=0.3)

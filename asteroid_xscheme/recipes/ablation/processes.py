@@ -1,4 +1,4 @@
-"""Work of a grid in child processes, several at a time, each with its share of cores or its GPU."""
+"""Run the jobs of a grid in child processes, each with its share of the cores or its own GPU."""
 
 import os
 import queue
@@ -17,18 +17,18 @@ import torch
 from .cells import AblationError
 from .conditions import n_cores
 
-_MOST_ON_CPU = 4  # cells at a time, for the sake of memory
+_MOST_ON_CPU = 4  # cells at once, to limit memory
 
 
 @dataclass(frozen=True)
 class Job:
-    """Work of one child process.
+    """The work of one child process.
 
     Attributes:
-        name: What messages call it.
-        kind: What `job.py` calls it.
-        folders: The folders it works in; the log is in the first.
-        leaves: Name of the file that is in each of them once it is done.
+        name: Name in messages.
+        kind: First argument of `job.py`.
+        folders: Folders to work in; the first also receives the log.
+        leaves: Name of the file that each folder contains when the job is done.
     """
 
     name: str
@@ -38,21 +38,21 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        """Whether it has left what it leaves."""
+        """Whether every folder contains the file that marks the job as done."""
         return all((folder / self.leaves).is_file() for folder in self.folders)
 
     @property
     def log(self) -> Path:
-        """File that receives what the child prints."""
+        """File that receives the output of the child process."""
         return self.folders[0] / f"{self.kind}.log"
 
 
-#: Does a job; the number is its slot, 0 to the number of jobs at a time - 1.
+#: Function that does a job in a slot, which is a number below the number of jobs at once.
 Run = Callable[[Job, int], None]
 
 
 def default_jobs() -> int:
-    """Cells at a time: one for each GPU, else one for each core, up to 4."""
+    """Cells to run at once: one per GPU; without GPUs, one per core, up to 4."""
     return torch.cuda.device_count() or min(_MOST_ON_CPU, n_cores())
 
 
@@ -63,19 +63,17 @@ def run_jobs(
     report: Callable[[str], None] = print,
     stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Do all jobs, `slots` of them at a time.
-
-    A job that fails stops no other.
+    """Do all jobs, `slots` at once. A job that fails does not stop the others.
 
     Args:
-        jobs: In the order in which they start.
-        run: Does one.
-        slots: How many at a time.
-        report: Gets a line for each job that is done.
-        stop: Ends the jobs under way; called where this process is told to end.
+        jobs: The jobs, in the order in which to start them.
+        run: Function that does one job.
+        slots: Number of jobs at once.
+        report: Function that receives a line for each finished job.
+        stop: Function that ends the running jobs; called if this process is interrupted.
 
     Raises:
-        AblationError: In the end, if any failed.
+        AblationError: At the end, if any job failed.
     """
     free: queue.SimpleQueue = queue.SimpleQueue()
     for slot in range(slots):
@@ -98,12 +96,15 @@ def run_jobs(
             stop()
             raise
     if problems:
-        title = f"{len(problems)} of {len(jobs)} jobs failed; run again to repeat only these:"
+        title = (
+            f"{len(problems)} of {len(jobs)} jobs failed. Run the same command again to repeat "
+            "only these:"
+        )
         raise AblationError("\n".join([title, *problems]))
 
 
 def _collect(futures: Dict[Future, Job], report: Callable[[str], None]) -> List[str]:
-    """Report jobs as they end; returns what failed, in words."""
+    """Report jobs as they end; return descriptions of the failed ones."""
     problems = []
     for n_done, future in enumerate(as_completed(futures), start=1):
         job, error = futures[future], future.exception()
@@ -119,11 +120,11 @@ def _collect(futures: Dict[Future, Job], report: Callable[[str], None]) -> List[
 
 
 class ChildProcesses:
-    """Does jobs in child processes; they end with this process, however it ends.
+    """Does jobs in child processes, which end when this process ends for any reason.
 
     Args:
-        slots: How many run at a time: each gets as many threads as there are cores for it, and
-            one GPU if there are any.
+        slots: Number of jobs at once. Each gets an equal share of the cores as threads, and one GPU
+            if there are any.
     """
 
     def __init__(self, slots: int):
@@ -137,7 +138,7 @@ class ChildProcesses:
         """Do a job in a child process.
 
         Raises:
-            AblationError: If it fails, with the last line that it wrote.
+            AblationError: If it fails; the message has the last line of its output.
         """
         job.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "asteroid_xscheme.recipes.ablation.job", job.kind]
@@ -164,7 +165,7 @@ class ChildProcesses:
             )
 
     def environment(self, slot: int) -> Dict[str, str]:
-        """Variables that give a child its threads and its GPU."""
+        """Environment variables that give the child in a slot its threads and its GPU."""
         variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         environment = {name: str(self.threads) for name in variables}
         if self.gpus:
@@ -172,16 +173,16 @@ class ChildProcesses:
         return environment
 
     def stop(self) -> None:
-        """End all children and start no more."""
+        """Kill all child processes, and start no more."""
         with self._lock:
             self._stopped = True
             for child in self._children:
                 if child.poll() is None:
-                    os.killpg(child.pid, signal.SIGKILL)  # what is on disk is whole
+                    os.killpg(child.pid, signal.SIGKILL)  # safe: files on disk are complete
 
 
 def _gpus() -> List[str]:
-    """Names of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES has them."""
+    """The GPUs that this process may use, in the format of CUDA_VISIBLE_DEVICES."""
     visible: Optional[str] = os.environ.get("CUDA_VISIBLE_DEVICES")
     n_gpus = torch.cuda.device_count()
     return visible.split(",")[:n_gpus] if visible else [str(i) for i in range(n_gpus)]

@@ -1,4 +1,4 @@
-"""Finished cells -> what a table needs: figures by row, comparisons, cost, and conditions."""
+"""Read finished cells: figures, comparisons and cost by row, and the conditions."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,13 +7,12 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from ...atomic import read_json
+from ..evaluation import STATIC_FILTER
 from .cells import CELL, INFERENCE, SCORES, AblationError, read_scores
 from .grid import Cell, effect_pairs
 from .statistics import Comparison, compare, compare_pairs, model_figures, over_seeds
 
-#: asteroid_xscheme.recipes.evaluation's names of what every model is compared with
-STATIC_FILTER = "static filter"
-_NEAR_STATIC_FILTER = 1.0  # dB; below, a model is little more than an equaliser
+_NEAR_STATIC_FILTER = 1.0  # dB above it; a model below is little more than an equaliser
 
 
 @dataclass(frozen=True)
@@ -21,12 +20,12 @@ class RowResult:
     """A row of a finished grid.
 
     Attributes:
-        figures: By seed, SDR in dB of each source and their mean, (S, J + 1).
-        mean, deviation: Of the figures over seeds, (J + 1,).
-        comparison: To the baseline; None for the baseline itself.
-        parameters: Number of the model's.
-        training_seconds: Mean over seeds.
-        seconds_per_minute: To separate a minute of music.
+        figures: SDR in dB by seed, of each source and, last, their mean: (S, J + 1).
+        mean, deviation: Mean and standard deviation of the figures over seeds, (J + 1,).
+        comparison: Comparison with the baseline; None for the baseline itself.
+        parameters: Number of parameters of the model.
+        training_seconds: Duration of a training, mean over seeds.
+        seconds_per_minute: Seconds to separate a minute of music.
     """
 
     figures: np.ndarray
@@ -40,11 +39,11 @@ class RowResult:
 
 @dataclass(frozen=True)
 class Effect:
-    """What bridges, MDL or CL bring, whatever the others are.
+    """The main effect of bridges, MDL or CL, averaged over the settings of the other two.
 
     Attributes:
         pairs: Names of the rows without and with it.
-        comparison: With it to without it, over all pairs.
+        comparison: Comparison of the rows with it to those without it, over all pairs.
     """
 
     pairs: List[Tuple[str, str]]
@@ -56,15 +55,15 @@ class Study:
     """A finished grid.
 
     Attributes:
-        title: What was compared.
-        baseline: Name of the row that others are compared with.
-        sources: Order of the figures.
-        tracks: The test tracks.
+        title: Description of what was compared.
+        baseline: Name of the row that the others are compared with.
+        sources: Names of the J sources, in the order of the figures.
+        tracks: Names of the test tracks.
         seeds: The seeds.
-        references: Figures (J + 1,) of mixture, static filter and oracle.
-        rows: By name, in the order of the grid.
-        effects: Of bridge, MDL and CL, as far as there are pairs of rows.
-        conditions: What else a reader has to know, in words.
+        references: Figures (J + 1,) of the mixture, the static filter and the oracle, by name.
+        rows: Results by row, in the order of the grid.
+        effects: Effects of bridge, MDL and CL, if there are pairs of rows.
+        conditions: Other facts that a reader needs, by name.
     """
 
     title: str
@@ -79,12 +78,12 @@ class Study:
 
     @property
     def is_at_equaliser_level(self) -> bool:
-        """Whether no row is well above the static filter: then the grid means little."""
+        """Whether no row is well above the static filter, so that the grid shows little."""
         best = max(row.mean[-1] for row in self.rows.values())
         return bool(best < self.references[STATIC_FILTER][-1] + _NEAR_STATIC_FILTER)
 
     def to_dict(self) -> Dict[str, Any]:
-        """Everything as plain values, for JSON; what is undefined is None."""
+        """Everything as plain values for JSON; undefined values are None."""
         names = [*self.sources, "average"]
         return {
             "title": self.title,
@@ -119,15 +118,13 @@ class Study:
 def read_study(
     title: str, cells: Sequence[Cell], baselines: Path, conditions: Mapping[str, str]
 ) -> Study:
-    """The results of finished cells.
-
-    The first row is the baseline.
+    """Read the results of finished cells; the first row is the baseline.
 
     Args:
-        title: What is compared.
+        title: Description of what is compared.
         cells: All rows with all seeds.
-        baselines: Folder of the mixture's, the static filter's and the oracle's scores.
-        conditions: What a reader has to know; the commits of the cells are added.
+        baselines: Folder of the scores of the mixture, the static filter and the oracle.
+        conditions: Facts that a reader needs, by name; the commits of the cells are added.
 
     Raises:
         AblationError: If cells were scored on different tracks.
@@ -178,8 +175,8 @@ def _scores_of_cell(cell: Cell, tracks: Sequence[str], sources: Sequence[str]) -
     (scores,) = read_scores(cell.folder / SCORES).values()
     if sorted(scores) != list(tracks):
         raise AblationError(
-            f"{cell.folder} has scores of {sorted(scores)}, expected {list(tracks)}: the test "
-            "tracks have changed. Choose another --exp_dir."
+            f"{cell.folder} has scores of the tracks {', '.join(sorted(scores))}, expected "
+            f"{', '.join(tracks)}: the test tracks have changed. Choose another --exp_dir."
         )
     return _array(scores, tracks, sources)
 

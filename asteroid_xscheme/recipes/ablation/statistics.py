@@ -1,13 +1,13 @@
-"""Scores of trainings with several seeds -> means, paired differences and what is certain of them.
+"""Statistics of trainings with several seeds: means, paired differences and their significance.
 
-Scores are SDRs in dB, one for each seed, track and source: arrays (S, K, J), NaN where undefined.
-Two rows are compared pair by pair: the same track, separated by models of the same seed.
+Scores are SDRs in dB for each seed, track and source: arrays (S, K, J), NaN if undefined. Two rows
+are compared in pairs: the same track, separated by models of the same seed.
 
-The tracks of one model share the luck of its training, so pairs are no independent samples, and a
-test over all of them alone would be too sure. The interval therefore draws seeds and tracks anew,
-each on its own (the pigeonhole bootstrap of A. B. Owen, Annals of Applied Statistics 1(2), 2007),
-and a difference counts as significant only if both the test and the interval say so. Tests of
-several rows are corrected together (S. Holm, Scandinavian Journal of Statistics 6, 1979).
+All tracks of a model depend on the same training, so the pairs are not independent samples, and a
+test over all of them would be overconfident. The interval therefore resamples seeds and tracks
+independently (the pigeonhole bootstrap of A. B. Owen, Annals of Applied Statistics 1(2), 2007), and
+a difference counts as significant only if both the test and the interval say so. Tests of several
+rows are corrected together (S. Holm, Scandinavian Journal of Statistics 6, 1979).
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ _RESAMPLES = 5000
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference between rows: of one to the baseline, or of several pairs.
+    """The difference between a row and the baseline, or between the rows of several pairs.
 
     Attributes:
-        mean: Mean difference over tracks and seeds in dB, of the mean over sources.
-        low, high: 95 % interval of that mean.
-        p: Two-sided p of Wilcoxon's signed-rank test, corrected for the number of
-            comparisons made together.
+        mean: Mean difference over tracks and seeds in dB, averaged over sources.
+        low, high: 95 % interval of the mean in dB.
+        p: Two-sided p-value of Wilcoxon's signed-rank test, corrected for the number of comparisons
+            made together.
     """
 
     mean: float
@@ -47,15 +47,14 @@ class Comparison:
 
 
 def over_seeds(scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation over seeds of a row's figures.
-
-    A model's figure is the median over tracks, for each source, and the mean of those last.
+    """Mean and standard deviation of a row's figures over seeds.
 
     Args:
         scores: (S, K, J).
 
     Returns:
-        Two arrays (J + 1,); the deviation (of a sample) is NaN for a single seed.
+        Mean and sample standard deviation of `model_figures`, (J + 1,) each; the deviation is NaN
+        for a single seed.
     """
     figures = np.array([model_figures(of_seed) for of_seed in scores])
     if len(figures) == 1:
@@ -64,19 +63,19 @@ def over_seeds(scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def model_figures(scores: np.ndarray) -> np.ndarray:
-    """Medians over tracks of the scores (K, J) of one model, and their mean last: (J + 1,)."""
+    """Medians over tracks of the scores (K, J) of one model and, last, their mean: (J + 1,)."""
     medians = np.array([_of_defined(np.median, of_source) for of_source in scores.T])
     return np.append(medians, _of_defined(np.mean, medians))
 
 
 def paired_differences(scores: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    """Differences of tracks, averaged over the sources that both have a score of.
+    """Differences between tracks, averaged over the sources that are scored in both.
 
     Args:
         scores, baseline: (S, K, J).
 
     Returns:
-        (S, K), NaN where no source has both.
+        (S, K), NaN if no source is scored in both.
 
     Raises:
         ValueError: If seeds, tracks or sources are not the same.
@@ -109,12 +108,12 @@ def interval(
     """95 % bootstrap interval of the mean of differences, over seeds and tracks.
 
     Args:
-        differences: (S, K), NaN left out. An axis of length 1 is not drawn from.
-        seed: Of the bootstrap.
-        n_resamples: How often seeds and tracks are drawn.
+        differences: (S, K); NaN is left out, and an axis of length 1 is not resampled.
+        seed: Seed of the bootstrap.
+        n_resamples: Number of times to resample seeds and tracks.
 
     Returns:
-        Ends of the interval; NaN for a single difference, or if a draw had none defined.
+        Ends of the interval; NaN for a single difference, or if a resample has no defined value.
     """
     axes = [axis for axis, length in enumerate(differences.shape) if length > 1]
     if not axes:
@@ -140,7 +139,7 @@ def interval(
 
 
 def holm(p_values: Sequence[float]) -> List[float]:
-    """p values corrected for their number; NaN stay and do not count.
+    """p-values corrected for their number by Holm's method; NaN values stay and do not count.
 
     >>> [round(p, 3) for p in holm([0.04, 0.01, 0.5])]
     [0.08, 0.03, 0.5]
@@ -155,11 +154,14 @@ def holm(p_values: Sequence[float]) -> List[float]:
 
 
 def compare(scores: Mapping[str, np.ndarray], baseline: str) -> Dict[str, Comparison]:
-    """Every other row against the baseline.
+    """Compare every other row with the baseline.
 
     Args:
-        scores: (S, K, J) by row.
-        baseline: Name of one of them.
+        scores: Scores (S, K, J) by row.
+        baseline: Name of the row to compare with.
+
+    Returns:
+        The comparisons by row.
     """
     return _tested(
         {
@@ -173,13 +175,16 @@ def compare(scores: Mapping[str, np.ndarray], baseline: str) -> Dict[str, Compar
 def compare_pairs(
     scores: Mapping[str, np.ndarray], pairs: Mapping[str, Sequence[Tuple[str, str]]]
 ) -> Dict[str, Comparison]:
-    """What one thing brings, averaged over pairs of rows without and with it (its main effect).
+    """Compute the main effect of each thing: the difference averaged over pairs of rows.
 
-    Four pairs tell it from the luck of training better than one does.
+    Several pairs distinguish an effect from random variation between trainings better than one.
 
     Args:
-        scores: (S, K, J) by row.
-        pairs: Names of rows without and with it, by its name.
+        scores: Scores (S, K, J) by row.
+        pairs: By thing, the names of the rows without and with it.
+
+    Returns:
+        The comparisons by thing.
     """
     differences = {
         thing: np.stack([paired_differences(scores[on], scores[off]) for off, on in of_thing])
@@ -189,7 +194,7 @@ def compare_pairs(
 
 
 def _tested(differences: Mapping[str, np.ndarray]) -> Dict[str, Comparison]:
-    """Comparisons made of differences (S, K), whose p are corrected together."""
+    """Comparisons from differences (S, K), with p-values corrected together."""
     p_values = holm([signed_rank_p(of_name) for of_name in differences.values()])
     return {
         name: Comparison(_of_defined(np.mean, of_name.ravel()), *interval(of_name), p)

@@ -1,4 +1,4 @@
-"""Options, rows and seeds -> a finished grid with its table and picture; resumes if stopped."""
+"""Run a grid of trainings and write its table and picture; a stopped grid is resumed."""
 
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
@@ -29,25 +29,25 @@ def ablate(
 ) -> Study:
     """Train and score every row with every seed, and compare the rows with the first.
 
-    Cells run in child processes; what is finished in `exp_dir` is not done again. Writes
-    ablation.md, ablation.json and ablation.png there.
+    Cells run in child processes, and finished ones are not repeated. Writes ablation.md,
+    ablation.json and ablation.png to `exp_dir`.
 
     Args:
-        config: Options that all cells share; its data are prepared already.
+        config: Options that all cells share; the data must be prepared.
         rows: The rows, the baseline first.
-        seeds: The seeds.
-        exp_dir: Receives a folder for each cell.
-        jobs: Cells at a time; by default one for each GPU, else one for each core, up to 4.
-        run: Does a job; by default in a child process.
-        report: Gets a line for each job that is done.
+        seeds: The seeds to train each row with.
+        exp_dir: Folder that receives a folder per cell, and the results.
+        jobs: Cells to run at once; None means one per GPU or, without GPUs, one per core, up to 4.
+        run: Function that does a job; None runs it in a child process.
+        report: Function that receives a line for each finished job.
 
     Returns:
         The results.
 
     Raises:
-        BusyError: If another grid works in `exp_dir`.
-        ConfigError: If rows, seeds or options do not fit each other or what is in `exp_dir`.
-        AblationError: If jobs failed; all others are done then.
+        BusyError: If another grid is using `exp_dir`.
+        ConfigError: If rows, seeds or options do not fit each other or the cells in `exp_dir`.
+        AblationError: If jobs failed; all others are then finished.
     """
     exp_dir = Path(exp_dir)
     cells = cells_of(config, rows, seeds, exp_dir)
@@ -64,7 +64,7 @@ def _ablate(
     run: Optional[Run],
     report: Callable[[str], None],
 ) -> Study:
-    """The part of `ablate` that locks the folder; each training locks the folder of its cell."""
+    """The part of `ablate` that runs while `exp_dir` is locked."""
     claim(exp_dir / BASELINES, config, grid_record(config))
     for cell in cells:
         claim(cell.folder, cell.config, grid_record(cell.config))
@@ -86,7 +86,7 @@ def _run_missing(
     children: ChildProcesses,
     report: Callable[[str], None],
 ) -> None:
-    """Run the jobs whose file does not exist yet."""
+    """Run the jobs that are not done yet."""
     missing = [job for job in jobs if not job.is_done]
     if len(missing) < len(jobs):
         report(f"{len(jobs) - len(missing)} of {len(jobs)} jobs are already done.")
@@ -99,7 +99,7 @@ def _training_jobs(cells: Sequence[Cell], exp_dir: Path) -> List[Job]:
 
 
 def _inference_jobs(cells: Sequence[Cell], n_seeds: int) -> List[Job]:
-    """One job that times all rows in turns, after everything else."""
+    """One job that times all rows in turns, when nothing else is running."""
     of_first_seed = cells[: len(cells) // n_seeds]
     return [Job("inference", "inference", tuple(c.folder for c in of_first_seed), INFERENCE)]
 
@@ -117,7 +117,7 @@ def _conditions(
         f"{config.optim.optimizer} at {config.optim.lr}, weight of MDL {config.loss.mix_coef}",
         "evaluation": f"{config.evaluation.bss_eval}, Wiener iterations {config.separation.niter}",
         "seeds": ", ".join(str(seed) for seed in dict.fromkeys(cell.seed for cell in cells)),
-        "machine": f"{machine()}; {slots} cells at a time with {children.threads} threads each",
+        "machine": f"{machine()}; {slots} cells at once with {children.threads} threads each",
         "versions": ", ".join(f"{name} {number}" for name, number in software().items()),
     }
 

@@ -1,4 +1,4 @@
-"""A finished grid -> its table and the notes that explain it, as Markdown."""
+"""Write the table of a finished grid, and the notes that explain it, as Markdown."""
 
 from typing import List, Optional, Sequence
 
@@ -11,8 +11,8 @@ from .statistics import LEVEL, Comparison
 _BLANK = "-"
 _ENOUGH_SEEDS = 3
 _EFFECTS = (
-    "The effect of each of the three, averaged over all pairs of rows that differ in nothing else; "
-    "the same test:"
+    "The effect of each of the three, averaged over all pairs of rows that differ in nothing else, "
+    "with the same test:"
 )
 
 
@@ -20,8 +20,8 @@ def to_markdown(study: Study, picture: str) -> str:
     """The page of a grid.
 
     Args:
-        study: The grid.
-        picture: Name of the picture's file.
+        study: The finished grid.
+        picture: File name of the picture, which the page links to.
     """
     parts = [f"# {study.title}", _table(study)]
     if study.is_at_equaliser_level:
@@ -33,7 +33,7 @@ def to_markdown(study: Study, picture: str) -> str:
     if len(study.seeds) < _ENOUGH_SEEDS:
         parts.append(
             f"**{len(study.seeds)} of at least {_ENOUGH_SEEDS} seeds.** The differences hold for "
-            "these trained models. They may come from the rows or from chance between seeds."
+            "these trained models. Whether they are due to the rows or to chance is not known."
         )
     parts.append(summary(study))
     if _has_more_than_the_rows(study):
@@ -52,7 +52,7 @@ def summary(study: Study) -> str:
         "better": "Better than {}: {}.",
         "worse": "Worse than {}: {}.",
         "not significant": "Not significantly different from {}: {}.",
-        "not testable": "Too few tracks and seeds to be compared with {}: {}.",
+        "not testable": "Too few tracks and seeds to compare with {}: {}.",
     }
     return " ".join(
         sentence.format(study.baseline, ", ".join(by_verdict[verdict]))
@@ -62,7 +62,7 @@ def summary(study: Study) -> str:
 
 
 def _has_more_than_the_rows(study: Study) -> bool:
-    """Whether effects add anything to the comparisons of rows with the baseline."""
+    """Whether the effects add anything to the comparisons with the baseline."""
     pairs = [pair for effect in study.effects.values() for pair in effect.pairs]
     return any(without != study.baseline for without, _ in pairs)
 
@@ -78,7 +78,7 @@ def _effects_table(study: Study) -> str:
 
 def _table(study: Study) -> str:
     against = study.baseline
-    header = ["SDR in dB", *study.sources, "average", f"difference to {against}"]
+    header = ["SDR in dB", *study.sources, "average", f"difference from {against}"]
     header += ["95 % interval", "p", "verdict", "parameters", "training", "inference"]
     rows = [
         [name, *(_decibel(figure) for figure in figures), *[_BLANK] * 7]
@@ -120,7 +120,7 @@ def _reading(study: Study) -> str:
         "tracks and seeds, corrected for the number of comparisons in a table (Holm). If p is "
         f"{LEVEL} or more, or the interval contains 0, a difference is not significant, which does "
         "not mean that there is none. Training: mean seconds of a training with its validation, "
-        "with as many cells at a time as stated below. Inference: seconds per minute of music, one "
+        "with as many cells at once as stated below. Inference: seconds per minute of music, one "
         "model at a time."
     )
 

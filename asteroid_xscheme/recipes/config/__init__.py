@@ -1,9 +1,9 @@
-"""A run's options, by group: what a recipe's `local/conf.yml` may say, each explained once.
+"""The options of a run, in groups: everything that a recipe's `local/conf.yml` may contain.
 
-`Config.from_dict` reads the two-level dictionary of a conf.yml (asteroid's form, option names
-unique over all groups), `Config.parse` lets a command line override any of it, and
-`Config.to_dict` and `to_yaml` write it back. Values that contradict each other are refused here,
-before anything is read or computed.
+`Config.from_dict` reads the two-level dictionary of a conf.yml (Asteroid's format; option names are
+unique across all groups), `Config.parse` lets the command line override any option, and
+`Config.to_dict` and `to_yaml` write the options. Each option is defined and explained once. Values
+that contradict each other are refused before anything is read or computed.
 """
 
 from .architectures import (

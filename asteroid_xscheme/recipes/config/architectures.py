@@ -1,6 +1,6 @@
 """The options of each model, and how they become the arguments of its class.
 
-Option names follow asteroid's X-UMX recipe where it has the option, otherwise asteroid's layers.
+Options are named as in Asteroid's X-UMX recipe or, if it lacks the option, as in Asteroid's layers.
 The options of your own model are the arguments of its class.
 """
 
@@ -15,18 +15,18 @@ from ...models import BridgedModel, find_model, import_network
 from ...models.conv_tasnet_config import ConvTasNetConfig
 from .options import ConfigError, check_one_of, option
 
-_FROM_DATA = ("sources", "sample_rate")  # arguments that are options of the data
+_FROM_DATA = ("sources", "sample_rate")  # arguments that come from the options of the data
 
 
 class ModelOptions:
-    """What the options of every model provide."""
+    """Base class of the options of a model."""
 
     def model_class(self, architecture: str) -> Type[BridgedModel]:
         """The class that these options configure."""
         return find_model(architecture)
 
     def title(self, architecture: str) -> str:
-        """The name of the model for people."""
+        """The name of the model in tables."""
         model_class = self.model_class(architecture)
         return model_class.title or model_class.__name__
 
@@ -36,15 +36,15 @@ class XUMXConfig(ModelOptions):
     """X-UMX: one Open-Unmix per source, bridged."""
 
     bridge: bool | List[str] = option(True, "yes, no, or a list of bridging points")
-    window_length: int = option(4096, "window of the STFT in samples", least=1)
+    window_length: int = option(4096, "length of the STFT window in samples", least=1)
     in_chan: int = option(4096, "size of the STFT in samples", least=1)
     nhop: int = option(1024, "hop of the STFT in samples", least=1)
-    hidden_size: int = option(512, "width of the encoders and the BLSTMs", least=1)
-    nb_layers: int = option(3, "number of layers of each BLSTM", least=1)
+    hidden_size: int = option(512, "units of the encoders and the BLSTMs", least=1)
+    nb_layers: int = option(3, "number of layers in each BLSTM", least=1)
     bidirectional: bool = option(True, "yes: BLSTM; no: LSTM")
     bandwidth: int = option(16000, "highest frequency that the networks read, in Hz", above=0)
-    nb_channels: int = option(2, "channels: 1 for mono, 2 for stereo, or more", least=1)
-    spec_power: float = option(1.0, "exponent of the spectrograms", above=0)
+    nb_channels: int = option(2, "audio channels: 1 for mono, 2 for stereo, or more", least=1)
+    spec_power: float = option(1.0, "exponent applied to the magnitudes", above=0)
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of `XUMX`, except sources and input statistics."""
@@ -61,17 +61,22 @@ class XD3NetConfig(ModelOptions):
     bridge: bool | List[str] = option(True, "yes, no, or a list of bridging points")
     network: str | List[str] | Dict[str, Any] = option(
         "vocals",
-        "configuration: vocals, bass, drums, other or small, one name per source, or a mapping",
+        "configuration of the networks: vocals, bass, drums, other or small; one name per source; "
+        "or a mapping",
     )
-    window_length: int = option(4096, "window of the STFT in samples", least=1)
+    window_length: int = option(4096, "length of the STFT window in samples", least=1)
     in_chan: int = option(4096, "size of the STFT in samples", least=1)
     nhop: int = option(1024, "hop of the STFT in samples", least=1)
-    nb_channels: int = option(2, "channels: 1 for mono, 2 for stereo, or more", least=1)
+    nb_channels: int = option(2, "audio channels: 1 for mono, 2 for stereo, or more", least=1)
     above_valid: str = option(
-        "share", "above the networks' band each source gets: share or mixture (all of it)"
+        "share",
+        "what each source gets above the band that the networks estimate: share (an equal part of "
+        "the mixture) or mixture (all of it)",
     )
     recompute: bool = option(
-        False, "recompute blocks in the backward pass, which saves memory", affects_result=False
+        False,
+        "recompute blocks in the backward pass: less memory, more time",
+        affects_result=False,
     )
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
@@ -83,7 +88,7 @@ class XD3NetConfig(ModelOptions):
 
 @dataclass(frozen=True)
 class _Networks(ModelOptions):
-    """How the networks of an X-Conv-TasNet are joined; these options come first."""
+    """How the networks of an X-Conv-TasNet are connected; a base class to list these first."""
 
     bridge: bool | List[str] = option(True, "yes, no, or a list of bridging points")
     joint: bool = option(False, "one network with a mask per source, as in the original papers")
@@ -94,13 +99,15 @@ class XConvTasNetConfig(ConvTasNetConfig, _Networks):
     """X-Conv-TasNet: one Conv-TasNet per source, bridged."""
 
     checkpointing: bool = option(
-        False, "recompute repeats in the backward pass, which saves memory", affects_result=False
+        False,
+        "recompute repeats in the backward pass: less memory, more time",
+        affects_result=False,
     )
-    window_length: int = option(4096, "window of the loss's STFT in samples", least=1)
+    window_length: int = option(4096, "length of the loss's STFT window in samples", least=1)
     in_chan: int = option(4096, "size of the loss's STFT in samples", least=1)
     nhop: int = option(1024, "hop of the loss's STFT in samples", least=1)
-    spec_power: float = option(1.0, "exponent of the loss's spectrograms", above=0)
-    nb_channels: int = option(2, "channels: 1 for mono, 2 for stereo, or more", least=1)
+    spec_power: float = option(1.0, "exponent applied to the loss's magnitudes", above=0)
+    nb_channels: int = option(2, "audio channels: 1 for mono, 2 for stereo, or more", least=1)
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of `XConvTasNet`, except sources."""
@@ -113,49 +120,51 @@ class XConvTasNetConfig(ConvTasNetConfig, _Networks):
 class XSchemeConfig(ModelOptions):
     """Any network: one per source, bridged at named submodules."""
 
-    network: Optional[str] = option(None, "class of the networks, module:Class, which is imported")
+    network: Optional[str] = option(
+        None, "class of the networks, as module:Class; the module is imported"
+    )
     network_args: Dict[str, Any] = option(
-        {}, "arguments of that class, for one source (only in conf.yml)"
+        {}, "arguments of that class, for a network of one source (only in conf.yml)"
     )
     points: List[str] = option(
-        [], "bridging points: submodule for its input, submodule:output for its output"
+        [], "bridging points: NAME for the input of a submodule, NAME:output for its output"
     )
     domain: str = option("waveform", "what the networks read and return: waveform or magnitude")
     adapter: Optional[str] = option(
         None, "module:function of (networks, mixture) -> estimates (none: call each network)"
     )
     bridge: bool | List[str] = option(True, "yes, no, or a list of some of the points")
-    window_length: int = option(4096, "window of the STFT in samples")
+    window_length: int = option(4096, "length of the STFT window in samples")
     in_chan: int = option(4096, "size of the STFT in samples")
     nhop: int = option(1024, "hop of the STFT in samples")
-    spec_power: float = option(1.0, "exponent of the spectrograms")
-    nb_channels: int = option(2, "channels: 1 for mono, 2 for stereo, or more")
+    spec_power: float = option(1.0, "exponent applied to the magnitudes")
+    nb_channels: int = option(2, "audio channels: 1 for mono, 2 for stereo, or more")
 
     def __post_init__(self):
         check_one_of("domain", self.domain, _DOMAINS)
-        try:  # register them, so that the files of a run, which name them, can be read
+        try:  # importing registers them, so that files of a run that name them can be read
             for name in filter(None, (self.network, self.adapter)):
                 import_network(name)
         except XSchemeError as error:
             raise ConfigError(str(error)) from error
 
     def model_class(self, architecture: str) -> Type[BridgedModel]:
-        """The class for waveforms or the class for magnitudes."""
+        """`XScheme` for waveforms, `XSchemeOfMagnitudes` for magnitudes."""
         return find_model(_DOMAINS[self.domain])
 
     def title(self, architecture: str) -> str:
-        """X- followed by the name of the network."""
+        """X- followed by the name of the network's class."""
         return f"X-{(self.network or '').rpartition(':')[2]}"
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of `XScheme` or `XSchemeOfMagnitudes`, except sources.
 
         Raises:
-            ConfigError: If there is no network.
+            ConfigError: If `network` is not set.
         """
         if self.network is None:
             raise ConfigError(
-                "Expected a network such as `network: demucs.hdemucs:HDemucs`, got none."
+                "network is not set: expected a class such as `network: demucs.hdemucs:HDemucs`."
             )
         args = dataclasses.asdict(self)
         args["n_hop"] = args.pop("nhop")
@@ -191,7 +200,7 @@ def options_of(architecture: str) -> type:
         architecture: One of `ARCHITECTURES`, or "module:Class" of your own bridged model.
 
     Raises:
-        ConfigError: If there is no such model, or its arguments cannot become options.
+        ConfigError: If there is no such model, or its arguments are unsuitable as options.
     """
     if architecture in ARCHITECTURES:
         return ARCHITECTURES[architecture]
@@ -202,7 +211,7 @@ def options_of(architecture: str) -> type:
 
 
 class _Arguments(ModelOptions):
-    """Options that are passed to a class as arguments of the same names."""
+    """Options that become arguments of the same names."""
 
     def model_args(self, sample_rate: int) -> Dict[str, Any]:
         """Arguments of the class, except sources and sample rate."""
@@ -220,9 +229,9 @@ def _options_of_class(model_class: Type[BridgedModel]) -> type:
     ]
     if missing or without_default:
         raise XSchemeError(
-            f"{model_class.__name__} must take the arguments sources, sample_rate, nb_channels and "
-            "bridge, and have defaults for all others; "
-            f"check {sorted(missing) + without_default}."
+            f"{model_class.__name__} must accept the arguments sources, sample_rate, nb_channels "
+            "and bridge, and all except sources and sample_rate need a default; check "
+            f"{', '.join(sorted(missing) + without_default)}."
         )
     types["bridge"] = bool | List[str]
     options = [

@@ -1,4 +1,4 @@
-"""Options that all models share, by group; those for training are in `training`."""
+"""The options that all models share, in groups; the group for training is in `training`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,12 @@ class DataConfig:
     dataset: str = option("musdb18", f"data set that stage 0 prepares: {', '.join(DATASETS)}")
     source_dir: Optional[str] = option(
         None,
-        "your copy of the data set, a zip or folder (none: download it)",
+        "your copy of the data set, a folder or zip (none: download it)",
         affects_result=False,
     )
     train_dir: Optional[List[str]] = option(
         None,
-        "prepared folders with train/TRACK/SOURCE.wav to train on (none: data/DATASET)",
+        "prepared folders to train on, with train/TRACK/SOURCE.wav (none: data/DATASET)",
         affects_result=False,
     )
     test_dir: Optional[str] = option(
@@ -37,33 +37,39 @@ class DataConfig:
     )
     root_weights: Optional[List[float]] = option(
         None,
-        "relative weight of each folder in train_dir (none: its number of tracks)",
+        "how often to draw from each folder of train_dir (none: by its number of tracks)",
         above=0,
     )
     source_map: Dict[str, Dict[str, Optional[str]]] = option(
         {},
-        "for each folder: its source name -> ours, or null to leave it out (only in conf.yml)",
+        "by folder, for each file name: the source it is, or null to leave it out (only in "
+        "conf.yml)",
         affects_result=False,
     )
     valid_tracks: Optional[List[str]] = option(
-        None, "tracks in train/ to validate on (none: MUSDB18's official 14)"
+        None, "tracks in train/ to validate on (none: the official 14 of MUSDB18)"
     )
     sources: List[str] = option(SOURCES, "sources to separate, in the order of the model's outputs")
     sample_rate: int = option(44100, "sample rate of the prepared files in Hz", least=1)
     seq_dur: float = option(6.0, "length of a training segment in seconds", above=0)
     samples_per_track: int = option(64, "segments per track in each epoch", least=1)
-    random_track_mix: bool = option(True, "mix sources from different tracks")
+    random_track_mix: bool = option(True, "mix sources of different tracks")
     source_augmentations: List[str] = option(
         ["gain", "channelswap"], f"augmentations of each source, any of: {', '.join(AUGMENTATIONS)}"
     )
-    gain_min: float = option(0.25, "smallest random gain of a source", above=0)
-    gain_max: float = option(1.25, "largest random gain of a source", above=0)
+    gain_min: float = option(0.25, "smallest random gain of a source, a factor", above=0)
+    gain_max: float = option(1.25, "largest random gain of a source, a factor", above=0)
     cache: str = option(
         "none",
-        "memory: keep the decoded training tracks in memory; none: read them each time",
+        "memory: keep the decoded training tracks in memory; none: read them from disk each time",
         affects_result=False,
     )
-    num_workers: int = option(4, "processes that load examples", affects_result=False, least=0)
+    num_workers: int = option(
+        4,
+        "processes that load training examples; 0: the training process does",
+        affects_result=False,
+        least=0,
+    )
     seed: int = option(
         42, "seed for the weights, the data order and the augmentations", least=0, most=2**32 - 1
     )
@@ -74,7 +80,9 @@ class DataConfig:
         for name in self.source_augmentations:
             check_one_of("source_augmentations", name, AUGMENTATIONS)
         if not self.sources or len(set(self.sources)) != len(self.sources):
-            raise ConfigError(f"sources must be one or more different names, got {self.sources}.")
+            raise ConfigError(
+                f"sources must be one or more names, each once; got {' '.join(self.sources)!r}."
+            )
         if self.gain_min > self.gain_max:
             raise ConfigError(
                 f"gain_min must be at most gain_max, got {self.gain_min} and {self.gain_max}."
@@ -89,7 +97,7 @@ class DataConfig:
 
     @property
     def roots(self) -> List[Path]:
-        """Prepared folders to train on; the first is the data set of stage 0."""
+        """Prepared folders to train on; stage 0 prepares the first."""
         return [Path(root) for root in self.train_dir or [f"data/{self.dataset}"]]
 
     @property
@@ -100,11 +108,13 @@ class DataConfig:
 
 @dataclass
 class LossConfig:
-    """The multi-domain loss (MDL) and the combination loss (CL) of the X-scheme."""
+    """Loss: multi-domain loss (MDL) and combination loss (CL) of the X-scheme."""
 
     loss: str = option("MultiDomainLoss", f"loss function, one of: {', '.join(LOSSES)}")
-    loss_use_multidomain: bool = option(True, "MDL: add a loss on the waveforms")
-    loss_combine_sources: bool = option(True, "CL: average over all sums of sources")
+    loss_use_multidomain: bool = option(True, "MDL: add a loss of the waveforms")
+    loss_combine_sources: bool = option(
+        True, "CL: average the loss over all sums of sources, not the sources alone"
+    )
     mix_coef: float = option(
         10.0, "weight of the waveform loss in MDL (alpha in the paper)", least=0
     )
@@ -129,9 +139,11 @@ class OptimConfig:
 
     optimizer: str = option("adam", "optimizer, by its name in asteroid.engine.optimizers")
     lr: float = option(1e-3, "initial learning rate", above=0)
-    weight_decay: float = option(1e-5, "weight decay", least=0)
+    weight_decay: float = option(1e-5, "weight decay (L2 penalty)", least=0)
     scheduler: str = option("plateau", "learning rate schedule: plateau, steps or constant")
-    lr_decay_gamma: float = option(0.3, "factor that reduces the learning rate", above=0, below=1)
+    lr_decay_gamma: float = option(
+        0.3, "factor by which the learning rate is reduced", above=0, below=1
+    )
     lr_decay_patience: int = option(
         80, "plateau: epochs without improvement before the rate is reduced", least=0
     )
@@ -141,7 +153,9 @@ class OptimConfig:
     lr_decay_epochs: List[int] = option(
         [40], "steps: epochs after which the rate is reduced", least=1
     )
-    patience: int = option(1000, "stop after this many epochs without improvement", least=1)
+    patience: int = option(
+        1000, "stop training after this many epochs without improvement", least=1
+    )
 
     def __post_init__(self):
         check_one_of("scheduler", self.scheduler, ("plateau", "steps", "constant"))
@@ -149,13 +163,16 @@ class OptimConfig:
 
 @dataclass
 class SeparationConfig:
-    """How to separate whole songs; option names follow open-unmix and demucs."""
+    """Separation of whole songs; options are named as in open-unmix and demucs."""
 
     segment: Optional[float] = option(
-        None, "length of a chunk in seconds (none: the model's default)", above=0
+        None, "length of a chunk in seconds (none: the model's)", above=0
     )
     overlap: Optional[float] = option(
-        None, "fraction of a chunk that overlaps the next (none: the model's)", least=0, below=1
+        None,
+        "fraction of a chunk that overlaps the next, 0 to below 1 (none: the model's)",
+        least=0,
+        below=1,
     )
     flip_channels: bool = option(False, "average over both channel orders; doubles the time")
     wiener: str = option("em", "Wiener filter: em, or one_pass as in D3Net's official code")
@@ -163,7 +180,7 @@ class SeparationConfig:
     wiener_win_len: int = option(
         300, "frames that the Wiener filter processes at a time; 0: the whole song", least=0
     )
-    softmask: bool = option(False, "start the Wiener filter from a ratio mask")
+    softmask: bool = option(False, "start the Wiener filter from ratio masks")
 
     def __post_init__(self):
         check_one_of("wiener", self.wiener, WIENER_METHODS)
@@ -183,22 +200,29 @@ class SeparationConfig:
 
 @dataclass
 class EvaluationConfig:
-    """How to score estimates."""
+    """Scoring of the estimates."""
 
-    bss_eval: str = option("museval", "museval, or fast: the same scores in less time")
+    bss_eval: str = option(
+        "museval", "implementation of BSSEval: museval, or fast (the same scores in less time)"
+    )
     metrics: List[str] = option(["bsseval"], f"metrics, any of: {', '.join(METRICS)}")
     targets: Optional[List[str]] = option(
-        None, "sources to score; accompaniment is all but the vocals (none: all sources)"
+        None,
+        "sources to score; accompaniment is the sum of all but the vocals (none: all sources)",
     )
     eval_model: Optional[str] = option(
         None, "weights to score instead of the run's: a name, file, URL or Hugging Face id"
     )
-    eval_jobs: int = option(2, "processes that score tracks", affects_result=False, least=1)
+    eval_jobs: int = option(
+        2, "processes that score tracks at the same time", affects_result=False, least=1
+    )
     eval_device: str = option(
-        "auto", "device to separate on: auto, cpu, cuda, cuda:1, ...", affects_result=False
+        "auto",
+        "device to separate on: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
+        affects_result=False,
     )
     baselines: bool = option(
-        True, "also score the mixture, a static filter and the oracle", affects_result=False
+        True, "also score the mixture, a static filter and an oracle", affects_result=False
     )
     save_estimates: bool = option(
         True, "save the separated sources of every test track", affects_result=False

@@ -1,7 +1,7 @@
-"""A conf.yml of asteroid's own X-UMX recipe -> the groups of ours.
+"""Read a conf.yml of Asteroid's own X-UMX recipe: move options that are elsewhere in ours.
 
-Both its local/conf.yml and what its train.py writes into a run's folder are read. Most options are
-where they were; this says which have another place here, and which have no meaning any more.
+This covers its local/conf.yml and the conf.yml that its train.py writes into the folder of a run.
+Most options have the same place in both; the tables here list those that moved or have no effect.
 
 Reference: egs/musdb18/X-UMX of https://github.com/asteroid-team/asteroid.
 """
@@ -26,16 +26,17 @@ _EMPTY = ("main_args", "positional arguments")  # groups of the command line tha
 
 
 def from_asteroid(groups: Groups) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:
-    """Groups of options, each option in the place that it has here.
+    """Move the options of Asteroid's recipe to where ours expect them.
 
     Args:
-        groups: Those of a conf.yml. One that names its architecture is ours and left as it is.
+        groups: Groups of options of a conf.yml. A conf.yml that names an architecture is ours and
+            stays as it is.
 
     Returns:
-        The groups, and a remark for each option that has no meaning any more.
+        The groups, and a remark for each option that has no effect here.
 
     Raises:
-        ConfigError: If an option stands in its old place and in its new one.
+        ConfigError: If an option is given both in its old and in its new place.
     """
     places = {title: dict(group or {}) for title, group in groups.items()}
     if "architecture" in places.get("model", {}):
@@ -45,14 +46,14 @@ def from_asteroid(groups: Groups) -> Tuple[Dict[str, Dict[str, Any]], List[str]]
             target = places.setdefault(new_title, {})
             if new_name in target:
                 raise ConfigError(
-                    f"{title}.{name} is {new_title}.{new_name} now, and both are there: delete one."
+                    f"{title}.{name} is now {new_title}.{new_name}, but both are given: delete one."
                 )
             target[new_name] = places[title].pop(name)
     remarks = []
     for (title, name), reason in _GONE.items():
         if name in places.get(title, {}):
             del places[title][name]
-            remarks.append(f"{title}.{name} has no meaning any more: {reason}.")
+            remarks.append(f"{title}.{name} has no effect: {reason}.")
     for title in _EMPTY:
         if not any(places.get(title, {}).values()):
             places.pop(title, None)

@@ -1,9 +1,9 @@
-"""Dataclasses whose fields are options: typed, explained, read from YAML and the command line.
+"""Define options as dataclass fields, and read them from YAML and the command line.
 
-A field made by :func:`option` carries its one-line explanation. :func:`from_dict` converts values
-from a YAML file or a command line (strings) to the field's declared type, or raises an error that
-names the option, the expected type and the value. :func:`add_arguments` adds every field to
-`argparse`.
+:func:`option` makes a field with a one-line explanation. :func:`from_dict` converts values from
+YAML, or strings from a command line, to the declared type of the field, or raises an error that
+names the option, the expected type and the value. :func:`add_arguments` adds all fields to an
+`argparse` parser.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 class ConfigError(XSchemeError):
-    """An option does not exist, or cannot take the given value."""
+    """An option does not exist or has an invalid value."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +67,14 @@ def option(
     least: Optional[float] = None,
     most: Optional[float] = None,
 ) -> Any:
-    """A dataclass field that is an option.
+    """Make a dataclass field that is an option.
 
     Args:
-        default: Its default; lists and dicts are copied.
-        help: Its explanation, in one line.
-        affects_result: Whether results depend on it. Paths do not count; their contents do.
-        above, below, least, most: Limits of a number, or of each number of a list.
+        default: The default value; lists and dicts are copied.
+        help: The explanation, one line.
+        affects_result: Whether results depend on the option. They do not depend on where files are,
+            only on their contents.
+        above, below, least, most: Limits of a number, or of each number of a list; see `Bounds`.
     """
     bounds = Bounds(above, below, least, most)
     metadata = {"help": help, "affects_result": affects_result, "bounds": bounds}
@@ -83,15 +84,15 @@ def option(
 
 
 def from_dict(group: Type[Group], values: Mapping[str, Any], where: str) -> Group:
-    """A group of options from a mapping of names to values.
+    """Make a group of options from a mapping of names to values.
 
     Args:
         group: Dataclass whose fields are options.
-        values: Values by option name; absent options keep their default.
-        where: What to call the group in an error message.
+        values: Values by option name; missing options keep their default.
+        where: Name of the group in error messages.
 
     Raises:
-        ConfigError: If a name is unknown or a value has the wrong type.
+        ConfigError: If a name is unknown, or a value has the wrong type or is out of bounds.
     """
     hints = typing.get_type_hints(group)
     for name in values:
@@ -102,14 +103,14 @@ def from_dict(group: Type[Group], values: Mapping[str, Any], where: str) -> Grou
         made = group(**converted)
     except ConfigError:
         raise
-    except ValueError as error:  # of a model's own description
+    except ValueError as error:  # from the configuration class of a model
         raise ConfigError(f"{where}: {error}") from error
     check_bounds(made)
     return made
 
 
 def result_options(group: Any) -> Dict[str, Any]:
-    """The options of a group that results depend on, by name."""
+    """The options of a group that affect results, by name."""
     return {
         field.name: getattr(group, field.name)
         for field in dataclasses.fields(group)
@@ -118,7 +119,11 @@ def result_options(group: Any) -> Dict[str, Any]:
 
 
 def convert(name: str, value: Any, kind: Any) -> Any:
-    """Convert `value`, from YAML or the command line, to the type `kind` of option `name`."""
+    """Convert `value`, from YAML or the command line, to the type `kind` of option `name`.
+
+    Raises:
+        ConfigError: If it cannot be converted.
+    """
     members = _members(kind)
     if str in members and isinstance(value, list) and len(value) == 1:
         value = value[0]  # on a command line, a single name arrives as a list of one
@@ -131,17 +136,22 @@ def convert(name: str, value: Any, kind: Any) -> Any:
     raise ConfigError(f"Option {name} expects {expected}, got {value!r}.")
 
 
-def add_arguments(parser: argparse.ArgumentParser, group: type, title: str) -> None:
-    """Add `--name` for every option of a group; it is absent from the result unless given."""
+def add_arguments(parser: argparse.ArgumentParser, group: Any, title: str) -> None:
+    """Add `--name` for every option of a group; options that are not given stay absent.
+
+    Args:
+        parser: The parser.
+        group: Options; --help shows their values as the defaults.
+        title: Heading of the group in --help.
+    """
     arguments = parser.add_argument_group(title)
-    hints = typing.get_type_hints(group)
-    defaults = group()
+    hints = typing.get_type_hints(type(group))
     for field in dataclasses.fields(group):
         members = _members(hints[field.name])
         if all(typing.get_origin(member) is dict for member in members):
             continue  # mappings can only be given in conf.yml
         several = any(typing.get_origin(member) is list for member in members)
-        default = getattr(defaults, field.name)
+        default = getattr(group, field.name)
         arguments.add_argument(
             f"--{field.name}",
             nargs="*" if several else None,
@@ -171,7 +181,7 @@ def _convert_to(value: Any, kind: Any) -> Any:
             raise TypeError
         return dict(value)
     if kind is str and isinstance(value, list) and len(value) == 1:
-        value = value[0]  # `--network small`, an option that takes a list too
+        value = value[0]  # a single value of an option that also takes a list: `--network small`
     if value is None or isinstance(value, (bool, list, Mapping)):
         raise TypeError
     if kind is int and isinstance(value, float) and not value.is_integer():
@@ -223,7 +233,7 @@ def _unknown(name: str, known: Mapping[str, Any], where: str) -> str:
 
 
 def check_one_of(name: str, value: str, known: Collection[str]) -> None:
-    """Raise ConfigError unless the value of option `name` is known."""
+    """Raise ConfigError unless `value` of option `name` is one of `known`."""
     if value not in known:
         raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
 

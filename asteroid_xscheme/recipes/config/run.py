@@ -1,4 +1,4 @@
-"""All options of a run, read from conf.yml and the command line and written to conf.yml."""
+"""`Config`, all options of a run: read from conf.yml and the command line, written to conf.yml."""
 
 import argparse
 import dataclasses
@@ -48,8 +48,14 @@ class Config:
 
     @classmethod
     def from_dict(cls, groups: Mapping[str, Mapping[str, Any]]) -> "Config":
-        """Options from the two-level dictionary of a conf.yml; missing options keep their
-        default."""
+        """Options from the two-level dictionary of a conf.yml.
+
+        Args:
+            groups: Options by group; missing options keep their default.
+
+        Raises:
+            ConfigError: If a group or option is unknown, or a value is invalid.
+        """
         unknown = set(groups) - {"model", *GROUPS}
         if unknown:
             raise ConfigError(
@@ -65,12 +71,12 @@ class Config:
 
     @classmethod
     def from_yaml(cls, path: Path) -> "Config":
-        """Options from a conf.yml, ours or that of asteroid's X-UMX recipe.
+        """Options from a conf.yml, ours or that of Asteroid's X-UMX recipe.
 
-        Of the latter, each option that has no meaning any more is said in a line.
+        Options of Asteroid's recipe that have no effect here are logged as warnings.
 
         Raises:
-            ConfigError: If the file is missing, or has an unknown option or a wrong value.
+            ConfigError: If the file is missing or not YAML, or an option is unknown or invalid.
         """
         if not Path(path).is_file():
             raise ConfigError(f"There is no configuration file {path}.")
@@ -86,17 +92,21 @@ class Config:
         """Options from a conf.yml, overridden by the command line.
 
         Args:
-            conf_path: The conf.yml with the defaults.
-            parser: Parser of a script's own arguments; every option is added to it.
-            argv: The command line (default: that of the process).
+            conf_path: The conf.yml that holds the defaults.
+            parser: Parser with the program's own arguments; all options are added to it.
+            argv: The command line; None means that of this process.
 
         Returns:
-            The options, and the values of the script's own arguments.
+            The options, and the values of the program's own arguments.
+
+        Raises:
+            ConfigError: If the conf.yml is wrong. A wrong command line ends the program, as with
+                argparse.
         """
         base = cls.from_yaml(conf_path)
-        add_arguments(parser, type(base.model), f"model ({base.architecture})")
-        for name, group in GROUPS.items():
-            add_arguments(parser, group, name)
+        add_arguments(parser, base.model, f"model ({base.architecture})")
+        for name in GROUPS:
+            add_arguments(parser, getattr(base, name), name)
         given = parser.parse_args(argv)
         try:
             return cls.from_dict(_override(base.to_dict(), vars(given))), given
@@ -121,7 +131,7 @@ class Config:
         return groups
 
     def to_yaml(self) -> str:
-        """The text of a conf.yml in which each option is explained."""
+        """The text of a conf.yml, with a comment that explains each option."""
         lines = []
         for title, options in self.to_dict().items():
             group = GROUPS.get(title, type(self.model))
@@ -136,7 +146,7 @@ class Config:
 
 
 def _model_options(architecture: str, options: Mapping[str, Any]) -> Any:
-    """Options of a model; a value that the model refuses is an error about an option."""
+    """Options of a model; raises ConfigError for a value that the model refuses."""
     try:
         return from_dict(options_of(architecture), options, f"model ({architecture})")
     except ConfigError:
@@ -150,7 +160,7 @@ def _first_line(group: type) -> str:
 
 
 def _explained(name: str, value: Any, explanation: str) -> List[str]:
-    """An option in YAML under a comment that explains it."""
+    """Lines of YAML: a comment that explains the option, then the option."""
     text = yaml.safe_dump({name: value}, sort_keys=False, width=90).rstrip().splitlines()
     return [f"  # {explanation}", *(f"  {line}" for line in text)]
 
@@ -168,7 +178,7 @@ def _load_yaml(path: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _override(groups: Dict[str, Dict[str, Any]], given: Mapping[str, Any]) -> Dict[str, Any]:
-    """Groups of options in which values from the command line replace those from the file."""
+    """Groups of options, with values from the command line instead of those from the file."""
     return {
         title: {name: given.get(name, value) for name, value in group.items()}
         for title, group in groups.items()

@@ -1,7 +1,7 @@
-"""Songs with isolated sources -> batches of mixtures and sources.
+"""Turn songs with isolated sources into batches of mixtures and sources.
 
-Goes from what a user has (a zip, stems, a folder, nothing) to prepared folders in the layout of
-MUSDB18-HQ, and from those to training segments, validation chunks and the statistics of the input.
+`prepare` makes a folder with the layout of MUSDB18-HQ from a zip, stem files, a folder or nothing.
+From such folders come the training segments, the validation chunks and the input statistics.
 """
 
 from .augment import Augmentation, Augmenter

@@ -1,7 +1,7 @@
-"""Random changes of a source that leave it a plausible recording: gain, channel swap, polarity.
+"""Augment sources at random: gain, channel swap and polarity.
 
-What is drawn is a factor and whether the two channels change places, so that a source is read,
-scaled and put in its place in one pass.
+A draw is only a factor and whether to swap the channels, so that a source can be read, scaled and
+stored in one pass.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One draw: samples are multiplied by `gain`, the channels reversed if `swap`."""
+    """One draw: multiply the samples by `gain`, and swap the channels if `swap`."""
 
     gain: float = 1.0
     swap: bool = False
@@ -23,9 +23,9 @@ class Augmenter:
     """Draws an augmentation for each source of each example.
 
     Args:
-        names: Out of "gain" (uniform between the two gains), "channelswap" and "polarity" (each
-            with probability 1/2; a swap changes stereo only).
-        gain_min, gain_max: Range of the gain, linear.
+        names: Any of "gain" (uniform between the two gains), "channelswap" and "polarity" (each
+            with probability 1/2; a swap affects only stereo).
+        gain_min, gain_max: Range of the gain, a factor.
     """
 
     names: Sequence[str] = ("gain", "channelswap")
@@ -33,7 +33,7 @@ class Augmenter:
     gain_max: float = 1.25
 
     def draw(self, generator: np.random.Generator) -> Augmentation:
-        """The next augmentation; three numbers are drawn whatever the names are."""
+        """Draw an augmentation; it always takes three numbers from the generator."""
         position, swap, polarity = generator.random(3)
         gain = 1.0
         if "gain" in self.names:

@@ -1,7 +1,7 @@
-"""The files of one song -> its folder of .wav files of one rate and one length.
+"""Convert the files of one song to .wav files with the same sample rate and length.
 
-Samples are stored in 16 bits like those of MUSDB18-HQ, or as 32-bit floats where 16 bits would clip
-them: what AAC decodes to exceeds full scale, and a clipped source is no part of its mixture.
+Samples are stored with 16 bits as in MUSDB18-HQ, or as 32-bit floats if 16 bits would clip them:
+decoded AAC exceeds full scale, and clipped sources no longer add up to their mixture.
 """
 
 import os
@@ -17,20 +17,20 @@ from .musdb import stem_streams
 from .soundness import check_sound, read_sound
 from .tracks import MIXTURE, SUFFIX
 
-#: Counts up whenever the same files are converted to others, so that old ones are made anew.
+#: Increase this when the conversion of the same files changes, so that old songs are made again.
 CONVERSION_VERSION = 1
 
 _MOST_PADDING = 4096  # samples by which streams of one song may differ in length
-_LARGEST = 1.0 - 2.0**-16  # a sample beyond it is clipped by 16 bits
+_LARGEST = 1.0 - 2.0**-16  # 16 bits clip larger samples
 
 
 def convert_stems(path: Path, folder: Path, sample_rate: int) -> None:
-    """Decode the five streams of a .stem.mp4, aligned and cut to the shortest of them.
+    """Decode the five streams of a .stem.mp4, aligned and cut to the length of the shortest.
 
     Args:
-        path: The file.
-        folder: Receives mixture.wav, drums.wav, bass.wav, other.wav and vocals.wav.
-        sample_rate: In Hz; other rates are converted.
+        path: The .stem.mp4.
+        folder: Folder that receives mixture.wav, drums.wav, bass.wav, other.wav and vocals.wav.
+        sample_rate: Sample rate to convert to, in Hz.
 
     Raises:
         DataError: If the streams differ in length by more than an encoder's padding.
@@ -43,27 +43,32 @@ def convert_stems(path: Path, folder: Path, sample_rate: int) -> None:
     shortest = min(lengths.values())
     if max(lengths.values()) - shortest > _MOST_PADDING:
         raise DataError(
-            f"{path}: streams of {lengths} samples. It is truncated: download it again."
+            f"{path}: its streams differ in length ({listed(lengths)} samples), so it is "
+            "truncated. Download it again."
         )
     if max(lengths.values()) > shortest:
         _cut_to_shortest([folder / (name + SUFFIX) for name in lengths])
 
 
 def convert_hq(files: Mapping[str, Path], folder: Path, sample_rate: int, link: bool) -> None:
-    """Take over the files of a song of MUSDB18-HQ as they are, but for their rate.
+    """Take over the files of a song of MUSDB18-HQ; only other sample rates are converted.
 
     Args:
-        files: By name ("mixture", "bass", ...) the files.
-        folder: Receives NAME.wav.
-        sample_rate: In Hz; other rates are converted.
+        files: Files by name ("mixture", "bass", ...).
+        folder: Folder that receives NAME.wav.
+        sample_rate: Sample rate to convert to, in Hz.
         link: Whether to link to the files instead of moving them.
 
     Raises:
-        DataError: If a file is broken, or they differ in length: then some were cut.
+        DataError: If a file is broken, or the files differ in length, which means that some are
+            truncated.
     """
     lengths = {name: probe_audio(path).n_samples for name, path in files.items()}
     if len(set(lengths.values())) > 1:
-        raise DataError(f"Files of {lengths} samples. Some are truncated: download them again.")
+        raise DataError(
+            f"Its files differ in length ({listed(lengths)} samples), so some are truncated. "
+            "Download them again."
+        )
     for name, path in files.items():
         if probe_audio(path).sample_rate == sample_rate:
             check_sound(path)
@@ -76,22 +81,22 @@ def convert_hq(files: Mapping[str, Path], folder: Path, sample_rate: int, link: 
 def convert_files(
     files: Mapping[str, Path], folder: Path, sample_rate: int, left_out: Sequence[str] = ()
 ) -> List[str]:
-    """Bring a song's files, of any formats, to one rate, length and number of channels.
+    """Convert a song's files, of any format, to one sample rate, length and number of channels.
 
-    Shorter files are padded with silence at the end, mono files beside others duplicated. Where
-    there is no mixture, it is the sum of the sources.
+    Shorter files are padded with silence at the end, and mono files among others are duplicated. A
+    missing mixture is made as the sum of the sources.
 
     Args:
-        files: By name of the source ("mixture" is none) the files.
-        folder: Receives NAME.wav.
-        sample_rate: In Hz.
-        left_out: Sources that do not count for a mixture that is made.
+        files: Files by name: a source, or "mixture".
+        folder: Folder that receives NAME.wav.
+        sample_rate: Sample rate to convert to, in Hz.
+        left_out: Sources to leave out of a mixture that is made.
 
     Returns:
-        Which files were padded by more than encoders do, in sentences.
+        One sentence for each file that was padded by more than an encoder's padding.
 
     Raises:
-        DataError: If a file is broken, or their channels do not go together.
+        DataError: If a file is broken, or the numbers of channels do not fit together.
     """
     waveforms = {}
     for name, path in files.items():
@@ -110,7 +115,7 @@ def convert_files(
 
 
 def _padded(waveforms: Mapping[str, torch.Tensor], sample_rate: int) -> List[str]:
-    """Which waveforms are much shorter than the longest, in sentences."""
+    """One sentence for each waveform that is much shorter than the longest."""
     longest = max(waveform.shape[-1] for waveform in waveforms.values())
     missing = {name: longest - waveform.shape[-1] for name, waveform in waveforms.items()}
     return [
@@ -121,15 +126,15 @@ def _padded(waveforms: Mapping[str, torch.Tensor], sample_rate: int) -> List[str
 
 
 def _equalise(waveforms: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
-    """Waveforms of the most channels and of the length of the longest."""
+    """Extend all waveforms to the most channels and the greatest length among them."""
     n_samples = max(waveform.shape[-1] for waveform in waveforms.values())
     n_channels = max(waveform.shape[0] for waveform in waveforms.values())
     equal = {}
     for name, waveform in waveforms.items():
         if len(waveform) not in (1, n_channels):
             raise DataError(
-                f"{name} has {len(waveform)} channels, another file {n_channels}. "
-                "Expected the same number of channels in all files, or mono."
+                f"{name} has {len(waveform)} channels, but another file has {n_channels}. Expected "
+                "mono files and files with one other number of channels."
             )
         padded = torch.nn.functional.pad(waveform, (0, n_samples - waveform.shape[-1]))
         equal[name] = padded.expand(n_channels, n_samples)
@@ -149,11 +154,16 @@ def _write(folder: Path, name: str, waveform: torch.Tensor, sample_rate: int) ->
 
 
 def _take(path: Path, target: Path, link: bool) -> None:
-    """The file under another name: a link to the user's, or the unpacked one itself."""
+    """Put a file under another name: link to the user's file, or move the unpacked one."""
     if not link:
         os.replace(path, target)
         return
     try:
         target.symlink_to(path.resolve())
-    except OSError:  # file systems and accounts that have no links
+    except OSError:  # the file system or the account does not support links
         shutil.copyfile(path, target)
+
+
+def listed(values: Mapping[str, int]) -> str:
+    """Names and values for a message, such as "bass 500, drums 8000"."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())

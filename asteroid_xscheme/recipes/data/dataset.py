@@ -1,8 +1,7 @@
-"""Tracks -> training segments and validation chunks.
+"""Cut tracks into training segments and validation chunks.
 
-A training example is a function of (seed, epoch, index) and of nothing else: neither the number of
-workers nor that of processes changes what index i of epoch e is, and no two indices share a draw.
-The mixture is the sum of the augmented sources.
+A training example depends only on (seed, epoch, index), not on the number of workers or processes,
+and every index has its own random draws. The mixture is the sum of the augmented sources.
 """
 
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
@@ -22,24 +21,25 @@ Example = Tuple[torch.Tensor, torch.Tensor]
 
 
 class SegmentDataset(Dataset):
-    """Random segments of training tracks.
+    """Random segments of training tracks, indexed by (epoch, index), or by a list for a batch.
 
     Args:
-        tracks: Tracks of one or more folders, each at least a segment long.
+        tracks: Tracks of one or more folders, each at least one segment long.
         sources: Names of the J sources, in the order of the output.
         segment: Length T of a segment in samples.
         samples_per_track: Segments per track and epoch.
         nb_channels: Channels C of the output; see :func:`.segments.read_source`.
-        random_track_mix: Whether each source of an example comes from a track and a place of its
-            own, drawn among the tracks that have it. If not, all come from one place of one
-            track, and a source that the track lacks is silent.
-        augmenter: What happens to each source.
+        random_track_mix: Whether each source of an example comes from a random position of a random
+            track that has it. Otherwise all sources come from the same position of the same track,
+            and a source that the track lacks is silent.
+        augmenter: Draws the augmentation of each source.
         seed: Seed of all draws.
-        root_weights: By folder, how often a track is drawn from it; None draws from all tracks
-            alike. Without random_track_mix and weights, each track has its turn in every epoch.
+        root_weights: How often to draw from each folder; None draws all tracks equally often.
+            Without root_weights and random_track_mix, every track is used equally in every epoch.
         cache: "memory" keeps the decoded files in memory, "none" reads them when needed.
 
-    Items are asked for by (epoch, index), batches by a list of them.
+    Raises:
+        DataError: If no track has one of the sources, or all weights of its folders are 0.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class SegmentDataset(Dataset):
         return len(self.tracks) * self.samples_per_track
 
     def __getitem__(self, keys: Union[Key, List[Key]]) -> Example:
-        """One example for (epoch, index), or a batch for a list of them.
+        """The example of (epoch, index), or the batch of a list of them.
 
-        A batch is filled in place: stacking examples would cost as much as reading them.
+        A batch is filled in place, because stacking examples would take as long as reading them.
 
         Returns:
             Mixture (C, T) and sources (J, C, T), or mixtures (B, C, T) and sources (B, J, C, T).
@@ -116,20 +116,23 @@ class SegmentDataset(Dataset):
 
 
 class _Pool:
-    """Tracks to draw from, by the weights of their folders and evenly within a folder."""
+    """Tracks to draw from: folders by weight, tracks within a folder with equal probability."""
 
     def __init__(self, tracks: List[Track], root_weights: Optional[Mapping], source: str = ""):
         if not tracks:
             raise DataError(
-                f"No training track has the source {source!r}. Remove it from --sources, or map a "
-                "file to it in source_map of conf.yml."
+                f"No training track has the source {source!r}. Remove it from --sources, or name "
+                "the files that it is in under source_map in conf.yml."
             )
         roots = [track.root for track in tracks]
         weights = np.ones(len(tracks))
         if root_weights is not None:
             weights = np.array([root_weights[root] / roots.count(root) for root in roots])
         if not weights.sum() > 0:
-            raise DataError(f"All folders with {source or 'tracks'} have the weight 0.")
+            raise DataError(
+                f"All folders with {source or 'tracks'} have the weight 0. Raise one of "
+                "--root_weights."
+            )
         self.tracks = tracks
         self.cumulative = np.cumsum(weights) / weights.sum()
 
@@ -139,7 +142,7 @@ class _Pool:
 
 
 class ValidationChunk(NamedTuple):
-    """A stretch of a track: n_samples from `start`."""
+    """A part of a track: `n_samples` samples from sample `start`."""
 
     track: Track
     start: int
@@ -147,11 +150,11 @@ class ValidationChunk(NamedTuple):
 
 
 class ValidationDataset(Dataset):
-    """Whole validation tracks in chunks, unaugmented, each read when it is asked for.
+    """Whole validation tracks in chunks, not augmented, each read when it is needed.
 
     Args:
-        chunks: From :func:`cut_tracks`.
-        sources: Names of the J sources, in the order of the output; one that a track lacks is
+        chunks: The chunks, see :func:`cut_tracks`.
+        sources: Names of the J sources, in the order of the output. A source that a track lacks is
             silent.
         nb_channels: Channels C of the output.
     """
@@ -174,13 +177,13 @@ class ValidationDataset(Dataset):
 
 
 def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List[ValidationChunk]:
-    """All samples of the tracks, once each, in chunks of nearly equal length within a track.
+    """Cut tracks into chunks of nearly equal length, so that every sample is in one chunk.
 
     Args:
         tracks: Validation tracks.
-        longest: Most samples of a chunk.
-        multiple: Of what the number of chunks has to be a multiple: the number of processes, which
-            must all take the same number of steps. The longest chunks are halved to get there.
+        longest: Maximum length of a chunk in samples.
+        multiple: Number that the number of chunks must be a multiple of: the number of processes,
+            which must all take the same number of steps. The longest chunks are halved for this.
     """
     chunks = []
     for track in tracks:
@@ -198,12 +201,12 @@ def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List
 
 
 def _empty(*shape: int) -> torch.Tensor:
-    """A float32 tensor to fill; in a worker, of the memory that it shares with its parent."""
+    """A float32 tensor to fill; in a worker, in memory that it shares with its parent."""
     return torch.empty(*shape) if get_worker_info() is None else shared_empty(*shape)
 
 
 def _sum(sources: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    """The mixture (C, T) of sources (J, C, T), added one after the other."""
+    """Add up sources (J, C, T) in order, into the mixture (C, T)."""
     out.copy_(sources[0])
     for source in sources[1:]:
         out += source

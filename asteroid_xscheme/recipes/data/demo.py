@@ -1,7 +1,7 @@
-"""The demo set: which songs it has, each rendered when it is ordered.
+"""The demo set: the list of its songs, each rendered when it is prepared.
 
-The songs are the same on every machine up to the last bit of rounding, and a song does not depend
-on how many there are.
+The songs are the same on every machine, up to rounding of the last bit, and a song does not depend
+on the number of songs.
 """
 
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class DemoSong(SongOrder):
 
     Attributes:
         part: "train", "valid" or "test".
-        index: Its number in the part; it decides the name and the music.
-        seconds: Its length.
+        index: Number of the song in its part, which determines its name and music.
+        seconds: Length of the song.
     """
 
     part: str
@@ -54,7 +54,7 @@ class DemoSong(SongOrder):
 
     @property
     def subset(self) -> str:
-        """Validation songs lie among those of training, as in MUSDB18-HQ."""
+        """ "train" or "test"; validation songs are in train/, as in MUSDB18-HQ."""
         return "test" if self.part == "test" else "train"
 
     def record(self) -> Record:
@@ -71,7 +71,7 @@ class DemoSong(SongOrder):
         return []
 
 
-#: Names of the validation songs of the usual set.
+#: Names of the validation songs of the default set.
 VALID_TRACKS = tuple(DemoSong("valid", index, 0.0).name for index in range(6))
 
 
@@ -81,12 +81,12 @@ def demo_set(
     """The songs of the demo set.
 
     Args:
-        n_train, n_valid, n_test: Numbers of songs. The validation songs lie in train/, the first
+        n_train, n_valid, n_test: Numbers of songs. The validation songs are in train/; the first
             six are VALID_TRACKS.
-        seconds: Length of each.
+        seconds: Length of each song.
 
     Raises:
-        DataError: If songs are asked for that are too short or too many to have names.
+        DataError: If the songs would be shorter than 1 s, or there are more songs than names.
     """
     if seconds < 1:
         raise DataError(f"Demo songs must be at least 1 second long, got {seconds}.")
@@ -103,7 +103,7 @@ def demo_set(
 
 
 def remove_others(root: Path, songs: Sequence[DemoSong]) -> None:
-    """Remove songs that were rendered here and are no part of the set; all else is left alone."""
+    """Remove rendered songs that are not in the set; leave all other files alone."""
     wanted = {song.title for song in songs}
     for title, record in recorded_songs(root).items():
         if "demo_songs" in record and title not in wanted:

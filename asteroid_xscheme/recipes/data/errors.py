@@ -1,7 +1,7 @@
-"""The one error of this room."""
+"""The error that handling of data raises."""
 
 from ...errors import XSchemeError
 
 
 class DataError(XSchemeError):
-    """A folder of songs is not as it has to be; the message names what is wrong and the remedy."""
+    """A folder of songs is not as it should be; the message says what is wrong and the remedy."""

@@ -1,8 +1,8 @@
-"""Songs that a prepared folder should have -> their folders, each whole or not there at all.
+"""Make the songs of a prepared folder, each completely or not at all.
 
-A song is made in a working folder, with the record of what it was made of, and then takes its
-place. So preparation may be killed at any moment, and the next one makes what is missing, and what
-would be made of something else now.
+A song is made in a working folder, together with a record of what it was made from, and then moved
+to its place. Preparation can therefore be killed at any moment. The next one makes the songs that
+are missing, and those whose originals or options have changed.
 """
 
 import logging
@@ -21,8 +21,8 @@ from ...errors import XSchemeError
 from ..identity import Record, as_plain, compare, read_record, write_record
 from .errors import DataError
 
-_WORKSHOP = ".preparing"  # holds what is unfinished; beside train/, where musdb would see it
-_MOST_NAMED = 10  # songs in a message
+_WORKSHOP = ".preparing"  # folder of unfinished songs; not in train/, where musdb would see it
+_MOST_NAMED = 10  # songs named in a message
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class SongOrder(ABC):
 
     Attributes:
         subset: "train", "test" or "real".
-        name: Name of its folder.
+        name: Name of the song's folder.
     """
 
     @property
@@ -43,42 +43,47 @@ class SongOrder(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Name of its folder."""
+        """Name of the song's folder."""
 
     @property
     def title(self) -> str:
+        """ "SUBSET/NAME"."""
         return f"{self.subset}/{self.name}"
 
     @abstractmethod
     def record(self) -> Record:
-        """What the song is made of: all that its files depend on."""
+        """Everything that the files of the song depend on; see `identity`."""
 
     @abstractmethod
     def make(self, folder: Path) -> Sequence[str]:
-        """Write the song's files into an empty folder; what its user should know, in sentences."""
+        """Write the files of the song into an empty folder.
+
+        Returns:
+            Sentences that the user should read, if any.
+        """
 
 
 class _Outcome(NamedTuple):
-    """What was done for an order."""
+    """What was done for a song."""
 
-    is_unknown: bool = False  # a song that is there without a record was left alone
-    changes: Optional[str] = None  # why a song that was there was made again
+    is_unknown: bool = False  # an existing song without a record was left alone
+    changes: Optional[str] = None  # why an existing song was made again
     notes: Sequence[str] = ()
 
 
 def make_songs(root: Path, orders: Sequence[SongOrder], jobs: int, progress: bool) -> None:
-    """Make the songs that are missing, and again those that would be made of something else now.
+    """Make the songs that are missing, and those whose originals or options have changed.
 
-    A song whose folder has no record is not ours to replace: it is left alone and named.
+    A song whose folder has no record may be the user's own: it is left alone and logged.
 
     Args:
-        root: A folder that is held by `owned`.
+        root: The prepared folder, locked by `owned`.
         orders: The songs.
-        jobs: Songs made at a time.
-        progress: Whether to show a bar, on a terminal only.
+        jobs: Songs to make at once.
+        progress: Whether to show a progress bar on a terminal.
 
     Raises:
-        DataError: If songs could not be made; all others are.
+        DataError: If some songs could not be made; all others have been.
     """
     workshop = root / _WORKSHOP
     shutil.rmtree(workshop, ignore_errors=True)  # of a process that was killed
@@ -99,16 +104,16 @@ def make_songs(root: Path, orders: Sequence[SongOrder], jobs: int, progress: boo
                 failures.append(f"{title}: {error}")
             bar.update()
     shutil.rmtree(workshop, ignore_errors=True)
-    _say(outcomes)
+    _log_outcomes(outcomes)
     if failures:
         raise DataError(
-            f"{len(failures)} of {len(orders)} songs could not be prepared (the others are done; "
-            f"fix these and prepare again):\n{_listed(failures)}"
+            f"{len(failures)} of {len(orders)} songs could not be prepared; the others are done. "
+            f"Fix these and prepare again:\n{_listed(failures)}"
         )
 
 
 def recorded_songs(root: Path) -> Mapping[str, Record]:
-    """By "subset/name", the records of the songs that were made here."""
+    """The records of the songs that were made here, by "SUBSET/NAME"."""
     records = {
         f"{folder.parent.name}/{folder.name}": read_record(folder)
         for folder in sorted(root.glob("*/*"))
@@ -118,7 +123,7 @@ def recorded_songs(root: Path) -> Mapping[str, Record]:
 
 
 def discard(root: Path, title: str) -> None:
-    """Remove the song "subset/name", which is gone at once even if this is killed."""
+    """Remove the song "SUBSET/NAME"; no half of it is left even if this process is killed."""
     workshop = root / _WORKSHOP
     workshop.mkdir(exist_ok=True)
     _remove(root / title, Path(tempfile.mkdtemp(dir=workshop)) / "song")
@@ -126,7 +131,7 @@ def discard(root: Path, title: str) -> None:
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that begin no further song after an error that ends the preparation."""
+    """Threads that start no more songs after an error that ends the preparation."""
     pool = ThreadPoolExecutor(max(1, jobs))
     try:
         yield pool
@@ -135,7 +140,7 @@ def _pool(jobs: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _fulfil(order: SongOrder, root: Path, place: Path) -> _Outcome:
-    """Make one song in the folder `place` and move it to where it belongs, if need be."""
+    """Unless the song is up to date, make it in the folder `place` and move it to its own."""
     final = root / order.subset / order.name
     wanted, changes = as_plain(order.record()), None
     if os.path.lexists(final):
@@ -157,7 +162,7 @@ def _fulfil(order: SongOrder, root: Path, place: Path) -> _Outcome:
 
 
 def _changes(folder: Path, there: Record, wanted: Record) -> Optional[str]:
-    """Why the song in `folder` does not stand for the wanted one; None if it does."""
+    """Why the song in `folder` is not the wanted one; None if it is."""
     lost = [name for name in there.get("files", []) if not _is_whole(folder / name)]
     if lost:
         return f"{', '.join(lost)} is missing"
@@ -170,7 +175,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _put(made: Path, final: Path) -> None:
-    """Move a song to its place, and the one that was there out of it."""
+    """Move a new song to its place, and remove the old one."""
     final.parent.mkdir(exist_ok=True)
     if os.path.lexists(final):
         _remove(final, made.with_name(f"{made.name}.old"))
@@ -178,21 +183,21 @@ def _put(made: Path, final: Path) -> None:
 
 
 def _remove(folder: Path, aside: Path) -> None:
-    """Remove a song, or the link to it: out of the way first, so that no half of it is seen."""
+    """Remove a song or a link to it: move it aside first, so that nobody sees half of it."""
     os.replace(folder, aside)
     aside.unlink() if aside.is_symlink() else shutil.rmtree(aside)
 
 
-def _say(outcomes: Mapping[str, _Outcome]) -> None:
-    """Tell what the user may not expect."""
+def _log_outcomes(outcomes: Mapping[str, _Outcome]) -> None:
+    """Log what the user may not expect."""
     again = [f"{title} ({o.changes})" for title, o in sorted(outcomes.items()) if o.changes]
     if again:
-        log.warning("Made again, because what they are made from has changed:\n%s", _listed(again))
+        log.warning("Made again, because originals or options have changed:\n%s", _listed(again))
     unknown = [title for title, outcome in outcomes.items() if outcome.is_unknown]
     if unknown:
         log.warning(
-            "Not changed, because they have no record of what they were made from. To make some "
-            "of them again, delete their folders:\n%s",
+            "Left alone, because they have no record of what they were made from. To make one of "
+            "them again, delete its folder:\n%s",
             _listed(unknown),
         )
     for _, outcome in sorted(outcomes.items()):
@@ -201,7 +206,7 @@ def _say(outcomes: Mapping[str, _Outcome]) -> None:
 
 
 def _listed(lines: Sequence[str]) -> str:
-    """Lines in order, the first of them if they are many."""
+    """The sorted lines; only the first if there are many."""
     shown: List[str] = sorted(lines)[:_MOST_NAMED]
     more = len(lines) - len(shown)
     return "\n".join([*shown, *([f"and {more} more"] if more else [])])

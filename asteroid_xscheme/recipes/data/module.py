@@ -1,7 +1,8 @@
-"""Options -> the loaders of training and validation, for one process or many.
+"""The data loaders for training and validation, for one process or several.
 
-Which examples a process loads, and in which order, depends on (seed, epoch) and the process alone:
-batch k of N processes with batch size B holds the examples of batch k of one process with size N*B.
+Which examples a process loads, and in which order, depends only on (seed, epoch) and its rank.
+Batch k of N processes with batch size B holds the examples of batch k of one process with batch
+size N*B.
 """
 
 import warnings
@@ -28,16 +29,16 @@ class MusicDataModule(pl.LightningDataModule):
 
     Args:
         config: The options of the data.
-        batch_size: Examples per batch and process; a last smaller batch is dropped.
-        val_dur: Longest validation chunk in seconds; validation batches hold one chunk.
-        nb_channels: Channels C of the model.
+        batch_size: Examples per batch and process; the last batch is dropped if it is smaller.
+        val_dur: Maximum length of a validation chunk in seconds; a validation batch is one chunk.
+        nb_channels: Number of channels C of the model.
 
     Attributes:
-        train_tracks: Tracks to train on, of all folders.
-        valid_tracks: Tracks of train/ that are kept for validation.
+        train_tracks: Tracks to train on, from all folders.
+        valid_tracks: Tracks in train/ to validate on.
 
     Raises:
-        DataError: If the folders are not as they have to be.
+        DataError: If a folder is not as it should be, or no track is left to train or validate on.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class MusicDataModule(pl.LightningDataModule):
 
     @property
     def statistics_cache(self) -> Path:
-        """Folder for the statistics of the training tracks."""
+        """Folder in which statistics of the training tracks are cached."""
         return statistics_folder(self.roots[0])
 
     def train_dataset(self) -> SegmentDataset:
@@ -77,22 +78,22 @@ class MusicDataModule(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader:
-        """This process's share of every epoch, in another order each."""
+        """This process's share of the examples, in a different order in every epoch."""
         dataset = self.train_dataset()
         rank, world_size = _rank_and_world_size()
         sampler = ExampleSampler(len(dataset), self.batch_size, self.config.seed, rank, world_size)
-        if self.trainer is not None:  # of a resumed run: workers begin before Lightning tells
+        if self.trainer is not None:  # workers of a resumed run start before Lightning's set_epoch
             progress: Any = (
                 self.trainer.fit_loop.epoch_progress
-            )  # current_epoch is not yet restored
+            )  # current_epoch is not restored yet
             sampler.set_epoch(progress.current.processed)
         workers = _worker_options(self.config.num_workers)
         return DataLoader(dataset, batch_size=None, sampler=sampler, **workers)
 
     def val_dataloader(self) -> DataLoader:
-        """This process's share of the validation chunks: as many as every other, none twice.
+        """This process's share of the validation chunks; all shares have the same number.
 
-        One worker reads them: a chunk of 80 s of four stereo sources takes 140 MB.
+        Only one worker reads them, because a chunk of 80 s of four stereo sources takes 140 MB.
         """
         rank, world_size = _rank_and_world_size()
         chunks = cut_tracks(self.valid_tracks, self.longest_chunk, world_size)
@@ -105,14 +106,17 @@ class MusicDataModule(pl.LightningDataModule):
 class ExampleSampler(DistributedSampler):
     """Batches of one process, each a list of the (epoch, index) of its examples.
 
-    Lightning tells the epoch through `set_epoch`. That it is part of what is drawn makes workers
-    that live for several epochs see it.
+    Lightning passes the epoch to `set_epoch`. It is part of each item, so that workers that live
+    for several epochs know it.
 
     Args:
-        n_examples: Examples per epoch, of all processes.
+        n_examples: Examples per epoch in all processes together.
         batch_size: Examples per batch and process.
         seed: Seed of the order.
-        rank, world_size: Number of this process, and how many there are.
+        rank, world_size: Rank of this process, and the number of processes.
+
+    Raises:
+        DataError: If the examples do not fill one batch per process.
     """
 
     def __init__(self, n_examples: int, batch_size: int, seed: int, rank: int, world_size: int):
@@ -139,15 +143,15 @@ class ExampleSampler(DistributedSampler):
 
 
 def _select_valid(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
-    """Validation tracks by name; of the official 14 some may be missing, of one's own none."""
+    """Find validation tracks by name; some of the official 14 may be missing, but none of yours."""
     names = validation_tracks() if config.valid_tracks is None else config.valid_tracks
     selected = [track for track in tracks if track.name in names]
     missing = sorted(set(names) - {track.name for track in selected})
     if not selected or (missing and config.valid_tracks is not None):
         examples = ", ".join(track.name for track in tracks[:3])
         raise DataError(
-            f"Validation tracks not found in train/: {'; '.join(missing) or 'none is named'}. Name "
-            f"existing tracks (such as {examples}) with --valid_tracks."
+            f"Validation tracks not found in train/: {'; '.join(missing) or 'none are named'}. "
+            f"Name existing tracks (such as {examples}) with --valid_tracks."
         )
     if missing:
         _warn(f"These official validation tracks are missing: {'; '.join(missing)}.")
@@ -155,19 +159,19 @@ def _select_valid(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
 
 
 def _drop_short(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
-    """The tracks that hold a segment; the others are named."""
+    """The tracks that are at least a segment long; warns about the others."""
     needed = int(config.seq_dur * config.sample_rate)
     long_enough = [track for track in tracks if track.n_samples >= needed]
     short = [track.name for track in tracks if track.n_samples < needed]
     if not long_enough:
         raise DataError(
-            f"No training track is left: {len(short)} are shorter than the segment of "
-            f"{config.seq_dur} s (--seq_dur), the others are for validation (--valid_tracks)."
+            f"No training track is left: {len(short)} are shorter than a segment of "
+            f"{config.seq_dur} s (--seq_dur), and the others are for validation (--valid_tracks)."
         )
     if short:
         _warn(
-            f"Not used for training, because they are shorter than the segment of {config.seq_dur} "
-            f"s (lower --seq_dur to use them): {'; '.join(short)}."
+            f"Not used for training, because they are shorter than a segment of {config.seq_dur} s "
+            f"(lower --seq_dur to use them): {'; '.join(short)}."
         )
     return long_enough
 

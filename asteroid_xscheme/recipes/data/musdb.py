@@ -1,8 +1,7 @@
-"""What is known of MUSDB18 and of the other sets: tracks, streams, archives, licences.
+"""Facts about MUSDB18 and the other data sets: tracks, streams, archives and licences.
 
-The validation tracks and the order of the streams are read from the configuration of the musdb
-package, which owns them; the rest is from https://sigsep.github.io/datasets/musdb.html and the two
-Zenodo records.
+The validation tracks and the order of the streams come from the configuration of the musdb package.
+The rest is from https://sigsep.github.io/datasets/musdb.html and the two Zenodo records.
 """
 
 from dataclasses import dataclass
@@ -30,13 +29,13 @@ class OfficialArchive:
 
 
 ARCHIVES = {
-    # the checksum is the one of the Zenodo record
+    # checksum: Zenodo's record
     "musdb18": OfficialArchive(
         "musdb18.zip",
         "https://zenodo.org/records/1117372/files/musdb18.zip?download=1",
         "md5:af06762477334799bfc5abf237648207",
     ),
-    # the checksum is the one that torchaudio.datasets.MUSDB_HQ expects
+    # checksum: torchaudio.datasets.MUSDB_HQ
     "musdb18hq": OfficialArchive(
         "musdb18hq.zip",
         "https://zenodo.org/records/3338373/files/musdb18hq.zip?download=1",
@@ -88,7 +87,7 @@ _NAMES = {"musdb18": "MUSDB18", "musdb18hq": "MUSDB18-HQ", "demo": "demo", "fold
 
 
 def validation_tracks() -> Tuple[str, ...]:
-    """Names of the 14 official validation tracks, which lie in train/.
+    """Names of the 14 official validation tracks, which are in train/.
 
     Raises:
         DataError: If the musdb package is not installed.
@@ -97,7 +96,7 @@ def validation_tracks() -> Tuple[str, ...]:
 
 
 def stem_streams() -> Tuple[str, ...]:
-    """What the streams of a .stem.mp4 are, in their order.
+    """Names of the streams of a .stem.mp4, in order: the mixture and the sources.
 
     Raises:
         DataError: If the musdb package is not installed.
@@ -108,19 +107,19 @@ def stem_streams() -> Tuple[str, ...]:
 
 @lru_cache(maxsize=None)
 def _official() -> Dict[str, Any]:
-    """The configuration of the musdb package, which is not imported: that needs ffmpeg."""
+    """The configuration of the musdb package, read without importing it, which needs ffmpeg."""
     package = find_spec("musdb")
     if package is None:
         raise DataError(
-            "The validation tracks of MUSDB18 and the order of its streams are those of the musdb "
-            "package, which is not installed: `pip install musdb`."
+            "The musdb package, which lists the validation tracks of MUSDB18 and the order of its "
+            "streams, is not installed: `pip install musdb`."
         )
     path = Path(cast(List[str], package.submodule_search_locations)[0]) / "configs" / "mus.yaml"
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def dataset_infos(dataset: str) -> Dict[str, Any]:
-    """What asteroid's publisher wants to know of the data a model was trained on.
+    """The entries about training data that Asteroid's publishing asks for.
 
     Args:
         dataset: "musdb18", "musdb18hq", "demo" or "folder", as in the options.

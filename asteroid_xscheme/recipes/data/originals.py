@@ -1,7 +1,6 @@
-"""What a user has, a folder or a zip: the names of its files, their contents, and the files.
+"""Read the user's copy of a data set, a folder or a zip, without changing it.
 
-Nothing is written where the originals are. A zip is read member by member, under names that cannot
-lead out of the folder they are unpacked into.
+A zip is unpacked member by member; names that would lead out of the target folder are refused.
 """
 
 import lzma
@@ -16,16 +15,16 @@ from typing import Dict, List, Sequence, Union
 from ..identity import digest, file_hashes
 from .errors import DataError
 
-_DEPTH = 4  # levels of folders that are looked into
-_NOT_IN_WINDOWS = r'[<>:"\\|?*]'  # characters that lead elsewhere there, or are refused
+_DEPTH = 4  # levels of folders to search
+_NOT_IN_WINDOWS = r'[<>:"\\|?*]'  # characters that file names on Windows must not contain
 _DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
 
 
 class OriginalFolder:
-    """Files of a folder that are used where they are; links to folders are followed.
+    """Files of a folder, used where they are; links to folders are followed.
 
     Attributes:
-        skipped: By name, why a folder was not looked into.
+        skipped: By name of a folder, why it was not searched.
     """
 
     is_temporary = False
@@ -35,7 +34,7 @@ class OriginalFolder:
         self.skipped: Dict[str, str] = {}
 
     def names(self) -> List[str]:
-        """Relative POSIX names of the files, not deeper than songs lie."""
+        """Relative POSIX names of the files, as deep as songs can be."""
         self.skipped.clear()
         found = []
         for parent, folders, files in os.walk(self.path, onerror=_fail, followlinks=True):
@@ -45,7 +44,7 @@ class OriginalFolder:
         return sorted(found)
 
     def contents(self, names: Sequence[str]) -> Dict[str, str]:
-        """By name, the hash of a file's content."""
+        """The hash of each file's content, by name."""
         paths = {name: self.path / name for name in names}
         for path in paths.values():
             if not path.is_file():
@@ -54,11 +53,11 @@ class OriginalFolder:
         return {name: hashes[path] for name, path in paths.items()}
 
     def fetch(self, name: str, scratch: Path) -> Path:
-        """Path of a file."""
+        """The path of a file; `scratch` is not used."""
         return self.path / name
 
     def _is_entered(self, relative: Path) -> bool:
-        """Whether to look into a folder; why not is noted."""
+        """Whether to search a folder; if not, the reason goes into `skipped`."""
         if relative.name.startswith("."):
             return False
         folder, reason = self.path / relative, None
@@ -72,10 +71,11 @@ class OriginalFolder:
 
 
 class OriginalZip:
-    """Members of a zip, each unpacked when it is wanted.
+    """Members of a zip, each unpacked when it is needed.
 
     Raises:
-        DataError: If the file is no zip or cut, or a member's name leads out of a folder.
+        DataError: If the file is not a complete zip, or the name of a member leads out of the
+            folder it is unpacked into.
     """
 
     is_temporary = True
@@ -97,12 +97,16 @@ class OriginalZip:
         return sorted({name for name in self._archive.namelist() if not name.endswith("/")})
 
     def contents(self, names: Sequence[str]) -> Dict[str, str]:
-        """By name, the hash of a member's checksum and size, which the zip knows."""
+        """A hash of each member's checksum and size, which the zip lists, by name."""
         infos = {name: self._archive.getinfo(name) for name in names}
         return {name: digest(["crc32", info.CRC, info.file_size]) for name, info in infos.items()}
 
     def fetch(self, name: str, scratch: Path) -> Path:
-        """Unpack a member into the folder `scratch`, under the last part of its name."""
+        """Unpack a member into the folder `scratch`, and return its path.
+
+        Raises:
+            DataError: If the member is damaged, encrypted or compressed by an unknown method.
+        """
         target = scratch / re.sub(_NOT_IN_WINDOWS, "_", PurePosixPath(name).name)
         try:
             with self._archive.open(name) as member, open(target, "wb") as file:
@@ -123,7 +127,11 @@ Originals = Union[OriginalFolder, OriginalZip]
 
 
 def open_originals(source_dir: Union[str, Path]) -> Originals:
-    """A folder or a zip as originals."""
+    """Open a folder or a zip as originals.
+
+    Raises:
+        DataError: If it is neither.
+    """
     path = Path(source_dir).expanduser()
     if path.is_dir():
         return OriginalFolder(path)
@@ -137,7 +145,7 @@ def _fail(error: OSError) -> None:
 
 
 def _check_member(archive: Path, name: str) -> None:
-    """Refuse a name that would be unpacked outside of its folder."""
+    """Refuse a name that would be unpacked outside of the target folder."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.fullmatch("[A-Za-z]:", path.parts[0]):
         raise DataError(

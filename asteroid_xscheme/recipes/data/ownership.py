@@ -1,6 +1,6 @@
-"""Folders that this package made, and all others, into which nothing is ever written.
+"""Write only into folders that this package made, never into anybody else's.
 
-A folder is ours if a marker that we wrote lies in it; one that is absent or empty may become ours.
+A folder is ours if it contains our marker. A folder that is missing or empty may become ours.
 """
 
 import json
@@ -21,18 +21,18 @@ _LOCK = ".lock"
 
 @contextmanager
 def owned(root: Path, description: Record) -> Iterator[None]:
-    """Hold a folder of ours, which is made if it is absent or empty, while no other process does.
+    """Lock a folder of ours, and make it if it is missing or empty.
 
     Args:
         root: The folder.
-        description: What is prepared in it. A folder that holds songs keeps its description.
+        description: What to prepare in it: data set and sample rate.
 
     Raises:
         DataError: As :func:`check_ours`, before anything is written.
     """
     check_ours(root, description)
     with alone(root, wait=True):
-        check_ours(root, description)  # another process may have made it while this one waited
+        check_ours(root, description)  # another process may have prepared it in the meantime
         remove_orphans(root)
         if not compare(_read_marker(root), description).is_same:
             write_json(root / MARKER, as_plain(description))
@@ -40,10 +40,15 @@ def owned(root: Path, description: Record) -> Iterator[None]:
 
 
 def check_ours(root: Path, description: Record) -> None:
-    """Refuse a folder that is somebody else's or holds other data; nothing is written.
+    """Refuse a folder that is not ours or holds other data; write nothing.
+
+    Args:
+        root: The folder.
+        description: What to prepare in it.
 
     Raises:
-        DataError: If the folder is not ours and not empty, or holds songs of another description.
+        DataError: If the folder is neither ours nor empty, holds songs of another description, or
+            cannot be written to.
     """
     if os.path.lexists(root) and not root.is_dir():
         raise DataError(f"{root} is not a folder. Choose another one for the prepared data.")
@@ -65,8 +70,8 @@ def check_ours(root: Path, description: Record) -> None:
             )
     if not os.access(root, os.W_OK):
         raise DataError(
-            f"{root} is not writable for this user. You can still train on it: start with --stage "
-            "1."
+            f"You have no permission to write to {root}. You can still train on it: start with "
+            "--stage 1."
         )
 
 
@@ -90,8 +95,8 @@ def _read_marker(root: Path) -> Optional[Record]:
         marker = None
     if not isinstance(marker, dict) or "dataset" not in marker:
         raise DataError(
-            f"{path} is damaged, so it is not known what {root} was prepared from. Delete the "
-            "folder and prepare the data again."
+            f"{path} is damaged, so nobody knows what {root} was prepared from. Delete the folder "
+            "and prepare the data again."
         )
     return marker
 
@@ -102,19 +107,19 @@ def _check_empty(root: Path) -> None:
         return
     shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
     message = (
-        f"{root} was not made by `prepare` (it contains {shown}), which only writes into its own "
-        "folders. Choose another folder for the prepared data"
+        f"{root} was not made by `prepare`, which writes only into its own folders, but contains "
+        f"{shown}. Choose another folder for the prepared data"
     )
     if any(subset in found for subset in SUBSETS):
         message += (
-            ". If it has the layout of MUSDB18-HQ, you can train on it as it is: --stage 1 "
+            ". If this one has the layout of MUSDB18-HQ, you can train on it as it is: --stage 1 "
             f"--train_dir {root}"
         )
     raise DataError(f"{message}.")
 
 
 def _names_of_others(root: Path) -> List[str]:
-    """Names in a folder but for what a process of ours that was killed at its start left there."""
+    """Names in a folder, without those that a killed process of ours may have left."""
     return sorted(
         path.name for path in root.iterdir() if path.name != _LOCK and not is_hidden(path)
     )

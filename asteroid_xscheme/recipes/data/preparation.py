@@ -1,7 +1,7 @@
-"""Options -> a folder in the layout of MUSDB18-HQ, in which every song is as it would be made now.
+"""Prepare a folder with the layout of MUSDB18-HQ, as the options of a run describe it.
 
-Which songs there should be is said here. That they are made in a folder of ours alone is the work
-of ownership.py, that each is whole and made of what it should be that of making.py.
+This module decides which songs the folder should contain. ownership.py makes sure that only our own
+folders are written to, and making.py that every song is complete and up to date.
 """
 
 import logging
@@ -37,36 +37,37 @@ def prepare(
     jobs: Optional[int] = None,
     progress: bool = True,
 ) -> Path:
-    """Make a data set ready for training: stage 0 of a recipe. Again, it does only what is missing.
+    """Prepare a data set for training: stage 0 of a recipe.
 
-    The songs come from `config.source_dir` (a folder or zip, which is only read), or from Zenodo:
-    then the zip is kept in `root`, unless it lies beside it already. MUSDB18's stems are decoded,
-    MUSDB18-HQ's files unpacked or, from a folder, linked; one's own ("folder") are brought to one
-    rate, length and number of channels per song, and get a mixture if they have none. Files have 16
-    bits as MUSDB18-HQ, or 32-bit floats where 16 bits would clip: decoded stems exceed full scale.
+    The songs come from `config.source_dir` (a folder or zip, which is not changed), or from Zenodo.
+    A downloaded zip is kept in `root`; a zip beside `root` is used instead of a download. Stems of
+    MUSDB18 are decoded. Files of MUSDB18-HQ are unpacked, or linked if they are in a folder. Your
+    own songs ("folder") are converted to one sample rate, length and number of channels per song,
+    and a missing mixture is added. Files are stored with 16 bits like MUSDB18-HQ, or as 32-bit
+    floats if 16 bits would clip, since decoded stems exceed full scale.
 
-    Each song keeps a record of what it was made of. Where its originals or options changed it is
-    made again. What is made again, left alone or left out is logged as a warning.
+    A second call makes only the songs that are missing, or whose originals or options have changed.
+    Songs that are made again, left alone or left out are logged as warnings.
 
     Args:
-        config: `dataset`, `source_dir`, `sample_rate` and `source_map` are used.
-        root: The folder to make: absent, empty or made by this function.
-        jobs: Songs converted at a time; None is one per CPU, at most 4.
-        progress: Whether to show bars, on a terminal only.
+        config: Options, of which `dataset`, `source_dir`, `sample_rate` and `source_map` are used.
+        root: The folder to prepare: missing, empty or made by this function.
+        jobs: Songs to convert at once; None means one per core, at most 4.
+        progress: Whether to show progress bars on a terminal.
 
     Returns:
         `root`.
 
     Raises:
-        DataError: If originals or `root` are not as they have to be, or songs failed; the others
-            are finished.
-        DownloadError: If the originals cannot be fetched.
+        DataError: If the originals or `root` are not as they should be, or some songs failed; the
+            other songs are then finished.
+        DownloadError: If the originals cannot be downloaded.
     """
     root = Path(root).expanduser()
     description = {"dataset": config.dataset, "sample_rate": config.sample_rate}
     _check_options(root, config)
     check_ours(root, description)
-    # looked at first: a mistake in --source_dir leaves nothing behind
+    # before anything is written, so that a mistake in --source_dir leaves no files behind
     orders = _orders_of_originals(root, config, config.source_dir) if config.source_dir else None
     with owned(root, description):
         if orders is None:
@@ -78,9 +79,15 @@ def prepare(
 def _check_options(root: Path, config: DataConfig) -> None:
     """Refuse options that contradict each other."""
     if config.dataset == "demo" and config.sample_rate != _DEMO_RATE:
-        raise DataError(f"The demo songs have {_DEMO_RATE} Hz, not {config.sample_rate}.")
+        raise DataError(
+            f"The demo songs are rendered at {_DEMO_RATE} Hz: leave out --sample_rate "
+            f"{config.sample_rate}."
+        )
     if config.dataset == "demo" and config.source_dir is not None:
-        raise DataError("The demo songs are rendered here: --dataset demo takes no --source_dir.")
+        raise DataError(
+            "The demo songs are rendered on this machine: leave out --source_dir, or choose "
+            "another --dataset."
+        )
     if config.dataset == "folder" and config.source_dir is None:
         raise DataError("--dataset folder needs --source_dir, the folder with your songs.")
     if config.source_dir is not None:
@@ -93,7 +100,7 @@ def _check_options(root: Path, config: DataConfig) -> None:
 
 
 def _orders_without_source(root: Path, config: DataConfig, progress: bool) -> List[SongOrder]:
-    """Orders for the demo songs, or for an official set that is here or is downloaded."""
+    """The songs of the demo, or of an official set, which is downloaded if necessary."""
     if config.dataset == "demo":
         songs = demo_set()
         remove_others(root, songs)
@@ -104,7 +111,7 @@ def _orders_without_source(root: Path, config: DataConfig, progress: bool) -> Li
 
 
 def _is_complete(root: Path) -> bool:
-    """Whether all songs of an official set are there, so that the originals are not needed."""
+    """Whether all songs of an official set are prepared, so that the originals are not needed."""
     return all(len(_finished(root / subset)) >= N_TRACKS[subset] for subset in SUBSETS)
 
 
@@ -115,7 +122,7 @@ def _finished(folder: Path) -> List[str]:
 
 
 def _fetch_archive(root: Path, config: DataConfig, progress: bool) -> Path:
-    """The zip of an official set: the one beside the folder, or else one in it."""
+    """The zip of an official set: beside the folder if it is there, else downloaded into it."""
     archive = ARCHIVES[config.dataset]
     beside = root.parent / archive.name
     if beside.is_file():
@@ -126,7 +133,7 @@ def _fetch_archive(root: Path, config: DataConfig, progress: bool) -> Path:
 def _orders_of_originals(
     root: Path, config: DataConfig, source_dir: Union[str, Path]
 ) -> List[SongOrder]:
-    """Orders for all songs of a folder or zip; what is left out of it is said."""
+    """All songs of a folder or zip; files that are left out are logged."""
     originals = open_originals(source_dir)
     listing = list_songs(originals, config.dataset)
     if listing.left_out:
@@ -136,11 +143,13 @@ def _orders_of_originals(
     orders: List[SongOrder] = [
         OriginalSong(song, originals, config, unused) for song in listing.songs
     ]
-    _say_what_is_no_original(root, orders, originals)
+    _log_songs_without_original(root, orders, originals)
     return orders
 
 
-def _say_what_is_no_original(root: Path, orders: Sequence[SongOrder], originals: Originals) -> None:
+def _log_songs_without_original(
+    root: Path, orders: Sequence[SongOrder], originals: Originals
+) -> None:
     gone = sorted({*recorded_songs(root)} - {order.title for order in orders})
     if gone:
         log.warning(
@@ -154,10 +163,10 @@ class OriginalSong(SongOrder):
     """A song of a folder or zip.
 
     Attributes:
-        song: Its files.
-        originals: Where they are.
-        config: `dataset` and `sample_rate` are used.
-        unused: Sources that do not count for a mixture that is made.
+        song: The files of the song.
+        originals: Where the files are.
+        config: Options, of which `dataset` and `sample_rate` are used.
+        unused: Sources to leave out of a mixture that is made.
     """
 
     song: Song
@@ -174,15 +183,16 @@ class OriginalSong(SongOrder):
         return self.song.name
 
     def record(self) -> Record:
-        """What the song is made of.
+        """Everything that the files of the song depend on.
 
         Raises:
-            DataError: If two files are one source.
+            DataError: If two files are the same source.
         """
         for name, files in self.song.files.items():
             if len(files) > 1:
                 raise DataError(
-                    f"{' and '.join(files)} are both its {name or 'stems'}. Remove all but one."
+                    f"{' and '.join(files)} are the same source, {name or 'stems'}: remove all but "
+                    "one."
                 )
         contents = self.originals.contents([file for file, in self.song.files.values()])
         return {
@@ -208,13 +218,13 @@ class OriginalSong(SongOrder):
         return []
 
     def _fetch(self, name: str, file: str, scratch: Path) -> Path:
-        """A file of the song; each is unpacked into a folder of its own."""
+        """A file of the song; each one is unpacked into its own folder."""
         place = scratch / str(list(self.song.files).index(name))
         place.mkdir()
         return self.originals.fetch(file, place)
 
     def _left_out_of_mixture(self) -> List[str]:
-        """Sources of the song that a mixture is made without; none if it has a mixture."""
+        """Sources to leave out of the mixture; none if the song already has a mixture."""
         if MIXTURE in self.song.files:
             return []
         return sorted(set(self.unused) & set(self.song.files))

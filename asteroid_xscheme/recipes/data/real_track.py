@@ -1,7 +1,8 @@
-"""A real track to test on: the stem file of the stempeg package in, a track of the demo set out.
+"""The demo set's real track, made from the stem file that the stempeg package contains.
 
-stempeg ships 6 seconds of "Falcon 69" by The Easton Ellises, a track of MUSDB18, under CC BY-NC-SA:
-it is read where pip installed it and not passed on. stempeg is not imported, as it wants ffmpeg.
+stempeg ships 6 seconds of "Falcon 69" by The Easton Ellises, a track of MUSDB18, under CC BY-NC-SA.
+The file is read from the installed package and not redistributed. stempeg is not imported, because
+that needs ffmpeg.
 """
 
 from importlib.util import find_spec
@@ -19,10 +20,10 @@ CUT_SECONDS = 0.1  # a burst at both ends
 
 
 def find_real_track() -> Path:
-    """The stem file in the installed stempeg package.
+    """The path of the stem file in the installed stempeg package.
 
     Raises:
-        DataError: If there is none.
+        DataError: If the package or the file is missing.
     """
     package = find_spec("stempeg")
     if package is None:
@@ -38,16 +39,20 @@ def find_real_track() -> Path:
 
 
 class RealTrack(SongOrder):
-    """The track as a song of the demo set, real/Falcon 69/ at 44.1 kHz, stereo.
+    """The track as a song of the demo set: real/Falcon 69/, 44.1 kHz, stereo, 32-bit float.
 
-    It is written in floating point, as it was decoded. Like those of many real tracks its sources
-    do not add up to its mixture exactly: the difference lies at -22 dB.
+    As in many real tracks, the sources do not add up exactly to the mixture: the difference is at
+    -22 dB.
     """
 
     subset, name = "real", "Falcon 69"
 
     def record(self) -> Record:
-        """Raises DataError if the stempeg package is not installed."""
+        """Everything that the files of the track depend on.
+
+        Raises:
+            DataError: If the stempeg package is not installed.
+        """
         return {"original": file_hash(find_real_track()), "cut": CUT_SECONDS}
 
     def make(self, folder: Path) -> Sequence[str]:

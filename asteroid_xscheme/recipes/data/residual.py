@@ -1,8 +1,8 @@
-"""The files of a track -> how far their mixture is from the sum of its sources, and where.
+"""Check how far the mixture of a track is from the sum of its sources, and where.
 
-The mixtures of real stems are not exactly their sums: they were mastered, or encoded with loss,
-and differ more in noisy pauses and in bursts at both ends. So what counts is the median over
-blocks, and any stretch that is both long and loud.
+Real mixtures are not exactly the sum of their stems, because they were mastered or compressed with
+loss. They differ most in quiet passages and in bursts at both ends. The check therefore looks at
+the median over blocks, and at long loud differences.
 """
 
 import math
@@ -14,8 +14,8 @@ from typing import List, NamedTuple, Sequence, Tuple
 from ...audio import AudioReader
 
 _BLOCK_SECONDS = 0.5
-_LARGEST_MEDIAN = -20.0  # dB of mixture minus sources; sound MUSDB18 stems reach -22.6 dB
-_LARGEST_STRETCH = -12.0  # dB; a mixture that is 2.5 dB louder than the sum differs by as much
+_LARGEST_MEDIAN = -20.0  # dB of mixture minus sources; intact MUSDB18 stems reach -22.6 dB
+_LARGEST_STRETCH = -12.0  # dB; as much as if the mixture were 2.5 dB louder than the sum
 _LONGEST_STRETCH = 2.0  # seconds; bursts are shorter
 
 
@@ -30,28 +30,28 @@ def check_sum(mixture: Path, sources: Sequence[Path]) -> List[str]:
     """Compare a mixture with the sum of its sources.
 
     Args:
-        mixture: Its file.
-        sources: The sources' files, of the same rate, length and number of channels.
+        mixture: File of the mixture.
+        sources: Files of the sources, with the same sample rate, length and number of channels.
 
     Returns:
-        What is wrong, in sentences: nothing, or one thing.
+        A list with one description of the problem, or an empty list.
     """
     blocks = _read_energies(mixture, sources)
     level = statistics.median_low(_level(block, block.mixture) for block in blocks)
     if level > _LARGEST_MEDIAN:
         return [
-            f"mixture and sum of the sources differ by {level:.1f} dB, more than {_LARGEST_MEDIAN} "
-            "dB: a source is missing, shifted or at another level, or the mixture was mastered. "
-            "Training uses the sum of the sources and is not affected; the scores of this track "
-            "are."
+            f"the mixture and the sum of the sources differ by {level:.1f} dB, more than "
+            f"{_LARGEST_MEDIAN} dB: a source is missing, shifted or at another level, or the "
+            "mixture was mastered. Training uses the sum of the sources and is not affected, but "
+            "the scores of this track are."
         ]
     start, stop = _worst_stretch(blocks)
     if (stop - start) * _BLOCK_SECONDS < _LONGEST_STRETCH:
         return []
     return [
-        f"mixture and sum of the sources differ from {start * _BLOCK_SECONDS:.1f} to "
-        f"{stop * _BLOCK_SECONDS:.1f} s by more than {_LARGEST_STRETCH} dB: a source is silent or "
-        "broken there. Compare the files by ear and replace the broken one."
+        f"the mixture and the sum of the sources differ by more than {_LARGEST_STRETCH} dB from "
+        f"{start * _BLOCK_SECONDS:.1f} to {stop * _BLOCK_SECONDS:.1f} s: a source is silent or "
+        "broken there. Listen to the files and replace the broken one."
     ]
 
 
@@ -69,14 +69,14 @@ def _read_energies(mixture: Path, sources: Sequence[Path]) -> List[_Energies]:
 
 
 def _level(block: _Energies, reference: float) -> float:
-    """Level in dB of a block's residual, relative to an energy; -inf if it is zero."""
+    """Level in dB of a block's residual relative to an energy; -inf without a residual."""
     if not block.residual:
         return -math.inf
     return 10 * math.log10(block.residual / reference) if reference else math.inf
 
 
 def _worst_stretch(blocks: Sequence[_Energies]) -> Tuple[int, int]:
-    """First and last (exclusive) block of the longest stretch of loud residuals."""
+    """First and last (exclusive) block of the longest run of loud residuals."""
     usual = sum(block.mixture for block in blocks) / len(blocks)
     start, longest = 0, (0, 0)
     for stop, block in enumerate(blocks, 1):

@@ -1,7 +1,8 @@
-"""Places in tracks -> float32 waveforms, fast: only the frames that are wanted, files kept open.
+"""Read segments of tracks as float32 waveforms, quickly.
 
-16-bit files are read as the integers they are and become float32 in the pass that scales them and
-puts the channels in order; libsndfile's own conversion takes three times as long.
+Only the segment is read, and files stay open. 16-bit files are read as integers and converted to
+float32 while they are scaled and their channels are arranged; libsndfile's conversion takes three
+times as long.
 """
 
 import os
@@ -17,14 +18,17 @@ from .errors import DataError
 from .tracks import Track
 
 _MOST_OPEN_FILES = 128  # per process; the usual limit is 1024
-_FULL_SCALE = {"int16": 1.0 / (1 << 15), "float32": 1.0}  # of a sample, by its type
+_FULL_SCALE = {"int16": 1.0 / (1 << 15), "float32": 1.0}  # factor to full scale 1, by type
 
 
 class FileReader:
-    """Frames of audio files, each file opened once and the least used ones closed.
+    """Reads samples of audio files, keeping the most recently used files open.
 
-    Safe to pickle and to fork: a process never reads through a file that another one opened,
-    because they would move each other's position.
+    Safe to pickle and to fork: a process never uses a file that another process opened, because
+    they share its position.
+
+    Args:
+        most_open: Number of files to keep open.
     """
 
     def __init__(self, most_open: int = _MOST_OPEN_FILES):
@@ -36,7 +40,11 @@ class FileReader:
         return FileReader, (self.most_open,)
 
     def read(self, path: Path, start: int, n_samples: int) -> np.ndarray:
-        """Frames (n_samples, C) from `start`: int16 of 16-bit files, float32 of others."""
+        """Samples (n_samples, C) from `start`: int16 for 16-bit files, float32 for others.
+
+        Raises:
+            DataError: If the file ends too early.
+        """
         file = self._open(path)
         dtype = "int16" if file.subtype == "PCM_16" else "float32"
         file.seek(start)
@@ -56,7 +64,7 @@ class FileReader:
 
     def _open(self, path: Path) -> soundfile.SoundFile:
         if self._process != os.getpid():
-            self.close()  # closes this process's copies, not the parent's
+            self.close()  # closes the copies of this process, not the parent's files
             self._process = os.getpid()
         if path not in self._files:
             if len(self._files) >= self.most_open:
@@ -67,10 +75,10 @@ class FileReader:
 
 
 class MemoryReader:
-    """The same from files that are read whole once and kept: 2 bytes a sample of 16-bit files.
+    """Reads samples of audio files, keeping whole files in memory: 16-bit files as 2-byte integers.
 
-    Processes that are forked share what was loaded before. A process that is spawned, as on
-    Windows and macOS, loads for itself what it needs.
+    Forked processes share what was loaded before the fork. A spawned process, as on Windows and
+    macOS, loads the files that it needs itself.
     """
 
     def __init__(self):
@@ -87,7 +95,7 @@ class MemoryReader:
                     self.read(path, 0, track.n_samples)
 
     def read(self, path: Path, start: int, n_samples: int) -> np.ndarray:
-        """Frames (n_samples, C) from `start`: int16 of 16-bit files, float32 of others."""
+        """Samples (n_samples, C) from `start`: int16 for 16-bit files, float32 for others."""
         if path not in self._frames:
             reader = FileReader(most_open=1)
             self._frames[path] = reader.read(path, 0, soundfile.info(str(path)).frames)
@@ -106,13 +114,16 @@ def read_source(
     """Read a segment of a source into `out`.
 
     Args:
-        reader: Where the frames come from.
+        reader: Reader of the files.
         track: The track; a source that it lacks is silent.
         source: Name of the source.
         start: First sample.
-        out: (C, T) float32 array that is overwritten. One channel receives the mean of the file's,
-            several channels a mono file's each.
+        out: (C, T) float32 array to overwrite. If C is 1, the channels of a file are averaged; a
+            mono file is copied to every channel.
         augmentation: Gain and channel swap.
+
+    Raises:
+        DataError: If a file ends too early, or its number of channels does not fit.
     """
     paths = track.source_files.get(source, ())
     if not paths:
@@ -137,7 +148,17 @@ def read_sources(
     n_samples: int,
     n_channels: Optional[int] = None,
 ) -> np.ndarray:
-    """A segment of all sources, (J, C, T) float32; by default of the track's own channels."""
+    """Read a segment of all sources as float32 (J, C, T).
+
+    Args:
+        reader, track, start: See `read_source`.
+        sources: Names of the J sources.
+        n_samples: Length T of the segment.
+        n_channels: Number of channels C; None means that of the track.
+
+    Raises:
+        DataError: As `read_source`.
+    """
     out = np.empty((len(sources), n_channels or track.n_channels, n_samples), np.float32)
     for source, place in zip(sources, out):
         read_source(reader, track, source, start, place)
@@ -145,12 +166,12 @@ def read_sources(
 
 
 def _match_channels(frames: np.ndarray, n_channels: int, path: Path) -> np.ndarray:
-    """Frames (T, C') as (n_channels, T) or (1, T): mean for mono, a mono file as it is."""
+    """Samples (T, C') as (n_channels, T), the mean if n_channels is 1; mono files as (1, T)."""
     if frames.shape[1] in (1, n_channels):
         return frames.T
     if n_channels == 1:
         return frames.mean(1, dtype=np.float32)[None]
     raise DataError(
-        f"{path} has {frames.shape[1]} channels, the model {n_channels}. Set --nb_channels to "
-        f"{frames.shape[1]} or 1, or convert the file."
+        f"{path} has {frames.shape[1]} channels, but the model has {n_channels}. Set "
+        f"--nb_channels to {frames.shape[1]} or 1, or convert the file."
     )

@@ -1,7 +1,7 @@
-"""Tensors in the memory that a loading process shares with its parent.
+"""Allocate tensors in memory that a loading process shares with its parent.
 
-The one place that uses a private name of torch. Its own collate function allocates batches in the
-same way; the public `share_memory_` would move a tensor there after it was made, which is a copy.
+This uses a private name of torch, as torch's own collate function does. The public `share_memory_`
+would have to copy a finished tensor.
 """
 
 import math
@@ -10,10 +10,10 @@ import torch
 
 
 def shared_empty(*shape: int) -> torch.Tensor:
-    """A float32 tensor of shared memory, whatever it holds.
+    """An uninitialised float32 tensor in shared memory.
 
     Raises:
-        RuntimeError: If this torch has no such allocation.
+        RuntimeError: If this version of torch cannot allocate it.
     """
     try:
         allocate = torch.UntypedStorage._new_shared

@@ -1,4 +1,4 @@
-"""Names of the originals' files -> the songs they are, and why any other file is left out."""
+"""Find the songs among the files of a data set, and say why any other file is left out."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .musdb import STEM_SUFFIX, SUBSETS
 from .originals import Originals
 from .tracks import MIXTURE
 
-#: what libsndfile and ffmpeg read, by suffix
+#: suffixes of the formats that libsndfile and ffmpeg read
 _LIBSNDFILE = (
     "wav wave bwf rf64 w64 aif aiff aifc caf flac ogg oga opus mp3 au snd voc ircam sf paf pvf svx "
     "8svx iff nist sph avr htk sds xi"
@@ -40,8 +40,9 @@ class Song:
 
     Attributes:
         subset: "train" or "test".
-        name: Its name.
-        files: By source its files, one if all is well; a file of stems under the name "".
+        name: Name of the song.
+        files: Files by source; several files per source are a mistake of the user. A .stem.mp4 has
+            the name "".
     """
 
     subset: str
@@ -51,18 +52,18 @@ class Song:
 
 @dataclass(frozen=True)
 class Listing:
-    """What was found in originals.
+    """The files of originals.
 
     Attributes:
         songs: The songs, sorted by subset and name.
-        left_out: By reason, the names of files and folders that are in no song.
+        left_out: Names of the files and folders that belong to no song, by reason.
     """
 
     songs: List[Song]
     left_out: Mapping[str, List[str]]
 
     def __str__(self) -> str:
-        """What is left out, a line for each reason."""
+        """The files that are left out, one line per reason."""
         return "\n".join(
             f"  {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: "
             f"{reason}"
@@ -71,14 +72,14 @@ class Listing:
 
 
 def list_songs(originals: Originals, dataset: str) -> Listing:
-    """Songs of the originals.
+    """Find the songs of the originals.
 
     Args:
-        originals: Where to look. The folders train/ and test/ of MUSDB18 may lie deeper.
+        originals: Where to look. The folders train/ and test/ of MUSDB18 may be inside others.
         dataset: "musdb18", "musdb18hq" or "folder".
 
     Raises:
-        DataError: If there is none.
+        DataError: If there are no songs.
     """
     files: Dict[Tuple[str, str], Dict[str, Tuple[str, ...]]] = {}
     left_out: Dict[str, List[str]] = {}
@@ -102,22 +103,22 @@ def list_songs(originals: Originals, dataset: str) -> Listing:
 
 
 def is_audio(name: str) -> bool:
-    """Whether a file's name ends as those of files that libsndfile or ffmpeg reads."""
+    """Whether a file name has the suffix of a format that libsndfile or ffmpeg reads."""
     return PurePosixPath(name).suffix.lower().removeprefix(".") in _LIBSNDFILE + _FFMPEG
 
 
 def _is_hidden(member: str) -> bool:
-    """Whether a file is the operating system's, or hidden, and nobody misses it."""
+    """Whether a file is hidden or belongs to the operating system; such files are not mentioned."""
     return any(
         part.startswith(".") or part in _SYSTEM_FILES for part in PurePosixPath(member).parts
     )
 
 
 def _why_left_out(member: str, dataset: str) -> Optional[str]:
-    """Why a file is in no song; None if it is in one."""
+    """Why a file belongs to no song; None if it belongs to one."""
     path = PurePosixPath(member)
     if dataset == "folder" and path.name.lower().endswith(STEM_SUFFIX):
-        return "several stems in one file, which --dataset musdb18 reads"
+        return "several stems in one file; use --dataset musdb18 for such files"
     if dataset == "folder" and len(path.parts) == 2 and path.parts[0] in SUBSETS:
         return "not in a song's folder"
     if re.fullmatch(_PATTERNS[dataset], member):
@@ -126,14 +127,14 @@ def _why_left_out(member: str, dataset: str) -> Optional[str]:
         return "not an audio format that libsndfile or ffmpeg reads"
     if dataset == "folder" and len(path.parts) == 3:
         return (
-            "not in train/ or test/; songs for validation belong in train/ too; name them with "
+            "not in train/ or test/; put validation songs into train/ and name them with "
             "--valid_tracks"
         )
     return f"not {_LAYOUTS[dataset]}"
 
 
 def _source_name(name: str, dataset: str) -> str:
-    """The source that a file of this name is: the official ones are known in any case."""
+    """The source in a file of this name; upper case does not matter for official names."""
     known = dataset == "musdb18hq" or name.lower() == MIXTURE
     return name.lower() if known else name
 
@@ -146,4 +147,4 @@ def _no_songs(originals: Originals, dataset: str, listing: Listing) -> str:
     for other, pattern in _PATTERNS.items():
         if any(re.fullmatch(pattern, name) for name in names):
             return f"{message} It looks like --dataset {other}."
-    return f"{message} Left out are:\n{listing}" if listing.left_out else message
+    return f"{message} These were left out:\n{listing}" if listing.left_out else message

@@ -1,4 +1,4 @@
-"""An audio file that songs are made of -> its samples, or why it is broken: empty, cut, NaN."""
+"""Read or check an audio file; refuse it if it is empty, truncated, or has NaN or infinity."""
 
 from pathlib import Path
 from typing import Optional, Tuple
@@ -13,15 +13,15 @@ _BLOCK = 1 << 18  # samples read at a time
 
 
 def read_sound(path: Path, stream: Optional[int] = None) -> Tuple[torch.Tensor, int]:
-    """Samples (C, T) of a file that is whole, and its rate in Hz.
+    """Read an intact file: samples (C, T), and the sample rate in Hz.
 
     Args:
         path: Any file that libsndfile or ffmpeg decodes.
-        stream: Index among its audio streams; None is the first or only one.
+        stream: Index of the audio stream; None means the first or only one.
 
     Raises:
-        DataError: If it is cut, holds no samples, or some that are NaN or infinite.
-        AudioError: If it cannot be read.
+        DataError: If the file is truncated or empty, or has samples that are NaN or infinite.
+        AudioError: If the file cannot be read.
     """
     _check_length(path, probe_audio(path, stream))
     waveform, rate = read_audio(path, stream=stream)
@@ -30,7 +30,11 @@ def read_sound(path: Path, stream: Optional[int] = None) -> Tuple[torch.Tensor, 
 
 
 def check_sound(path: Path) -> None:
-    """Refuse a file as :func:`read_sound` does; only floats are read, for NaN."""
+    """Check a file as :func:`read_sound` does; only floating-point samples have to be read.
+
+    Raises:
+        DataError, AudioError: As :func:`read_sound`.
+    """
     _check_length(path, probe_audio(path))
     with AudioReader(path) as reader:
         if soundfile.info(str(path)).subtype not in ("FLOAT", "DOUBLE"):

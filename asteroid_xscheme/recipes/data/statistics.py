@@ -1,8 +1,8 @@
-"""Training tracks -> mean and standard deviation of their mixtures' magnitudes, per frequency.
+"""Compute the mean and standard deviation of the training mixtures' magnitudes per frequency.
 
-The statistics that X-UMX normalises its input with: of every frame of the clean mixtures, the mean
-over channels of the magnitudes. One pass in blocks, added up in float64, and kept in a file with
-the record of all that went into it.
+X-UMX normalises its input with these statistics. They are taken over all frames of the mixtures
+without augmentation, after averaging the magnitudes over channels: one pass in blocks, summed in
+float64, cached in a file with the record of everything that they depend on.
 """
 
 import json
@@ -25,7 +25,7 @@ from .ownership import prepared_dataset
 from .segments import FileReader, read_sources
 from .tracks import Track, track_contents
 
-_FLOOR = 1e-4  # smallest standard deviation, as a share of the largest
+_FLOOR = 1e-4  # smallest standard deviation, as a fraction of the largest
 _BLOCK_FRAMES = 512  # frames of the STFT taken at a time
 
 log = logging.getLogger(__name__)
@@ -46,19 +46,19 @@ def magnitude_statistics(
 
     Args:
         tracks: The training tracks; the mixture is the sum of the sources they name.
-        n_fft, hop, window_length: STFT in samples; the window is a Hann window of n_fft samples
-            unless told otherwise.
+        n_fft, hop, window_length: Size, hop and Hann window of the STFT in samples; by default the
+            window has n_fft samples.
         spec_power: Exponent p.
-        nb_channels: Channels of the mixture; None for the tracks' own. 1 is the mono mixture.
-        cache: Folder in which results are kept and looked up; None keeps nothing.
-        progress: Whether to show a bar, on a terminal only.
+        nb_channels: Channels of the mixture; None means those of each track, 1 a mono mixture.
+        cache: Folder in which results are kept; None keeps nothing.
+        progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        Two (n_fft // 2 + 1,) float64 arrays. The standard deviation is at least 1e-4 of its
-        largest value, and 1 where all is silent.
+        Mean and standard deviation, two float64 arrays (n_fft // 2 + 1,). The standard deviation is
+        at least 1e-4 of its largest value, and 1 if all tracks are silent.
 
     Raises:
-        DataError: If there is no track, or a file of one was cut.
+        DataError: If there are no tracks, or a file is truncated.
     """
     if not tracks:
         raise DataError(
@@ -77,9 +77,9 @@ def magnitude_statistics(
 
 
 def statistics_folder(root: Path) -> Path:
-    """Where the statistics of a prepared folder are kept: in it, or in the user's cache.
+    """Where to cache the statistics of a folder: in the folder, or else in the user's cache.
 
-    A folder that this package did not prepare is somebody's own, and never written to.
+    Nothing is written to a folder that this package did not prepare.
     """
     if prepared_dataset(root) is not None and os.access(root, os.W_OK):
         return root / "statistics"
@@ -89,7 +89,7 @@ def statistics_folder(root: Path) -> Path:
 def _remembered(
     tracks: Sequence[Track], settings: dict, cache: Path, progress: bool
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Statistics from the cache, if some there are made of the same."""
+    """Statistics from the cache if they are there, otherwise computed and added to it."""
     made_of = {"tracks": track_contents(tracks), "settings": settings}
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"magnitudes-{digest(made_of)[-16:]}.npz"
@@ -102,7 +102,7 @@ def _remembered(
 
 
 def _load(path: Path, made_of: dict) -> Optional[Tuple[np.ndarray, np.ndarray]]:
-    """Statistics of a file; None if there are none that are made of the same."""
+    """Statistics from a file; None if the file is missing, damaged or of another record."""
     if not path.is_file():
         return None
     try:
@@ -135,10 +135,10 @@ def _compute(
 
 
 def _magnitudes(reader: FileReader, track: Track, settings: dict) -> Iterator[np.ndarray]:
-    """Frames (N, F) of a track's mixture in blocks, those of one STFT of the whole track."""
+    """Magnitudes (N, F) of a track's mixture in blocks, equal to one STFT of the whole track."""
     n_fft, hop = settings["n_fft"], settings["hop"]
     window = torch.hann_window(settings["window_length"])
-    context = -(-n_fft // 2 // hop) + 1  # frames that a block's border, or its reflection, reaches
+    context = -(-n_fft // 2 // hop) + 1  # frames that depend on the padding at a block's end
     n_frames = 1 + track.n_samples // hop
     for first in range(0, n_frames, _BLOCK_FRAMES):
         last = min(first + _BLOCK_FRAMES, n_frames)
@@ -156,7 +156,7 @@ def _magnitudes(reader: FileReader, track: Track, settings: dict) -> Iterator[np
 
 
 class _Moments:
-    """Mean and sum of squared deviations, merged block by block without cancellation.
+    """Mean and sum of squared deviations, merged block by block without loss of precision.
 
     T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a pairwise algorithm for
     computing sample variances", 1979, eq. (2.1).

@@ -1,7 +1,7 @@
-"""A folder in the layout of MUSDB18-HQ -> a sorted list of tracks.
+"""List the tracks of a folder that has the layout of MUSDB18-HQ.
 
-The layout is root/{train,test}/TRACK/SOURCE.wav with a mixture.wav beside the sources. Only headers
-are read here. Folders whose name begins with a dot are unfinished and not there.
+The layout is root/{train,test}/TRACK/SOURCE.wav, with mixture.wav beside the sources. Only headers
+are read. Folders whose name starts with a dot are unfinished and ignored.
 """
 
 from dataclasses import dataclass, replace
@@ -24,15 +24,15 @@ class Track:
     """One song and the files of its sources.
 
     Attributes:
-        name: Name of its folder.
-        root: The prepared folder it belongs to.
-        subset: "train" or "test".
-        sample_rate: In Hz, of all its files.
-        n_channels: Most channels among its files; mono files beside stereo ones are duplicated.
-        n_samples: Length of its shortest file.
-        source_files: By source, the files whose sum it is; a source that the track lacks is absent.
-        is_part: Whether `source_map` leaves files of its folder out. Its mixture is then the sum of
-            its sources, as in training, and not the file of the whole song.
+        name: Name of the track's folder.
+        root: The prepared folder.
+        subset: "train", "test" or, in the demo, "real".
+        sample_rate: Sample rate of all files in Hz.
+        n_channels: Largest number of channels of a file; mono files are duplicated to match.
+        n_samples: Length of the shortest file.
+        source_files: For each source that the track has, the files that add up to it.
+        is_part: Whether `source_map` leaves out files of the folder. The mixture is then the sum of
+            the sources, as in training, and not the file of the whole song.
     """
 
     name: str
@@ -46,31 +46,33 @@ class Track:
 
     @property
     def folder(self) -> Path:
+        """The folder of the track."""
         return self.root / self.subset / self.name
 
     @property
     def mixture_file(self) -> Path:
-        """Its mixture; a file that is not there if it has none."""
+        """The file of the mixture, which does not exist if the track has none."""
         return mixture_file(self.folder)
 
     @property
     def mixture_files(self) -> Tuple[Path, ...]:
-        """The files whose sum is the mixture: its own, or those of the sources."""
+        """The files that add up to the mixture: its own file, or those of the sources."""
         if self.mixture_file.is_file() and not self.is_part:
             return (self.mixture_file,)
         return tuple(path for paths in self.source_files.values() for path in paths)
 
 
 def configured_tracks(config: DataConfig, subset: str) -> List[Track]:
-    """The tracks that a run's options mean: the way from options to tracks that knows `source_map`.
+    """The tracks that the options of a run select; applies `source_map`.
 
     Args:
         config: The options.
-        subset: "train" for the tracks of all folders of `train_dir`; another name ("test", or
-            "real" of the demo) for that subset of `test_dir`.
+        subset: "train" for the tracks of all folders of `train_dir`; any other name ("test", or
+            "real" in the demo) for that subset of `test_dir`.
 
     Raises:
-        DataError: As `find_tracks`, or if `source_map` names a folder that the options do not.
+        DataError: As `find_tracks`, or if `source_map` names a folder that is not among those of
+            the options.
     """
     roots = config.roots if subset == "train" else [config.test_root]
     known = {root.name for root in [*config.roots, config.test_root]}
@@ -88,9 +90,10 @@ def configured_tracks(config: DataConfig, subset: str) -> List[Track]:
 
 
 def track_contents(tracks: Sequence[Track]) -> Dict[str, str]:
-    """By "subset/name", the hash of all that a track is read from: its sources and its mixture.
+    """Hash the contents of tracks, their sources and mixture, by "SUBSET/NAME".
 
-    Where the files lie does not count; tracks of the same name in several folders are one entry.
+    The location of the files does not matter. Tracks of the same name in several folders share one
+    entry.
     """
     hashes = file_hashes([path for track in tracks for path in _files_of(track)])
     contents: Dict[str, List[str]] = {}
@@ -112,19 +115,18 @@ def find_tracks(
     """Tracks of a prepared folder, sorted by name.
 
     Args:
-        root: Folder in the layout of MUSDB18-HQ.
-        subset: "train" or "test".
-        sources: Names of the sources in use; other files are left alone.
-        sample_rate: Rate in Hz that all files must have; None takes any.
-        source_map: Name of a file -> name of our source, or None to leave it out. Several of their
-            names may be one of our sources, which is then their sum. Names that are ours already
-            need no entry.
+        root: Folder with the layout of MUSDB18-HQ.
+        subset: "train", "test" or "real".
+        sources: Names of the sources in use; other files are ignored.
+        sample_rate: Sample rate in Hz that all files must have; None accepts any.
+        source_map: Name of a file -> name of a source, or None to leave the file out. Files with
+            the same source are added up. Files named like a source need no entry.
 
     Returns:
         The tracks that have at least one of the sources.
 
     Raises:
-        DataError: If there are none, rates differ, or `source_map` does not fit the files.
+        DataError: If there are none, sample rates differ, or `source_map` does not fit the files.
     """
     root = Path(root).expanduser()
     folders = track_folders(root, subset)
@@ -148,7 +150,11 @@ def find_tracks(
 
 
 def track_folders(root: Path, subset: str) -> List[Path]:
-    """Folders of the tracks, sorted by name; an error that knows the usual mistakes if none."""
+    """The folders of the tracks, sorted by name.
+
+    Raises:
+        DataError: If there are none; the message guesses the mistake.
+    """
     folder = root / subset
     folders = []
     if folder.is_dir():
@@ -159,12 +165,12 @@ def track_folders(root: Path, subset: str) -> List[Path]:
 
 
 def source_files(folder: Path) -> Dict[str, Path]:
-    """By name, the audio files of a track but for its mixture."""
+    """The .wav files of a track by name, without its mixture."""
     return {path.stem: path for path in _wav_files(folder) if path.stem.lower() != MIXTURE}
 
 
 def mixture_file(folder: Path) -> Path:
-    """The mixture of a track, also "Mixture.WAV"; a file that is not there if it has none."""
+    """The mixture of a track, even if named "Mixture.WAV"; a missing file if there is none."""
     found = [path for path in _wav_files(folder) if path.stem.lower() == MIXTURE]
     return found[0] if found else folder / (MIXTURE + SUFFIX)
 
@@ -208,13 +214,13 @@ def _check_source_map(
     sources: Sequence[str],
     files: Mapping[Path, Mapping[str, Path]],
 ) -> None:
-    """A map has to speak of every name that is not ours, and of no name that does not occur."""
+    """A map must have an entry for every name that is not a source, and only for existing names."""
     found = set(_names(files))
     absent = sorted(set(source_map) - found)
     if absent:
         raise DataError(
             f"source_map of {root.name} names {', '.join(absent)}, but no track there has such a "
-            f"file; its names are {', '.join(sorted(found))}."
+            f"file; their files are {', '.join(sorted(found))}."
         )
     unsaid = sorted(found - set(source_map) - set(sources))
     if unsaid:
@@ -227,7 +233,7 @@ def _check_source_map(
 def _by_our_name(
     files: Mapping[str, Path], sources: Sequence[str], source_map: SourceMap
 ) -> Dict[str, Tuple[Path, ...]]:
-    """Files by our source, in our order."""
+    """The files of each source, in the order of the sources."""
     by_source = {
         source: tuple(path for name, path in files.items() if source_map.get(name, name) == source)
         for source in sources
@@ -260,7 +266,7 @@ def _check_rates(infos: Mapping[Path, AudioInfo], sample_rate: Optional[int]) ->
     for path, info in infos.items():
         if info.sample_rate != expected:
             raise DataError(
-                f"{path} has {info.sample_rate} Hz, expected {expected} Hz. Convert it with "
-                "`xscheme data prepare --sample_rate`, or train with --sample_rate "
+                f"{path} has a sample rate of {info.sample_rate} Hz, expected {expected} Hz. "
+                "Convert it with `xscheme data prepare --sample_rate`, or train with --sample_rate "
                 f"{info.sample_rate}."
             )

@@ -1,4 +1,4 @@
-"""A prepared folder -> the list of what is wrong with it, each with the remedy."""
+"""List the problems of a prepared folder, and how to fix each."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from ...audio import AudioError, AudioInfo, probe_audio
 from ..identity import read_record
+from .conversion import listed
 from .errors import DataError
 from .musdb import ARCHIVES, N_TRACKS, SUBSETS, validation_tracks
 from .ownership import prepared_dataset
@@ -29,20 +30,24 @@ def verify(
     jobs: int = 2,
     progress: bool = True,
 ) -> List[str]:
-    """Read every file of a prepared folder and say what is wrong.
+    """Read every file of a prepared folder and report the problems.
 
     Args:
-        root: Folder in the layout of MUSDB18-HQ.
+        root: Folder with the layout of MUSDB18-HQ.
         sources: Sources that every track should have.
-        sample_rate: Rate in Hz that every file should have.
-        dataset: As in the options; None is what the folder was prepared from. The official sets
-            have 100 and 50 tracks and 14 for validation; one's own ("folder") may lack sources.
-        seq_dur: Length in seconds that a training track should have at least.
-        jobs: Tracks read at a time.
-        progress: Whether to show a bar, on a terminal only.
+        sample_rate: Sample rate in Hz that every file should have.
+        dataset: As in the options; None means what the folder was prepared from. Official sets must
+            have 100 and 50 tracks and the 14 validation tracks; your own ("folder") may lack
+            sources.
+        seq_dur: Minimum length of a training track in seconds.
+        jobs: Tracks to read at once.
+        progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        One sentence or two per problem, sorted by track; an empty list if all is well.
+        A description of each problem, sorted by track; an empty list if there are none.
+
+    Raises:
+        DataError: If the marker of the prepared folder is damaged.
     """
     root = Path(root).expanduser()
     dataset = dataset or prepared_dataset(root)
@@ -87,7 +92,7 @@ def _check_count(root: Path, subset: str, names: Sequence[str]) -> List[str]:
 
 
 class _TrackChecker:
-    """What every track has to fulfil."""
+    """The checks that every track has to pass."""
 
     def __init__(self, sources: Sequence[str], sample_rate: int, seq_dur: float, may_lack: bool):
         self.sources, self.sample_rate = sources, sample_rate
@@ -120,26 +125,27 @@ class _TrackChecker:
         for name, info in infos.items():
             if info.sample_rate != self.sample_rate:
                 problems.append(
-                    f"{name} has {info.sample_rate} Hz, expected {self.sample_rate} Hz; prepare "
-                    f"the data with --sample_rate {self.sample_rate} into another folder."
+                    f"{name} has a sample rate of {info.sample_rate} Hz, expected "
+                    f"{self.sample_rate} Hz; prepare the data in another folder with --sample_rate "
+                    f"{self.sample_rate}."
                 )
         lengths = {name: info.n_samples for name, info in infos.items()}
         if len(set(lengths.values())) > 1:
-            problems.append(f"files of unequal length, {_listed(lengths)} samples; {_AGAIN}.")
+            problems.append(f"files differ in length: {listed(lengths)} samples; {_AGAIN}.")
         channels = {name: info.n_channels for name, info in infos.items()}
         if len(set(channels.values())) > 1:
-            problems.append(f"unequal numbers of channels, {_listed(channels)}; {_AGAIN}.")
+            problems.append(f"files differ in number of channels: {listed(channels)}; {_AGAIN}.")
         shortest = min(lengths.values(), default=0) / self.sample_rate
         if lengths and shortest < self.seq_dur:
             problems.append(
-                f"{shortest:.2f} s is shorter than a segment of {self.seq_dur} s; it is not used "
-                "for training unless you lower --seq_dur."
+                f"{shortest:.2f} s is shorter than a segment of {self.seq_dur} s; lower --seq_dur "
+                "to use it for training."
             )
         return problems
 
 
 def _broken(paths: Iterable[Path]) -> List[str]:
-    """Files that cannot be read, hold nothing, were cut, or hold samples that are no numbers."""
+    """Problems of files that are unreadable, empty, truncated, or have NaN or infinite samples."""
     problems = []
     for path in paths:
         try:
@@ -150,14 +156,13 @@ def _broken(paths: Iterable[Path]) -> List[str]:
 
 
 def _unread(folder: Path, present: Mapping[str, Path]) -> List[str]:
-    """Files of sound in a track's folder that training does not read."""
+    """Problems of audio files in a track's folder that training does not read."""
     names = sorted(path.name for path in folder.iterdir() if is_audio(path.name))
     read = {path.name for path in present.values()}
     unread = [name for name in names if name not in read and not name.startswith(".")]
     if not unread:
         return []
-    return [f"{', '.join(unread)} is not read; prepare the data with --dataset folder."]
-
-
-def _listed(values: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    return [
+        f"training does not read {', '.join(unread)}; to convert such files, prepare the data with "
+        "--dataset folder."
+    ]

@@ -1,10 +1,16 @@
-"""How good are separated sources? Scores, tables, and runs over test tracks."""
+"""Score separated sources: metrics, tables, and evaluations of systems on test tracks."""
 
 from .bss_eval import fast_bss_eval
 from .errors import ScoringError
 from .published import PUBLISHED, Published
 from .record import describe_machine, find_commit, subset_record, write_record
-from .run import evaluate_baselines, evaluate_estimates, evaluate_separation
+from .run import (
+    ORACLE,
+    STATIC_FILTER,
+    evaluate_baselines,
+    evaluate_estimates,
+    evaluate_separation,
+)
 from .scores import BSS_EVAL, METRICS, TrackScores, score_track
 from .scoring import METRIC_NAMES, Scoring
 from .systems import Evaluation, System, TestData, estimates_system, evaluate, model_system
@@ -26,7 +32,9 @@ __all__ = [
     "Evaluation",
     "METRICS",
     "METRIC_NAMES",
+    "ORACLE",
     "PUBLISHED",
+    "STATIC_FILTER",
     "Published",
     "Scoring",
     "ScoringError",

@@ -1,18 +1,19 @@
-"""References and estimates of a track -> BSSEval v4's SDR, ISR, SIR and SAR, much sooner.
+"""Compute BSSEval v4's SDR, ISR, SIR and SAR of a track, faster than museval.
 
-Every estimate is decomposed with distortion filters of 512 taps that project it on the delayed
-references: on its own source ("own", which gives the spatial distortion) and on all sources
-("joint", which gives the interference). The filters are those of the whole track. A frame's
-energies are those of the frame alone: the references are cut, then filtered, and the 511 samples
-that the filters ring on after the frame count.
+Every estimate is decomposed with distortion filters of 512 taps that project it onto the delayed
+references: onto its own source ("own", which gives the spatial distortion) and onto all sources
+("joint", which gives the interference). The filters are computed over the whole track. The energies
+of a frame are those of the frame alone: the references are cut, then filtered, and the 511 samples
+of the filters' tail after the frame are included.
 
-What makes it fast: correlations of only the 512 lags in use, from short blocks; one factorisation
-of the correlation matrix for all estimates; energies from spectra (Parseval), which are never
-transformed back. What makes it small: blocks and frames are read one after the other.
+It is fast because it computes only the 512 lags in use of the correlations, from short blocks;
+factorises the correlation matrix once for all estimates; and takes energies from spectra
+(Parseval), which are never transformed back. It needs little memory because it reads blocks and
+frames one after the other.
 
-The correlation matrix of band-limited sources (decoded AAC in floating point, say) is singular but
-for rounding: there SIR and SAR, museval's too, depend on the order of the arithmetic in their
-second digit after the point, SDR and ISR do not.
+The correlation matrix of band-limited sources, such as decoded AAC in floating point, is singular
+up to rounding. The second decimal of SIR and SAR then depends on the order of the arithmetic, in
+museval too; SDR and ISR are not affected.
 
 Reference: E. Vincent et al., "First stereo audio source separation evaluation campaign: data,
 algorithms and results", ICA 2007, eqs. (3) to (8); with one system of filters for all frames:
@@ -29,22 +30,22 @@ from scipy.linalg import lapack
 from .waveforms import Waveforms
 
 FILTER_LENGTH = 512
-_BLOCK = 8192  # samples of a transform in correlations
+_BLOCK = 8192  # samples per FFT of the correlations
 _BLOCKS_AT_ONCE = 8
 _FRAMES_AT_ONCE = 2
 
 
 def fast_bss_eval(references: Waveforms, estimates: Waveforms, window: int) -> np.ndarray:
-    """Scores of every frame.
+    """Compute the scores of every frame.
 
     Args:
-        references: Of J sources, none silent throughout.
-        estimates: Of the same sources.
-        window: Samples T' of a frame; frames do not overlap, and a last one that is not full is
-            left out, unless it is the only one.
+        references: True sources; none may be silent throughout.
+        estimates: Estimates of the same sources.
+        window: Length T' of a frame in samples. Frames do not overlap, and an incomplete last frame
+            is left out unless it is the only one.
 
     Returns:
-        (4, J, N): SDR, ISR, SIR and SAR in dB. NaN where a frame of any reference or estimate is
+        SDR, ISR, SIR and SAR in dB, (4, J, N); NaN in frames in which any reference or estimate is
         silent.
     """
     window = min(window, references.n_samples)
@@ -56,7 +57,7 @@ def fast_bss_eval(references: Waveforms, estimates: Waveforms, window: int) -> n
 def _read_frames(
     references: Waveforms, estimates: Waveforms, window: int
 ) -> Iterator[Tuple[np.ndarray, ...]]:
-    """Groups of frames: references and estimates (J, C, some frames, T')."""
+    """Read groups of frames: references and estimates (J, C, frames, T')."""
     n_frames = references.n_samples // window
     for first in range(0, n_frames, _FRAMES_AT_ONCE):
         count = min(_FRAMES_AT_ONCE, n_frames - first)
@@ -71,7 +72,7 @@ class _Filters:
     Attributes:
         own: (F, J, C, C), from the channels of one source to those of its estimate.
         joint: (F, J * C, J * C), from the channels of all references to those of all estimates.
-        n_fft: Samples of the transform, enough for a frame and the filters' ringing.
+        n_fft: FFT size in samples, enough for a frame and the tail of the filters.
     """
 
     own: np.ndarray
@@ -129,7 +130,7 @@ def _responses(filters: np.ndarray, n_fft: int) -> np.ndarray:
 
 
 def _silent(frames: np.ndarray) -> np.ndarray:
-    """Whether any source of (J, C, N, T') is silent, (N,): museval looks at the sum of channels."""
+    """Whether any source of (J, C, N, T') is silent, (N,); as museval, in the sum of channels."""
     return ~frames.sum(1).any(-1).all(0)
 
 
@@ -143,7 +144,7 @@ def _correlate(references: Waveforms, estimates: Waveforms) -> np.ndarray:
     """Correlations of references (I channels) with references and estimates (I + O channels).
 
     Returns:
-        (I, I + O, 512): [a, b, d] = sum over t of a[t - d] b[t].
+        (I, I + O, 512), whose element [a, b, d] is the sum over t of a[t - d] b[t].
     """
     n_inputs = len(references.sources) * references.n_channels
     total = 0.0
@@ -156,7 +157,7 @@ def _correlate(references: Waveforms, estimates: Waveforms) -> np.ndarray:
 
 
 def _read_blocks(references: Waveforms, estimates: Waveforms) -> Iterator[np.ndarray]:
-    """Groups of blocks (channels, some blocks, 8192); neighbours share 511 samples."""
+    """Read groups of blocks (channels, blocks, 8192); successive blocks share 511 samples."""
     n_samples, ringing = references.n_samples, FILTER_LENGTH - 1
     hop = _BLOCK - ringing
     for start in range(0, n_samples, _BLOCKS_AT_ONCE * hop):
@@ -169,14 +170,14 @@ def _read_blocks(references: Waveforms, estimates: Waveforms) -> Iterator[np.nda
 
 
 def _project(among: np.ndarray, with_estimates: np.ndarray) -> np.ndarray:
-    """Filters that project estimates on delayed references.
+    """Filters that project estimates onto delayed references.
 
     Args:
         among: Correlations (I, I, 512) of the references.
         with_estimates: Correlations (I, O, 512) with the estimates.
 
     Returns:
-        (I, 512, O).
+        Filters (I, 512, O).
     """
     right = with_estimates.swapaxes(-1, -2).reshape(-1, with_estimates.shape[1])
     factor, info = lapack.dpotrf(_block_toeplitz(among), lower=1, overwrite_a=1, clean=0)
@@ -204,10 +205,10 @@ def _block_toeplitz(among: np.ndarray) -> np.ndarray:
 
 
 def _project_singular(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """A least-squares solution where delayed references depend on each other.
+    """A least-squares solution for linearly dependent delayed references.
 
-    Cholesky factorisation with pivots leaves out the delayed references that are sums of the ones
-    chosen before; the projection is the same without them.
+    Pivoted Cholesky factorisation leaves out delayed references that depend on those chosen before;
+    the projection is the same without them.
     """
     factor, pivots, rank, _ = lapack.dpstrf(matrix, lower=1, overwrite_a=1)
     chosen = pivots[:rank] - 1

@@ -1,7 +1,7 @@
-"""The one error of this room."""
+"""The error that scoring raises."""
 
 from ...errors import XSchemeError
 
 
 class ScoringError(XSchemeError):
-    """Something cannot be scored; the message names the track or the file, and the remedy."""
+    """Something cannot be scored; the message names the track or file, and the remedy."""

@@ -1,8 +1,7 @@
-"""Separated songs on disk: SUBSET/TRACK/SOURCE.wav, as SiSEC, musdb and open-unmix lay them out.
+"""Write and find estimates: SUBSET/TRACK/SOURCE.wav, the layout of SiSEC, musdb and open-unmix.
 
-Beside the estimates of each track that are written here lies what they were made of; estimates that
-were changed, or are not all there, are found out by it. Estimates of other programs may also lie as
-demucs leaves them, TRACK/SOURCE.wav.
+A record beside the estimates of each track reveals estimates that are out of date, were changed or
+are incomplete. Estimates of other programs may also have the layout of demucs, TRACK/SOURCE.wav.
 """
 
 import shutil
@@ -23,12 +22,12 @@ _SUFFIXES = (".wav", ".flac")
 
 
 def estimate_folder(folder: Path, track: Track) -> Path:
-    """Where the estimates of a track lie."""
+    """The folder of the estimates of a track."""
     return folder / track.subset / track.name
 
 
 def audio_files(folder: Path) -> Dict[str, Path]:
-    """By name, the audio files in a folder; none if there is no such folder."""
+    """The audio files in a folder by name; empty if there is no such folder."""
     if not folder.is_dir():
         return {}
     files = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
@@ -38,10 +37,16 @@ def audio_files(folder: Path) -> Dict[str, Path]:
 def write_estimates(
     folder: Path, track: Track, estimates: Mapping[str, torch.Tensor], sample_rate: int
 ) -> None:
-    """Write the estimates (C, T) of a track in place of others.
+    """Write the estimates of a track, replacing existing ones.
+
+    Args:
+        folder: Folder of all estimates.
+        track: The track.
+        estimates: Waveforms (C, T) by source.
+        sample_rate: In Hz.
 
     Raises:
-        ScoringError: If one is not finite; then none is written.
+        ScoringError: If an estimate is not finite; then none is written.
     """
     for source, estimate in estimates.items():
         if not estimate.isfinite().all():
@@ -58,13 +63,13 @@ def write_estimates(
 
 
 def hash_estimates(files: Mapping[str, Path]) -> Dict[str, str]:
-    """By source, the hash of its file."""
+    """The hash of each file, by source."""
     hashes = file_hashes(files.values())
     return {source: hashes[path] for source, path in files.items()}
 
 
 def keep_estimates(folder: Path, track: Track, made_of: Mapping[str, Any]) -> None:
-    """Write beside the estimates of a track what they were made of."""
+    """Write the record of the estimates of a track beside them."""
     where = estimate_folder(folder, track)
     write_record(where, {**made_of, "files": hash_estimates(audio_files(where))})
 
@@ -72,9 +77,11 @@ def keep_estimates(folder: Path, track: Track, made_of: Mapping[str, Any]) -> No
 def compare_estimates(
     folder: Path, track: Track, made_of: Mapping[str, Any]
 ) -> Optional[Comparison]:
-    """How the estimates of a track that lie there compare with what they should be; None if none.
+    """Compare existing estimates of a track with the record that they should have.
 
-    They are the same if they were made of the same, are all there and were not changed since.
+    Returns:
+        The comparison, which is the same only if the files are complete and unchanged; None if
+        there are no estimates.
     """
     where = estimate_folder(folder, track)
     files, record = audio_files(where), read_record(where) if where.is_dir() else None
@@ -84,15 +91,19 @@ def compare_estimates(
 
 
 def find_estimates(folder: Path, track: Track, sources: Sequence[str]) -> Track:
-    """The estimates of a track that another program left, as a track of their own.
+    """Find estimates of a track that any program wrote.
 
     Args:
-        folder: Holds SUBSET/TRACK/SOURCE.wav or TRACK/SOURCE.wav (or .flac).
+        folder: Folder with SUBSET/TRACK/SOURCE.wav or TRACK/SOURCE.wav (or .flac).
         track: The track.
-        sources: Names of the sources. "accompaniment" may be the sum of all others but vocals.
+        sources: Names of the sources to find. A missing "accompaniment" is the sum of all other
+            sources but the vocals.
+
+    Returns:
+        The estimates as a track.
 
     Raises:
-        ScoringError: If the track or a source that it has is missing, or the rate is another.
+        ScoringError: If an estimate is missing or has another sample rate than the track.
     """
     places = (estimate_folder(folder, track), folder / track.name)
     files = next((found for found in map(audio_files, places) if found), None)
@@ -118,7 +129,7 @@ def find_estimates(folder: Path, track: Track, sources: Sequence[str]) -> Track:
 
 
 def with_accompaniment(files: Mapping[str, Tuple[Path, ...]]) -> Dict[str, Tuple[Path, ...]]:
-    """Files by source, and those of all but the vocals as the accompaniment, unless it has some."""
+    """Files by source; all but the vocals are added as the accompaniment if that is missing."""
     if ACCOMPANIMENT in files:
         return dict(files)
     others = tuple(path for source, paths in files.items() if source != "vocals" for path in paths)
@@ -126,5 +137,5 @@ def with_accompaniment(files: Mapping[str, Tuple[Path, ...]]) -> Dict[str, Tuple
 
 
 def accompanied(track: Track) -> Track:
-    """A track that has its accompaniment as a source."""
+    """A track with its accompaniment as an additional source."""
     return replace(track, source_files=with_accompaniment(track.source_files))

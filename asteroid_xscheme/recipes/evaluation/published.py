@@ -1,7 +1,7 @@
-"""Published scores on MUSDB18, to stand beside ours, with the conditions they were reached under.
+"""Published scores on MUSDB18 and how they were measured, for comparison with ours.
 
-SDR of BSSEval v4 in dB, median over frames of 1 s, then over the 50 test songs. MUSDB18 is coded
-(nothing above 16 kHz), MUSDB18-HQ is not: their scores are not interchangeable.
+SDR of BSSEval v4 in dB, median over frames of 1 s, then over the 50 test songs. MUSDB18 is
+compressed (nothing above 16 kHz) and MUSDB18-HQ is not, so their scores are not interchangeable.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,14 @@ _TRACKS = 50  # of the test set
 class Published:
     """A published system.
 
-    `weights` is the name of its weights, where they can be had here; `filter` is the Wiener filter
-    that its estimates went through.
+    Attributes:
+        name: Name of the system.
+        vocals, drums, bass, other: SDR in dB.
+        trained_on: Training data.
+        tested_on: Test data, "MUSDB18" or "MUSDB18-HQ".
+        stated_in: Where the scores were published.
+        weights: Our name of its weights, empty if we do not have them.
+        filter: The Wiener filter that was applied to its estimates.
     """
 
     name: str
@@ -31,7 +37,7 @@ class Published:
     filter: str = "em, iterations: 1"
 
     def sdr(self, source: str) -> float:
-        """Its SDR of a source in dB, NaN for a source that it was not published for."""
+        """The SDR of a source in dB; NaN if it was not published."""
         return getattr(self, source) if source in _SOURCES else float("nan")
 
 
@@ -74,12 +80,12 @@ PUBLISHED: Tuple[Published, ...] = (
 
 
 def published_beside(filters: Mapping[str, str], dataset: str, n_tracks: int) -> List[Published]:
-    """Published scores of systems, where the test songs and the filter are the same.
+    """The published scores that can be compared with ours: same test songs, same filter.
 
     Args:
-        filters: By name of a system (X-UMX) or of weights (xumx), how its estimates were filtered.
-        dataset: What was scored: musdb18 or musdb18hq; others have no published scores.
-        n_tracks: How many tracks of its test set.
+        filters: How our estimates were filtered, by name of the system (X-UMX) or weights (xumx).
+        dataset: Test data: musdb18 or musdb18hq; there are no published scores for others.
+        n_tracks: Number of test tracks that were scored.
     """
     return [
         system

@@ -1,4 +1,4 @@
-"""What was evaluated and how it scored -> record.json, the rows that reports are made from."""
+"""Write record.json: what was evaluated, and its scores. Reports are made from it."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ from .table import all_figures
 
 _PACKAGES = ("torch", "pytorch-lightning", "asteroid", "numpy", "scipy")
 
-#: by source, the files whose sum it is
+#: by source, the files that add up to it
 Files = Mapping[str, Tuple[Path, ...]]
 
 
@@ -33,16 +33,16 @@ def write_record(
     made_of: Mapping[str, Any],
     subsets: Mapping[str, dict],
 ) -> None:
-    """Write the record of something that was evaluated.
+    """Write the record of an evaluation.
 
     Args:
-        path: Its file.
-        name: Of the model.
-        dataset: What it was evaluated on.
-        sources: What was scored.
-        conditions: What the scores depend on beside the model, in words.
-        made_of: The same for `identity.compare`: the model's hash, options of separation, scoring.
-        subsets: By name, what `subset_record` returned.
+        path: File to write.
+        name: Name of the model.
+        dataset: Name of the data set.
+        sources: Names of the sources that were scored.
+        conditions: Description of what the scores depend on besides the model.
+        made_of: Record for `identity.compare`: model hash, options of separation and scoring.
+        subsets: Results of `subset_record` by subset.
     """
     content = {
         "name": name,
@@ -64,14 +64,14 @@ def subset_record(
     estimates: Mapping[str, Files],
     scores: Mapping[str, Sequence[TrackScores]],
 ) -> dict:
-    """Songs that were evaluated together, as JSON can hold them.
+    """The part of a record about one subset, as plain values for JSON.
 
     Args:
-        title: Says what they are.
-        folder: Of the record; files are named as seen from it.
+        title: Description of the subset.
+        folder: Folder of the record; paths of files are relative to it.
         tracks: The songs.
-        estimates: By song, the files of the estimates that are there.
-        scores: By system, those of every song.
+        estimates: Files of the existing estimates, by song.
+        scores: Scores of every song, by system.
     """
     lengths = {track.name: track.n_samples // track.sample_rate for track in tracks}
     return {
@@ -82,7 +82,7 @@ def subset_record(
 
 
 def describe_machine() -> Dict[str, str]:
-    """Versions, commit, processor and time: label -> value."""
+    """Versions, commit, processor and time, by label."""
     packages = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
     facts = {
         "evaluated": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -97,7 +97,7 @@ def describe_machine() -> Dict[str, str]:
 
 
 def find_commit() -> Optional[str]:
-    """The commit that the package runs from, marked where files differ; None outside a checkout."""
+    """The commit of the package's checkout, marked if files were changed; None without one."""
     package = Path(__file__).parents[2]
     if not (package.parent / ".git").exists():
         return None
@@ -140,7 +140,7 @@ def _system(scores: Sequence[TrackScores], lengths: Mapping[str, int]) -> dict:
 
 
 def _frames(scores: TrackScores, n_seconds: int) -> dict:
-    """SDR of every second; none where frames were not scored."""
+    """SDR of every second by source; None where it is undefined or was not scored."""
     return {
         source: [_defined(value) for value in metrics["SDR"]] or [None] * max(1, n_seconds)
         for source, metrics in scores.frames.items()

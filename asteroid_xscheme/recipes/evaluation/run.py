@@ -1,10 +1,10 @@
-"""A separator, or estimates, and test tracks -> scores on disk, continued where they stopped.
+"""Separate and score test tracks, and resume where a previous evaluation stopped.
 
-This process separates one track after the other and writes its estimates; other processes read
-them and score. What a track's scores were made of stands in their file: the content of the track,
-model and options, the estimates' files, the metrics. A track whose scores were made of what they
-would be made of now is neither separated nor scored again. The baselines need no model: they are
-scored once and shared by the runs beside them.
+This process separates one track after the other and writes the estimates; other processes score
+them. The file of a track's scores records what they depend on: the contents of the track, the model
+and its options, the files of the estimates, the metrics. A track whose record has not changed is
+neither separated nor scored again. The baselines need no model; they are scored once and shared by
+all runs in the same folder.
 """
 
 import shutil
@@ -52,7 +52,7 @@ Baseline = Callable[[torch.Tensor, torch.Tensor, Optional[StaticFilter]], torch.
 Separate = Callable[[torch.Tensor, int], Mapping[str, torch.Tensor]]
 Record = Mapping[str, Any]
 
-STATIC_FILTER = "static filter"
+STATIC_FILTER, ORACLE = "static filter", "ratio-mask oracle"
 
 
 def evaluate_separation(
@@ -67,16 +67,16 @@ def evaluate_separation(
     """Separate and score tracks.
 
     Args:
-        separate: The separator.
+        separate: Function (mixture (C, T), sample rate) -> estimates (C, T) by source.
         tracks: The test tracks.
-        folder: Receives SUBSET/TRACK.json, the scores as museval writes them.
+        folder: Folder that receives SUBSET/TRACK.json, the scores in museval's format.
         estimates: Folder that receives SUBSET/TRACK/SOURCE.wav.
         scoring: How to score.
-        keep: Whether the estimates stay there.
-        made_of: What the estimates depend on beside the track, such as the model's hash.
+        keep: Whether to keep the estimates.
+        made_of: What the estimates depend on besides the track, such as the hash of the model.
 
     Returns:
-        Scores of all tracks, in their order.
+        The scores of all tracks, in order.
 
     Raises:
         ScoringError: If an estimate is not finite, or a track cannot be scored.
@@ -90,7 +90,7 @@ def evaluate_separation(
             files = _files(estimates, track) if is_there else None
             is_scored = work.find(track, {**made, "scoring": scoring.record()}, files)
             if not is_there and (keep or there is not None or not is_scored):
-                work.tell(track, "estimates", there)
+                work.report(track, "estimates", there)
                 separated = separate(read_mixture(track), track.sample_rate)
                 write_estimates(estimates, track, separated, track.sample_rate)
             elif is_scored:
@@ -103,11 +103,14 @@ def evaluate_separation(
 def evaluate_estimates(
     estimates: Path, tracks: Sequence[Track], folder: Path, scoring: Scoring
 ) -> List[TrackScores]:
-    """Score estimates that any program left, see `find_estimates`.
+    """Score estimates that any program wrote.
 
     Args:
-        estimates: Their folder, which is only read.
+        estimates: Folder of the estimates, see `find_estimates`; it is not changed.
         tracks, folder, scoring: As for `evaluate_separation`.
+
+    Returns:
+        The scores of all tracks, in order.
 
     Raises:
         ScoringError: If estimates are missing or do not fit their track.
@@ -131,13 +134,19 @@ def evaluate_estimates(
 def evaluate_baselines(
     tracks: Sequence[Track], train_tracks: Sequence[Track], folder: Path, scoring: Scoring
 ) -> Dict[str, List[TrackScores]]:
-    """Scores of what a model is compared with, by name.
+    """Score the baselines: the mixture, the static filter and the ratio-mask oracle.
 
     Args:
         tracks: The test tracks.
-        train_tracks: What the static filter is learnt on; without any it is left out.
-        folder: Receives NAME/SUBSET/TRACK.json; the estimates are not kept.
+        train_tracks: Tracks to fit the static filter on; without any, the filter is left out.
+        folder: Folder that receives NAME/SUBSET/TRACK.json; the estimates are not kept.
         scoring: How to score.
+
+    Returns:
+        The scores of all tracks, by baseline.
+
+    Raises:
+        ScoringError: If a track cannot be scored.
     """
     contents = track_contents(tracks)
     learnt_on = digest(track_contents(train_tracks))
@@ -163,15 +172,15 @@ def evaluate_baselines(
 
 
 class _Work:
-    """What a folder of scores holds of some tracks; scores of others in it are removed.
+    """The scores of some tracks in a folder; scores of other tracks are removed from it.
 
-    Tools that read the folder, museval's among them, would count them as well.
+    Otherwise museval, and other tools that read the folder, would count them too.
     """
 
     def __init__(self, folder: Path, tracks: Sequence[Track]):
         self.folder, self.tracks = folder, tracks
         self.found: Dict[str, TrackScores] = {}
-        self.told: Set[str] = set()
+        self.reported: Set[str] = set()
         wanted = {self.file(track) for track in tracks}
         for subset in {track.subset for track in tracks}:
             for path in (folder / subset).glob("*.json"):
@@ -182,7 +191,7 @@ class _Work:
         return self.folder / track.subset / f"{track.name}.json"
 
     def find(self, track: Track, made_of: Record, files: Optional[Record] = None) -> bool:
-        """Whether scores are there that were made of this; `files` None takes any estimates."""
+        """Find scores of a track with this record; `files` None accepts any estimates."""
         scores = find_scores(self.file(track))
         if scores is None:
             return False
@@ -193,21 +202,21 @@ class _Work:
         if comparison.is_same:
             self.found[_key(track)] = scores
         else:
-            self.tell(track, "scores", comparison)
+            self.report(track, "scores", comparison)
         return comparison.is_same
 
-    def tell(self, track: Track, what: str, comparison: Optional[object]) -> None:
-        """Say, once for each reason, why what is there is made again."""
+    def report(self, track: Track, what: str, comparison: Optional[object]) -> None:
+        """Print why something is computed again, once per reason."""
         reason = f"{what}: {comparison}"
-        if comparison is not None and reason not in self.told:
-            self.told.add(reason)
+        if comparison is not None and reason not in self.reported:
+            self.reported.add(reason)
             print(
-                f"{self.folder}, {track.name}: {reason}. Computed again, like all others with this "
-                "reason."
+                f"{self.folder}, {track.name}: {reason}. These are computed again, as are all "
+                "others for the same reason."
             )
 
     def results(self, new: Mapping[str, TrackScores]) -> List[TrackScores]:
-        """Scores of all tracks, in their order."""
+        """The scores of all tracks, in order."""
         every = {**self.found, **new}
         return [every[_key(track)] for track in self.tracks]
 
@@ -233,7 +242,7 @@ def _oracle(
 BASELINES: Mapping[str, Baseline] = {
     "mixture": _mixture,
     STATIC_FILTER: _static,
-    "ratio-mask oracle": _oracle,
+    ORACLE: _oracle,
 }
 
 
@@ -246,7 +255,7 @@ def _mixtures_and_sources(tracks: Sequence[Track], sources: Sequence[str]) -> It
 def _score_files(
     track: Track, estimates: Path, path: Path, scoring: Scoring, keep: bool, made: Record
 ) -> TrackScores:
-    """Score estimates that were written here; scores of the very same files stay."""
+    """Score estimates that we wrote, unless the same files have been scored already."""
     if keep:
         keep_estimates(estimates, track, made)
     files = _files(estimates, track)
@@ -267,7 +276,7 @@ def _score_files(
 def _score_found(
     track: Track, estimates: Track, path: Path, scoring: Scoring, made: Record
 ) -> TrackScores:
-    """Score estimates of another program; as in museval, what exceeds the references is cut."""
+    """Score estimates of another program; as in museval, samples after the reference are cut."""
     waveforms = Waveforms.of_track(estimates, scoring.scored).cut(track.n_samples)
     return scoring.score(track, waveforms, made, path)
 

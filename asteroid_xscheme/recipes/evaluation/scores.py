@@ -1,13 +1,13 @@
-"""References and estimates of one track -> SDR, SIR, ISR and SAR per source and second.
+"""Score one track: SDR, SIR, ISR and SAR per source and second.
 
-The figures are BSSEval v4's: distortion filters of 512 taps computed over the whole track,
-energies over windows of one second; by museval, or by the same arithmetic in less time. A source
-whose reference or estimate is silent throughout has no score (NaN in each frame); museval would
-end the whole track. The others are scored without it. In frames where any of the scored sources
-is silent nothing is scored, as in museval.
+The metrics are those of BSSEval v4, with distortion filters of 512 taps computed over the whole
+track and energies over windows of one second; either by museval, or faster by the same arithmetic.
+A source whose reference or estimate is silent throughout gets no scores (NaN in every frame), and
+the other sources are scored without it; museval would refuse the whole track. As in museval, a
+frame in which any of the scored sources is silent is not scored.
 
-Where vocals and accompaniment are both scored, these two are scored against each other, and the
-other sources beside the vocals, as in museval. Figures of whole songs are in `song_metrics`.
+As in museval, if vocals and accompaniment are both scored, they are scored as a pair, and the other
+sources together with the vocals. Metrics of whole songs are in `song_metrics`.
 
 Reference: F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 signal separation evaluation campaign",
 LVA/ICA 2018, https://arxiv.org/abs/1804.06267.
@@ -42,10 +42,10 @@ class TrackScores:
     """Scores of one track.
 
     Attributes:
-        track: Its name.
-        frames: By source and metric, one value in dB per frame, NaN where undefined.
-        songs: By source and metric, one value for the whole song.
-        made_of: What they were made of.
+        track: Name of the track.
+        frames: By source and metric, one value in dB per frame (N,); NaN if undefined.
+        songs: By source and metric, one value in dB for the whole song.
+        made_of: Record of what the scores depend on.
     """
 
     track: str
@@ -54,7 +54,7 @@ class TrackScores:
     made_of: Optional[Mapping[str, Any]] = None
 
     def save(self, path: Path) -> None:
-        """Write museval's JSON, whole or not at all; infinite scores become NaN, as there."""
+        """Write the scores as museval's JSON, in which infinite scores become NaN."""
         targets = [_target(s, frames, self.songs.get(s, {})) for s, frames in self.frames.items()]
         content: Dict[str, Any] = {
             "track": self.track,
@@ -68,10 +68,10 @@ class TrackScores:
 
     @classmethod
     def load(cls, path: Path) -> "TrackScores":
-        """Read what `save` or museval wrote.
+        """Read a file that `save` or museval wrote.
 
         Raises:
-            ValueError, KeyError, TypeError: If it is something else, or was changed.
+            ValueError, KeyError, TypeError: If it is another kind of file, or was changed.
         """
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         targets = content["targets"]
@@ -87,7 +87,7 @@ class TrackScores:
 
 
 def find_scores(path: Path) -> Optional[TrackScores]:
-    """The scores in a file; None where there is no file, or a damaged one, which is said."""
+    """The scores in a file; None if the file is missing, or damaged, which is logged."""
     if not path.is_file():
         return None
     try:
@@ -105,17 +105,17 @@ def score_track(
     bss_eval: Optional[BssEval],
     song_metrics: Sequence[str] = (),
 ) -> TrackScores:
-    """Scores of a track's estimates.
+    """Score the estimates of a track.
 
     Args:
-        track: Its name.
-        references, estimates: Of the same sources and length.
+        track: Name of the track.
+        references, estimates: Waveforms of the same sources, length and number of channels.
         sample_rate: In Hz.
         bss_eval: One of `BSS_EVAL`; None leaves out the scores of frames.
         song_metrics: Names in `SONG_METRICS`.
 
     Raises:
-        ScoringError: If an estimate is missing, or they differ in length or channels.
+        ScoringError: If an estimate is missing, or its length or number of channels differs.
     """
     _check_shapes(track, references, estimates)
     frames = {s: {m: np.empty(0) for m in METRICS} for s in references.sources}
@@ -143,7 +143,7 @@ def _score_frames(
     window: int,
     bss_eval: BssEval,
 ) -> Dict[str, Dict[str, np.ndarray]]:
-    """By source and metric, scores of each frame; silent sources are left aside."""
+    """Scores of each frame, by source and metric; silent sources are left out."""
     references, estimates = references.select(sources), estimates.select(sources)
     heard = _audible(references, window) & _audible(estimates, window)
     n_frames = max(1, references.n_samples // window)
@@ -157,7 +157,7 @@ def _score_frames(
 
 
 def _audible(waveforms: Waveforms, piece: int) -> np.ndarray:
-    """Whether each source is ever heard, (J,). As in museval, channels that cancel are not."""
+    """Whether each source is ever audible, (J,); as in museval, in the sum of channels."""
     heard = np.zeros(len(waveforms.sources), dtype=bool)
     for start in range(0, waveforms.n_samples, piece):
         if heard.all():
@@ -168,10 +168,10 @@ def _audible(waveforms: Waveforms, piece: int) -> np.ndarray:
 
 
 def museval_bss_eval(references: Waveforms, estimates: Waveforms, window: int) -> np.ndarray:
-    """BSSEval v4 by museval, the reference."""
+    """BSSEval v4 by museval, the reference implementation."""
     from museval.metrics import bss_eval
 
-    # museval 0.4.1 looks for LinAlgError where numpy 2 no longer has it.
+    # museval 0.4.1 expects np.linalg.linalg.LinAlgError, which numpy 2 removed.
     vars(np.linalg).setdefault("linalg", np.linalg)
     arrays = (
         w.read(0, w.n_samples).swapaxes(-1, -2).astype(np.float64) for w in (references, estimates)
@@ -216,6 +216,6 @@ def _check_shapes(track: str, references: Waveforms, estimates: Waveforms) -> No
     expected, got = ((w.n_channels, w.n_samples) for w in (references, estimates))
     if expected != got:
         raise ScoringError(
-            f"{track}: the estimates have {got[0]} channels of {got[1]} samples, the references "
-            f"{expected[0]} of {expected[1]}. Separate the track again, from the same mixture."
+            f"{track}: the estimates have {got[0]} channels of {got[1]} samples, but the "
+            f"references have {expected[0]} of {expected[1]}. Separate this mixture again."
         )

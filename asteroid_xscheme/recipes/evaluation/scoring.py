@@ -1,4 +1,4 @@
-"""How tracks are scored, and the processes that do it, one track each."""
+"""How to score tracks, and a pool of processes that each score one track at a time."""
 
 import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -18,23 +18,26 @@ from .estimates import ACCOMPANIMENT, accompanied
 from .scores import BSS_EVAL, TrackScores, score_track
 from .waveforms import Waveforms
 
-#: by name on the command line, that in tables and files
+#: name on the command line -> name in tables and files
 METRIC_NAMES = {"bsseval": "BSSEval", "usdr": "uSDR", "si_sdr": "SI-SDR"}
 _OF_THE_MACHINE = (BrokenProcessPool, MemoryError)  # a process that the system ended
-_WAITING_TRACKS = 2  # per scoring process: separated, not scored yet
+_WAITING_TRACKS = 2  # tracks per process that are separated but not scored yet
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How tracks are scored.
+    """How to score tracks.
 
     Attributes:
         sources: Names of all sources of the data.
         bss_eval: A name in `BSS_EVAL`.
-        jobs: Processes.
+        jobs: Number of processes.
         metrics: Names in `METRIC_NAMES`.
-        targets: The sources that are scored, which may include "accompaniment", the sum of all but
-            the vocals. BSSEval's SIR and SAR are those among these. None are all sources.
+        targets: The sources to score; empty for all. "accompaniment" is the sum of all sources but
+            the vocals. SIR and SAR consider interference between these sources only.
+
+    Raises:
+        ScoringError: If a metric or a source is unknown.
     """
 
     sources: Sequence[str]
@@ -47,28 +50,36 @@ class Scoring:
         unknown = sorted(set(self.metrics) - set(METRIC_NAMES))
         if unknown or not self.metrics:
             known = ", ".join(METRIC_NAMES)
-            raise ScoringError(f"metrics must be from {known}; got {', '.join(unknown) or 'none'}.")
+            got = ", ".join(unknown) or "none"
+            raise ScoringError(f"metrics must be one or more of {known}; got {got}.")
         strange = sorted(set(self.scored) - {*self.sources, ACCOMPANIMENT})
         if strange:
             raise ScoringError(
-                f"There is no source {', '.join(strange)} to score; the sources are "
-                f"{', '.join(self.sources)}, and {ACCOMPANIMENT} is all but the vocals."
+                f"There is no source {', '.join(strange)} to score. The sources are "
+                f"{', '.join(self.sources)}; {ACCOMPANIMENT} is the sum of all but the vocals."
             )
 
     @property
     def scored(self) -> Tuple[str, ...]:
-        """What is scored, in order."""
+        """The names of the sources to score, in order."""
         return tuple(self.targets or self.sources)
 
     def record(self) -> Dict[str, Any]:
-        """What scores depend on beside references and estimates."""
+        """Record of what scores depend on besides references and estimates."""
         record = {"targets": sorted(self.scored), "metrics": sorted(self.metrics)}
         return {**record, "bss_eval": self.bss_eval} if "bsseval" in self.metrics else record
 
     def score(
         self, track: Track, estimates: Waveforms, made_of: Mapping[str, Any], path: Path
     ) -> TrackScores:
-        """Score a track with one thread, as the tracks run side by side, and write its scores."""
+        """Score a track on one thread, since tracks are scored in parallel, and save the scores.
+
+        Args:
+            track: The track, whose sources are the references.
+            estimates: Waveforms of the estimates.
+            made_of: Record of what the scores depend on.
+            path: JSON file to write.
+        """
         references = Waveforms.of_track(self.prepared(track), self.scored)
         with threadpool_limits(1):
             scores = score_track(
@@ -84,12 +95,12 @@ class Scoring:
         return TrackScores.load(path)
 
     def prepared(self, track: Track) -> Track:
-        """A track that has all that is scored as sources."""
+        """The track, with its accompaniment as a source if that is to be scored."""
         return accompanied(track) if ACCOMPANIMENT in self.scored else track
 
 
 class ScoringPool:
-    """Processes that score tracks; `results` fills by the keys that work was handed in under."""
+    """Processes that score tracks; `results` collects the scores by the key of `submit`."""
 
     def __init__(self, pool: ProcessPoolExecutor, jobs: int):
         self.results: Dict[Any, TrackScores] = {}
@@ -97,14 +108,18 @@ class ScoringPool:
         self._pending: List[Tuple[Any, Track, Future]] = []
 
     def submit(self, key: Any, track: Track, function: Callable[..., TrackScores], *args) -> None:
-        """Hand in work on a track, and wait while the processes have enough."""
+        """Submit work on a track; wait first if the queue is full."""
         if len(self._pending) >= self._most:
             self._take(*self._pending.pop(0))
         self._pending.append((key, track, self._pool.submit(function, track, *args)))
 
     def finish(self) -> None:
-        """Wait for all work; the first error of any is raised, with its track, as a
-        RuntimeError if it is not a mistake of the user's."""
+        """Wait for all work.
+
+        Raises:
+            ScoringError: If a track could not be scored; the message names the first.
+            RuntimeError: If that was not the user's mistake.
+        """
         for each in tqdm(self._pending, "scoring", unit="track", disable=None):
             self._take(*each)
 
@@ -121,7 +136,7 @@ class ScoringPool:
 
 @contextmanager
 def scoring_pool(jobs: int) -> Iterator[ScoringPool]:
-    """A pool of so many processes; on leaving, all work is done."""
+    """A pool of `jobs` processes; leaving the block waits for all work."""
     with ProcessPoolExecutor(jobs, mp_context=_process_context()) as pool:
         work = ScoringPool(pool, jobs)
         yield work
@@ -129,7 +144,7 @@ def scoring_pool(jobs: int) -> Iterator[ScoringPool]:
 
 
 def _process_context() -> multiprocessing.context.BaseContext:
-    """Processes that share what is imported, where there are any, and never this one's threads."""
+    """Start processes without forking this one's threads; share imports where possible."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -1,11 +1,11 @@
-"""References and estimates of a song -> one figure per source for the whole song.
+"""Metrics with one figure per source for a whole song: uSDR and SI-SDR.
 
-uSDR is the SDR of the Music Demixing Challenges: 10 log10 of the energy of the reference over that
-of the error, over all samples and channels of a song, then the mean over songs (Y. Mitsufuji et
-al., "Music Demixing Challenge 2021", Frontiers in Signal Processing 2022, eq. 1; its small
-constant is added to both energies). SI-SDR scales the reference first, by the factor that fits the
-estimate best (J. Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019, eqs. 5 and 6; one
-factor for all channels).
+uSDR is the SDR of the Music Demixing Challenges: 10 log10 of the energy of the reference divided by
+that of the error, over all samples and channels of a song, then averaged over songs (Y. Mitsufuji
+et al., "Music Demixing Challenge 2021", Frontiers in Signal Processing 2022, eq. 1, whose small
+constant is added to both energies). SI-SDR first scales the reference to fit the estimate best
+(J. Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019, eqs. 5 and 6; with one factor for
+all channels).
 """
 
 from typing import Callable, Dict, Mapping, Sequence
@@ -14,21 +14,24 @@ import numpy as np
 
 from .waveforms import Waveforms
 
-_SMALL = 1e-7  # of the challenge: a silent source that is estimated as silence gets 0 dB
+_SMALL = 1e-7  # constant of the challenge: a silent source estimated as silence gets 0 dB
 _PIECE = 1 << 18  # samples
 
-#: energies (J,) of reference and error, and their product -> figures (J,)
+#: (energies (J,) of reference and error, their inner product (J,)) -> figures (J,) in dB
 Figure = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def score_song(
     references: Waveforms, estimates: Waveforms, metrics: Sequence[str]
 ) -> Dict[str, Dict[str, float]]:
-    """By source and metric of `SONG_METRICS`, a figure in dB.
+    """Compute metrics of a whole song.
 
     Args:
-        references, estimates: Of the same sources and length.
-        metrics: Names of the metrics.
+        references, estimates: Waveforms of the same sources and length.
+        metrics: Names in `SONG_METRICS`.
+
+    Returns:
+        Figures in dB by source and metric.
     """
     energy, error, product = np.zeros((3, len(references.sources)))
     estimates = estimates.select(references.sources)
@@ -51,7 +54,7 @@ def _usdr(energy: np.ndarray, error: np.ndarray, product: np.ndarray) -> np.ndar
 
 
 def _si_sdr(energy: np.ndarray, error: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """NaN of a silent reference, infinite of a scaled one."""
+    """SI-SDR (J,): NaN for a silent reference, infinite for a scaled copy of the reference."""
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = 1 + product / energy
         rest = np.maximum(error - product**2 / energy, 0)

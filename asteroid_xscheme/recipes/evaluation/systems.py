@@ -1,6 +1,7 @@
-"""Models and estimates of any program, test tracks -> scores of all, their tables and records.
+"""Evaluate systems on test tracks: score each, and write tables and records.
 
-This is what stage 2 of a recipe and `xscheme evaluate` have in common.
+A system is a model, or estimates that any program wrote. Stage 2 of a recipe and `xscheme evaluate`
+both use this module.
 """
 
 from dataclasses import dataclass
@@ -21,16 +22,16 @@ from .table import results_text, write_csv
 
 @dataclass(frozen=True)
 class System:
-    """Something that is scored.
+    """A system to score.
 
     Attributes:
-        name: What it is called in tables.
-        score: Tracks -> their scores.
-        estimates: Track -> the files of its estimates that are there.
-        record: File that receives its record, for reports.
-        conditions: What its scores depend on beside it, in words.
-        made_of: The same for `identity.compare`.
-        filter: How its estimates were filtered, as `Published.filter`; empty where nobody knows.
+        name: Name in tables.
+        score: Function that scores tracks.
+        estimates: Function that returns the existing files of a track's estimates, by source.
+        record: File that receives the record, for reports.
+        conditions: Description of what the scores depend on besides the system.
+        made_of: Record of what the scores depend on, for `identity.compare`.
+        filter: How the estimates were filtered, as in `Published.filter`; empty if unknown.
     """
 
     name: str
@@ -44,13 +45,13 @@ class System:
 
 @dataclass(frozen=True)
 class TestData:
-    """What systems are scored on.
+    """The data that systems are scored on.
 
     Attributes:
-        name: Of the data set.
-        subsets: By name, tracks; "test" comes first.
-        train_tracks: What the static filter is learnt on, as far as there are any.
-        baselines: Folder of the baselines' scores; None leaves them out.
+        name: Name of the data set.
+        subsets: Tracks by subset, "test" first.
+        train_tracks: Tracks to fit the static filter on; may be empty.
+        baselines: Folder of the scores of the baselines; None leaves them out.
     """
 
     name: str
@@ -76,15 +77,15 @@ def model_system(
     keep: bool,
     conditions: str,
 ) -> System:
-    """A model to score.
+    """Make a system of a model.
 
     Args:
         name: See `System`.
-        separator: The separator of the model.
-        made_of: The model's hash and the options of separation.
+        separator: Separator with the model.
+        made_of: Hash of the model, and the options of separation.
         scoring: How to score.
-        places: Folders of scores and of estimates, and the file of the record.
-        keep: Whether the estimates stay there.
+        places: Folder of the scores, folder of the estimates, and file of the record.
+        keep: Whether to keep the estimates.
         conditions: See `System`.
     """
     scores, estimates, record = places
@@ -107,7 +108,7 @@ def model_system(
 
 
 def _filter(separator: Separator) -> str:
-    """How a separator filters, in the words of `Published.filter`."""
+    """How a separator filters, in the format of `Published.filter`."""
     options, plain = separator.options, separator.options.method == "em"
     words = [f"em, iterations: {options.iterations}" if plain else options.method]
     words += ["softmask"] if plain and options.softmask else []
@@ -118,12 +119,12 @@ def _filter(separator: Separator) -> str:
 def estimates_system(
     name: str, folder: Path, scoring: Scoring, places: Tuple[Path, Path], conditions: str
 ) -> System:
-    """Estimates of any program to score.
+    """Make a system of estimates that any program wrote.
 
     Args:
         name, scoring, conditions: See `model_system`.
-        folder: Where they lie, see `find_estimates`.
-        places: Folder of the scores, file of the record.
+        folder: Folder of the estimates, see `find_estimates`.
+        places: Folder of the scores, and file of the record.
     """
     scores, record = places
     return System(
@@ -137,13 +138,16 @@ def estimates_system(
 
 
 def evaluate(systems: Iterable[System], data: TestData, scoring: Scoring, out: Path) -> Evaluation:
-    """Score systems, one after the other, and write results.md, all_metrics.csv and records.
+    """Score systems one after the other; write results.md, all_metrics.csv and records.
 
     Args:
-        systems: What to score; a generator's next system is made when the one before is done.
-        data: What to score on.
-        scoring: How the baselines are scored.
-        out: Receives results.md and all_metrics.csv (of the subset "test", or else the first).
+        systems: The systems. If it is a generator, each is made only when the previous one is done.
+        data: The data to score on.
+        scoring: How to score the baselines.
+        out: Folder that receives results.md, and all_metrics.csv of the first subset.
+
+    Raises:
+        ScoringError: If a track cannot be scored.
     """
     scores: Dict[str, Dict[str, List[TrackScores]]] = {subset: {} for subset in data.subsets}
     if data.baselines is not None:
@@ -177,14 +181,14 @@ def _text(
 
 
 def _title(subset: str, n_tracks: int, dataset: str) -> str:
-    """What was scored, such as "50 test tracks of musdb18"."""
+    """Description of a subset, such as "50 test tracks of musdb18"."""
     return f"{n_tracks} {subset} {'track' if n_tracks == 1 else 'tracks'} of {dataset}"
 
 
 def _write_record(
     system: System, data: TestData, scores: Mapping[str, Mapping[str, List[TrackScores]]]
 ) -> None:
-    """The record of a system beside the baselines."""
+    """Write the record of a system, which includes the scores of the baselines."""
     subsets, sources = {}, []
     for subset, tracks in data.subsets.items():
         title = _title(subset, len(tracks), data.name)

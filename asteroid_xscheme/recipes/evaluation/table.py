@@ -1,9 +1,9 @@
-"""Scores of tracks -> figures of a system, and the tables that show them.
+"""Summarise the scores of tracks as figures of a system, and write tables of them.
 
-Two figures are given, as in asteroid's README: the median over tracks of the median over frames
+As in Asteroid's README there are two figures: the median over tracks of the median over frames
 ("median"), which papers quote, and the median over tracks of the mean over frames ("mean").
-Undefined frames and tracks (NaN) are left out. Figures of whole songs are given as their mean over
-songs, as in the Music Demixing Challenges.
+Undefined frames and tracks (NaN) are left out. Metrics of whole songs are averaged over songs, as
+in the Music Demixing Challenges.
 """
 
 import csv
@@ -24,7 +24,7 @@ Figures = Dict[str, Dict[str, float]]
 
 
 def of_track(scores: TrackScores, over_frames: str = "median") -> Figures:
-    """A track's figures: each metric over its frames."""
+    """The figures of a track: the median or mean of each metric over its frames."""
     return {
         source: {m: over_defined(OVER_FRAMES[over_frames], metrics[m]) for m in METRICS}
         for source, metrics in scores.frames.items()
@@ -45,7 +45,7 @@ def of_tracks(scores: Sequence[TrackScores], over_frames: str = "median") -> Fig
 
 
 def of_songs(scores: Sequence[TrackScores]) -> Figures:
-    """The figures of a system by whole songs: the mean over songs of each metric, if any."""
+    """The figures of a system for metrics of whole songs: the mean over songs; may be empty."""
     songs = [track.songs for track in scores]
     sources = list(dict.fromkeys(source for song in songs for source in song))
     return {
@@ -58,25 +58,25 @@ def of_songs(scores: Sequence[TrackScores]) -> Figures:
 
 
 def all_figures(scores: Sequence[TrackScores]) -> Figures:
-    """The figures of a system: those over frames, then those of whole songs."""
+    """All figures of a system: medians over frames and tracks, then metrics of whole songs."""
     by_songs = of_songs(scores)
     return {s: {**figures, **by_songs.get(s, {})} for s, figures in of_tracks(scores).items()}
 
 
 def average(figures: Figures, metric: str = "SDR") -> float:
-    """Mean over sources of one metric."""
+    """The mean of a metric over sources."""
     return over_defined(np.mean, [of_source[metric] for of_source in figures.values()])
 
 
 def over_defined(statistic: Callable, values: ArrayLike) -> float:
-    """A statistic of the values that are defined, NaN if none is."""
+    """A statistic of the values that are not NaN; NaN if there are none."""
     every = np.asarray(values, dtype=float)
     defined = every[~np.isnan(every)]
     return float(statistic(defined)) if len(defined) else float("nan")
 
 
 def metrics_table(figures: Figures, title: str) -> str:
-    """Markdown table of the four metrics by source, in asteroid's form."""
+    """Markdown table of the four metrics by source, in Asteroid's format."""
     rows = [
         [source, *(_decibel(of_source[m]) for m in METRICS)]
         for source, of_source in figures.items()
@@ -85,7 +85,7 @@ def metrics_table(figures: Figures, title: str) -> str:
 
 
 def systems_table(systems: Mapping[str, Figures], metric: str = "SDR") -> str:
-    """Markdown table of one metric: a row for each system, a column for each source."""
+    """Markdown table of one metric, with a row per system and a column per source."""
     sources = list(dict.fromkeys(s for figures in systems.values() for s in figures))
     rows = [
         [
@@ -107,10 +107,10 @@ def results_text(
     """The tables of several systems as Markdown.
 
     Args:
-        title: Says what was scored.
-        scores: By system, those of every track.
-        models: The systems whose every metric is shown.
-        published: Systems whose scores were published under the same conditions.
+        title: Description of what was scored.
+        scores: Scores of every track, by system.
+        models: Systems to show with all metrics.
+        published: Systems with published scores under the same conditions.
     """
     figures = {system: all_figures(of_system) for system, of_system in scores.items()}
     rows, sources = dict(figures), list(figures[models[0]])
@@ -128,7 +128,13 @@ def results_text(
 
 
 def write_csv(systems: Mapping[str, Sequence[TrackScores]], path: Path) -> None:
-    """One row per system, track and source: each metric's median and mean over the frames."""
+    """Write a CSV file with a row per system, track and source.
+
+    Args:
+        systems: Scores of every track, by system.
+        path: File to write; its columns are the median and mean of each metric over frames, and the
+            metrics of whole songs.
+    """
     over = list(OVER_FRAMES) if _has_frames(systems) else []
     of_songs = _song_metrics(systems)
     header = ["system", "track", "source", *(f"{m}_{o}" for o in over for m in METRICS), *of_songs]
@@ -146,7 +152,7 @@ def write_csv(systems: Mapping[str, Sequence[TrackScores]], path: Path) -> None:
 
 
 def flat(figures: Figures) -> Dict[str, float]:
-    """Figures as one flat dictionary, `sdr_vocals: 6.6`, as asteroid's final_metrics.json."""
+    """Figures as a flat dictionary, `sdr_vocals: 6.6`, as in Asteroid's final_metrics.json."""
     return {
         f"{metric.lower().replace('-', '_')}_{source}": value
         for source, of_source in figures.items()
@@ -155,7 +161,7 @@ def flat(figures: Figures) -> Dict[str, float]:
 
 
 def _has_frames(systems: Mapping[str, Sequence[TrackScores]]) -> bool:
-    """Whether there are scores of frames at all."""
+    """Whether there are scores of frames."""
     every = (track for tracks in systems.values() for track in tracks)
     return any(len(metrics["SDR"]) for track in every for metrics in track.frames.values())
 

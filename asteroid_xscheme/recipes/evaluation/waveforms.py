@@ -1,4 +1,4 @@
-"""Arrays or files of a track's sources -> pieces of their waveforms; no track is held whole."""
+"""Read the waveforms of a track's sources piece by piece, from arrays or files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,14 @@ from .errors import ScoringError
 
 @dataclass(frozen=True)
 class Waveforms:
-    """Waveforms of a track's sources, all of one length.
+    """Waveforms of a track's sources, all of the same length.
 
     Attributes:
-        sources: Names of the sources, in order.
-        n_samples: Length T of each.
-        n_channels: Channels C of each.
-        read: (first sample, number of samples) -> (J, C, number of samples), floating point.
+        sources: Names of the J sources, in order.
+        n_samples: Length T of the waveforms.
+        n_channels: Number of channels C.
+        read: Function (first sample, number of samples) -> floating-point array (J, C, number of
+            samples).
     """
 
     sources: Tuple[str, ...]
@@ -31,7 +32,7 @@ class Waveforms:
 
     @classmethod
     def of_arrays(cls, by_source: Mapping[str, np.ndarray]) -> "Waveforms":
-        """Waveforms (T, C) that are in memory.
+        """Waveforms from arrays (T, C).
 
         >>> waveforms = Waveforms.of_arrays({"bass": np.zeros((7, 2)), "drums": np.ones((7, 2))})
         >>> waveforms.read(0, 3).shape
@@ -48,7 +49,10 @@ class Waveforms:
 
     @classmethod
     def of_track(cls, track: Track, sources: Sequence[str]) -> "Waveforms":
-        """Sources of a track; reading samples that are not finite raises ScoringError."""
+        """Waveforms from the files of a track.
+
+        `read` raises ScoringError for samples that are not finite.
+        """
         reader = FileReader()
 
         def read(start: int, n_samples: int) -> np.ndarray:
@@ -63,12 +67,12 @@ class Waveforms:
 
     @classmethod
     def of_files(cls, by_source: Mapping[str, Path]) -> "Waveforms":
-        """One file for each source, as long as the shortest."""
+        """Waveforms from one file per source, cut to the length of the shortest."""
         track = track_of_files({source: (path,) for source, path in by_source.items()})
         return cls.of_track(track, list(by_source))
 
     def select(self, sources: Sequence[str]) -> "Waveforms":
-        """Those of some of the sources, in the given order."""
+        """The waveforms of some of the sources, in the given order."""
         rows = [self.sources.index(source) for source in sources]
         return Waveforms(
             tuple(sources),
@@ -78,12 +82,12 @@ class Waveforms:
         )
 
     def cut(self, n_samples: int) -> "Waveforms":
-        """The first samples."""
+        """The first `n_samples` samples of the waveforms."""
         return Waveforms(self.sources, min(n_samples, self.n_samples), self.n_channels, self.read)
 
 
 def track_of_files(source_files: Mapping[str, Tuple[Path, ...]]) -> Track:
-    """Files by source as a track of their own, as long as the shortest."""
+    """Make a track of files by source, cut to the length of the shortest."""
     infos = [probe_audio(path) for paths in source_files.values() for path in paths]
     folder = next(iter(source_files.values()))[0].parent
     return Track(
@@ -98,10 +102,10 @@ def track_of_files(source_files: Mapping[str, Tuple[Path, ...]]) -> Track:
 
 
 def read_mixture(track: Track) -> torch.Tensor:
-    """The mixture (C, T) of a track, see `Track.mixture_files`; as long as its sources.
+    """Read the mixture (C, T) of a track, as long as its sources; see `Track.mixture_files`.
 
     Raises:
-        ScoringError: If it holds samples that are not finite.
+        ScoringError: If it has samples that are not finite.
     """
     if track.mixture_files == (track.mixture_file,):
         mixture, _ = read_audio(track.mixture_file, n_samples=track.n_samples)

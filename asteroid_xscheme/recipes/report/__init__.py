@@ -1,4 +1,4 @@
-"""Evaluated runs -> a page to look at and listen to, and its table as Markdown and CSV."""
+"""Write the report of evaluated runs: a page with scores and sounds, and tables of the scores."""
 
 from .records import Record, ReportError, read_record
 from .writing import write_report

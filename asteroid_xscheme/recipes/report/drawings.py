@@ -1,6 +1,6 @@
-"""Numbers -> drawings in SVG: boxes of frame SDR, SDR over time, loss curves.
+"""Draw SVG: box plots of frame SDR, SDR over time, and loss curves.
 
-Colours and sizes of text are the style sheet's, so that drawings follow light and dark.
+Colours and text sizes come from the style sheet, so that drawings follow light and dark mode.
 """
 
 import math
@@ -9,9 +9,9 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-WIDTH = 360  # units of a drawing; the page scales it
-_LEFT, _RIGHT = 118, 8
-_LINE = 17  # height of a box's line
+WIDTH = 360  # of a drawing, in units that the page scales
+_LEFT, _RIGHT = 118, 8  # margins
+_LINE = 17  # height of a line with a box
 _QUANTILES = (5, 25, 50, 75, 95)
 
 Values = Sequence[Optional[float]]
@@ -20,13 +20,13 @@ Values = Sequence[Optional[float]]
 def box_plot(
     title: str, rows: Mapping[str, Values], limits: Tuple[float, float], one_colour: bool = False
 ) -> str:
-    """Boxes of values, a line for each name: 5, 25, 50, 75 and 95 % of them.
+    """Box plots with a line per name: 5, 25, 50, 75 and 95 % of the values.
 
     Args:
-        title: Says what is drawn.
-        rows: By name, values; undefined ones are left out.
+        title: Title of the drawing.
+        rows: Values by name; undefined ones (None) are left out.
         limits: Ends of the axis in dB.
-        one_colour: Whether all have the same colour.
+        one_colour: Whether all boxes have the same colour.
     """
     height = 30 + _LINE * len(rows) + 20
     parts = [_axis(limits, 26, height - 18)]
@@ -44,7 +44,14 @@ def box_plot(
 def time_plot(
     title: str, rows: Mapping[str, Values], limits: Tuple[float, float], excerpt: Tuple[int, int]
 ) -> str:
-    """SDR of every second, a line for each source, with the excerpt's seconds shaded."""
+    """Plot the SDR of every second with a line per source.
+
+    Args:
+        title: Title of the drawing.
+        rows: SDR in dB of every second, by source; None leaves a gap.
+        limits: Ends of the axis in dB.
+        excerpt: First and last second (exclusive) of the excerpt, which is shaded.
+    """
     height, left = 130, 30
     n_seconds = max(len(values) for values in rows.values())
     scale = (WIDTH - left - _RIGHT) / max(n_seconds, 1)
@@ -75,7 +82,12 @@ def time_plot(
 
 
 def curve_plot(title: str, curves: Mapping[str, Mapping[int, float]]) -> str:
-    """Curves over epochs, each in its colour, with a line of names below."""
+    """Plot curves over epochs, each in its own colour, with a legend below.
+
+    Args:
+        title: Title of the drawing.
+        curves: Values by epoch, by name of the curve.
+    """
     height, left = 190, 44
     everything = [v for curve in curves.values() for v in curve.values() if math.isfinite(v)]
     epochs = [epoch for curve in curves.values() for epoch in curve]
@@ -110,7 +122,7 @@ def legend(names: Sequence[str]) -> str:
 
 
 def common_limits(values: Values) -> Tuple[float, float]:
-    """Ends of an axis that shows nearly all of the values."""
+    """Ends of an axis that shows all but the most extreme 2 % of the values at either end."""
     defined = [value for value in values if value is not None]
     if not defined:
         return (0.0, 1.0)
@@ -157,7 +169,7 @@ def _text(x: float, y: float, words: str, anchor: str) -> str:
 
 def _tick(x: float, y: float, words: str) -> str:
     """A label centred below x, unless the drawing would cut it there."""
-    half = 3.5 * len(words)  # of its width, about
+    half = 3.5 * len(words)  # about half its width
     if x + half > WIDTH:
         return _text(WIDTH - 1, y, words, "end")
     return _text(x, y, words, "middle")
@@ -175,7 +187,7 @@ def _beyond(x: float, y: float, side: str, index: int, words: str) -> str:
 
 
 def _polyline(points: Sequence[Optional[Tuple[float, float]]]) -> str:
-    """A path through the points, broken where there is none."""
+    """A path through the points, interrupted at None."""
     commands, pen_is_down = [], False
     for point in points:
         if point is not None:
@@ -185,7 +197,7 @@ def _polyline(points: Sequence[Optional[Tuple[float, float]]]) -> str:
 
 
 def _share(value: float, limits: Tuple[float, float]) -> float:
-    """Where a value lies between the limits, 0 to 1; values beyond lie at the end."""
+    """Position of a value between the limits, from 0 to 1; values outside are clamped."""
     return min(1.0, max(0.0, (value - limits[0]) / (limits[1] - limits[0])))
 
 

@@ -1,4 +1,4 @@
-"""A song's SDR per second -> which seconds to show: an ordinary excerpt, and the worst ones."""
+"""Choose which seconds of a song to present: a typical excerpt, and the worst seconds."""
 
 from dataclasses import dataclass
 from typing import List, Mapping, Optional, Sequence, Tuple
@@ -10,7 +10,7 @@ Frames = Mapping[str, Sequence[Optional[float]]]
 
 @dataclass(frozen=True)
 class WorstSecond:
-    """The second in which a source's estimate of a song is worst."""
+    """The second of a song in which the estimate of a source has the lowest SDR in dB."""
 
     source: str
     second: int
@@ -18,14 +18,17 @@ class WorstSecond:
 
 
 def choose_excerpt(frames: Frames, n_seconds: int) -> Tuple[int, int]:
-    """First and last second (exclusive) of an excerpt that is like the song.
+    """Choose a typical excerpt of a song.
 
-    It is the one with the most scored frames, and of these the one whose median SDR is nearest to
-    the song's.
+    Among the excerpts with the most scored frames, it is the one whose median SDR is closest to
+    that of the song.
 
     Args:
-        frames: By source, SDR in dB of every second.
-        n_seconds: Length of the excerpt.
+        frames: SDR in dB of every second, by source.
+        n_seconds: Length of the excerpt in seconds.
+
+    Returns:
+        First and last second (exclusive).
     """
     values = _array(frames)
     total = values.shape[1]
@@ -41,7 +44,7 @@ def choose_excerpt(frames: Frames, n_seconds: int) -> Tuple[int, int]:
 
 
 def worst_seconds(frames: Frames) -> List[WorstSecond]:
-    """Of every source that was scored, the second with the lowest SDR; the worst source first."""
+    """The second with the lowest SDR for every source that was scored, the worst source first."""
     worst = []
     for source, values in zip(frames, _array(frames)):
         if not np.isnan(values).all():

@@ -1,20 +1,21 @@
-"""Records of runs -> what a page says first: how good each is, between filter and oracle."""
+"""Summarise each run for the top of the page: its SDR, compared with filter and oracle."""
 
 from dataclasses import dataclass
 from statistics import mean, median
 from typing import Dict, List, Mapping, Optional, Sequence
 
+from ..evaluation import ORACLE, STATIC_FILTER
 from .records import Record, Subset
 from .tables import run_names
-
-STATIC_FILTER, ORACLE = "static filter", "ratio-mask oracle"  # as stage 2 names them
 
 
 @dataclass(frozen=True)
 class Distance:
-    """From one system up to another in dB: of the averages, and of the extreme songs.
+    """How much better one system is than another, in dB, over sources that both have figures of.
 
-    Songs and systems are averaged over the sources that have a figure in both.
+    Attributes:
+        average: Difference of the averages.
+        lowest, highest: Smallest and largest difference for a song.
     """
 
     average: float
@@ -24,7 +25,7 @@ class Distance:
 
 @dataclass(frozen=True)
 class Headline:
-    """How good a run is on a subset; a distance is None where the baseline was not scored."""
+    """How good a run is on a subset; a distance is None if its baseline was not scored."""
 
     run: str
     data: str
@@ -35,7 +36,7 @@ class Headline:
 
 
 def headlines(records: Sequence[Record]) -> List[Headline]:
-    """One for each run and subset."""
+    """The headline of each run and subset."""
     names = run_names(records)
     return [
         Headline(
@@ -77,7 +78,7 @@ def _distance(subset: Subset, lower: str, upper: str) -> Optional[Distance]:
 
 
 def _medians(frames: Mapping[str, List[Optional[float]]]) -> Dict[str, Optional[float]]:
-    """By source, the median over the seconds that were scored."""
+    """The median over the seconds that were scored, by source."""
     defined = {source: [v for v in of if v is not None] for source, of in frames.items()}
     return {source: median(values) if values else None for source, values in defined.items()}
 
@@ -85,7 +86,7 @@ def _medians(frames: Mapping[str, List[Optional[float]]]) -> Dict[str, Optional[
 def _mean_difference(
     low: Dict[str, Optional[float]], high: Dict[str, Optional[float]]
 ) -> Optional[float]:
-    """Over the sources that both have."""
+    """The mean difference over the sources that both have."""
     pairs = ((low[source], high.get(source)) for source in low)
     differences = [b - a for a, b in pairs if a is not None and b is not None]
     return mean(differences) if differences else None

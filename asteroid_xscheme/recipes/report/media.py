@@ -1,8 +1,8 @@
-"""Audio files of a song -> short excerpts to listen to, and spectrograms to look at.
+"""Write the media of a report: excerpts to listen to, and spectrograms.
 
-An excerpt is an MP3 in a script, because a page that was opened as a file can load scripts alone.
-
-What each was made of is kept beside them: those that would be made of the same are not made again.
+An excerpt is an MP3 inside a script, because a page that is opened as a file can load only scripts.
+A record of what the media were made from lies beside them; media that would be the same are not
+made again.
 """
 
 from base64 import b64encode
@@ -30,11 +30,7 @@ _LOWEST = 40.0  # Hz
 
 
 class Media:
-    """The folder of a report's sounds and pictures, which holds nothing else when it is finished.
-
-    Args:
-        folder: The folder.
-    """
+    """The folder of a report's sounds and pictures; `finish` removes everything else from it."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -43,7 +39,17 @@ class Media:
         (folder / RECORD_FILE).unlink(missing_ok=True)
 
     def sound(self, path: Path, files: Sequence[Path], first: int, last: int, region: int) -> Chunk:
-        """The sum of files between two seconds, as a script and what a mixer is told of it."""
+        """Write the sum of files between two seconds as a script.
+
+        Args:
+            path: Script to write.
+            files: Audio files to add up.
+            first, last: First and last second (exclusive).
+            region: Index of the region of the mixer that the sound belongs to.
+
+        Returns:
+            The sound as an entry of a mixer.
+        """
         waveform, rate = at_preview_rate(*read_excerpt(files, (first, last)))
         key = self._name(path)
         if self._is_missing(path, [files], (first, last)):
@@ -61,13 +67,14 @@ class Media:
         estimate: Sequence[Path],
         seconds: Tuple[float, float],
     ) -> None:
-        """Pictures of a reference, its estimate and their difference; see `write_spectrograms`."""
+        """Write pictures of a reference, its estimate and their difference; see
+        `write_spectrograms`."""
         if any([self._is_missing(path, [reference, estimate], seconds) for path in paths]):
             waveform, sample_rate = read_excerpt(reference, seconds)
             write_spectrograms(paths, waveform, read_excerpt(estimate, seconds)[0], sample_rate)
 
     def finish(self) -> None:
-        """Remove what this report does not show, and write what the rest was made of."""
+        """Remove files that this report does not use, and write the record of the others."""
         for path in [p for p in self.folder.rglob("*") if p.is_file()]:
             if self._name(path) not in self._made_of:
                 path.unlink()
@@ -88,7 +95,7 @@ class Media:
 
 
 def read_excerpt(paths: Sequence[Path], seconds: Tuple[float, float]) -> Tuple[np.ndarray, int]:
-    """Sum of files between two seconds, (T, C) of one or two channels, and the sample rate."""
+    """The sum of files between two seconds, (T, C) with one or two channels; the rate in Hz."""
     total: np.ndarray = np.zeros((1, 1), np.float32)
     sample_rate = 0
     for path in paths:
@@ -101,12 +108,12 @@ def read_excerpt(paths: Sequence[Path], seconds: Tuple[float, float]) -> Tuple[n
 
 
 def preview_rate(sample_rate: int) -> int:
-    """The rate in Hz of an MP3 of a waveform."""
+    """The sample rate in Hz to use for an MP3: the lowest that is not below the given rate."""
     return next((rate for rate in MP3_RATES if rate >= sample_rate), MP3_RATES[-1])
 
 
 def at_preview_rate(waveform: np.ndarray, sample_rate: int) -> Tuple[np.ndarray, int]:
-    """A waveform (T, C) at the rate of its MP3, and that rate."""
+    """Resample a waveform (T, C) to the sample rate of its MP3; returns both."""
     rate = preview_rate(sample_rate)
     if rate != sample_rate:
         waveform = resample_poly(waveform, rate, sample_rate, axis=0)
@@ -114,7 +121,7 @@ def at_preview_rate(waveform: np.ndarray, sample_rate: int) -> Tuple[np.ndarray,
 
 
 def encode_preview(waveform: np.ndarray, sample_rate: int) -> bytes:
-    """An MP3 of a waveform (T, C); clipped to full scale."""
+    """Encode a waveform (T, C), clipped to full scale, as MP3."""
     bitrate = min(_KILOBITS, mp3_bitrates(sample_rate)[-1])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "preview.mp3"
@@ -126,12 +133,12 @@ def encode_preview(waveform: np.ndarray, sample_rate: int) -> bytes:
 def write_spectrograms(
     paths: Sequence[Path], reference: np.ndarray, estimate: np.ndarray, sample_rate: int
 ) -> None:
-    """Pictures of a reference (T, C), its estimate and their difference, in the same colours.
+    """Write pictures of a reference, its estimate and their difference, on the same colour scale.
 
     Args:
-        paths: Of the three PNG files.
-        reference: The source as it was.
-        estimate: What was made of it.
+        paths: The three PNG files to write.
+        reference: Waveform (T, C) of the true source.
+        estimate: Waveform (T, C) of the estimate.
         sample_rate: In Hz.
     """
     from matplotlib import colormaps
@@ -152,10 +159,15 @@ def write_spectrograms(
 
 
 def spectrogram_axes(path: Path, seconds: Tuple[int, int]) -> Dict[str, List[Tuple[str, float]]]:
-    """Ticks of the spectrograms of a file: words, and the share of the picture where they stand.
+    """Ticks of the spectrograms of a file: labels, and their positions from 0 to 1.
+
+    Args:
+        path: An audio file of the song.
+        seconds: First and last second (exclusive) of the excerpt.
 
     Returns:
-        "frequency", from the bottom up (logarithmic, `_LOWEST` to half the rate), and "time".
+        Ticks by axis: "frequency" (from the bottom up, logarithmic from `_LOWEST` to half the
+        sample rate) and "time".
     """
     info = soundfile.info(str(path))
     highest = info.samplerate / 2
@@ -178,7 +190,7 @@ def spectrogram_axes(path: Path, seconds: Tuple[int, int]) -> Dict[str, List[Tup
 
 
 def _levels(signal: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Levels in dB by frequency (logarithmic, lowest first) and time, of a picture's size."""
+    """Levels in dB, one per pixel: frequency (logarithmic, lowest first) by time."""
     n_columns, n_rows = _IMAGE
     hop = max(1, (len(signal) - 1) // n_columns)
     padded = np.pad(signal, (_N_FFT // 2, _N_FFT // 2 + hop * n_columns))

@@ -1,4 +1,4 @@
-"""Sounds of a song in the runs of a report -> its mixer, with an excerpt and the worst seconds."""
+"""Make the mixer of a song from its sounds in all runs: an excerpt, and the worst seconds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +9,14 @@ import soundfile
 from ...listening import Chunk, Mixer, Scene, Track
 from .media import Media, preview_rate
 
-_CLIP = (-1, 2)  # seconds around the beginning of a worst second
+_CLIP = (-1, 2)  # start and end of a clip, in seconds from the start of the worst second
 
 _Where = Tuple[int, Optional[int]]  # scene and row
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a link plays: a row of a scene, from a second of the song on, in a region."""
+    """What a link plays: a row of a scene, within a region, from a second of the song."""
 
     region: int
     second: int
@@ -28,13 +28,13 @@ class Place:
 
 
 class SongMixer:
-    """Gathers the sounds of a song.
+    """Collects the sounds of a song.
 
     Args:
-        media: Writes them.
-        folder: Below the folder of the media.
+        media: The folder of media, which writes the sounds.
+        folder: Name of the song's folder inside it.
         rows: Names of the sources.
-        excerpt: First and last second (exclusive) of what is heard of all sounds.
+        excerpt: First and last second (exclusive) of the excerpt.
     """
 
     def __init__(self, media: Media, folder: str, rows: Sequence[str], excerpt: Tuple[int, int]):
@@ -45,18 +45,25 @@ class SongMixer:
         self.chunks: Dict[_Where, List[Chunk]] = {}
 
     def add_scene(self, name: str) -> int:
-        """The index of a new scene."""
+        """Add a scene and return its index."""
         self.scenes.append(name)
         return len(self.scenes) - 1
 
     def add(self, scene: int, row: Optional[int], name: str, files: Sequence[Path]) -> None:
-        """Let the sum of files be heard in a scene as a row; its own files are called `name`."""
+        """Add the sum of files as a row of a scene.
+
+        Args:
+            scene: Index of the scene.
+            row: Index of the source; None for a sound that is not a source, such as the mixture.
+            name: Name for the scripts to write.
+            files: Audio files to add up.
+        """
         self.files[scene, row] = name, files
         chunk = self.media.sound(self.folder / f"{name}.js", files, *self.regions[0], 0)
         self.chunks[scene, row] = [chunk]
 
     def place(self, scene: int, row: int, second: int) -> Place:
-        """Where a second is heard: in the excerpt, or in a region of its own around it."""
+        """Where a second can be heard: in the excerpt, or else in a clip that is added for it."""
         first, last = self.regions[0]
         if first <= second < last:
             return Place(0, second, scene, row)
@@ -72,7 +79,7 @@ class SongMixer:
         return Place(region, span[0], scene, row)
 
     def finish(self, scene: int) -> Optional[Mixer]:
-        """The mixer, which begins with a scene; None without sounds."""
+        """The mixer, which starts with the given scene; None if there are no sounds."""
         if not self.files:
             return None
         files = next(iter(self.files.values()))[1]

@@ -1,9 +1,9 @@
-"""The folder of an evaluated run -> all that a report says of it.
+"""Read everything that a report shows about an evaluated run from the run's folder.
 
-What was separated and scored stands in evaluation/record.json, which stage 2 writes; conf.yml, the
-logs of the training and finished.json lie beside it. `xscheme evaluate` writes a folder with a
-record.json for each system. Files that changed since they were scored are left out, and a run whose
-model was trained again has no report until it is evaluated again.
+evaluation/record.json, which stage 2 writes, says what was separated and scored; the options, the
+logs of the training and finished.json are beside it. `xscheme evaluate` writes a folder with a
+record.json for each system. Files that have changed since they were scored are left out. If the
+model was trained again, the run must be evaluated again first.
 """
 
 import csv
@@ -27,7 +27,7 @@ Figures = Mapping[str, Mapping[str, Optional[float]]]
 
 
 class ReportError(XSchemeError):
-    """A report cannot be written from what is there."""
+    """A report cannot be written from the files of a run."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Track:
     """A song of the test set.
 
     Attributes:
-        name: Its name.
-        mixture: The files whose sum it is; none if one is not what was separated.
-        references: By source, the files whose sum it is; none where the song lacks the source.
-        estimates: By source, the files whose sum it is, as far as they are what was scored.
+        name: Name of the song.
+        mixture: Files that add up to the mixture; empty if one has changed since the evaluation.
+        references: By source, files that add up to it; empty if the song lacks the source.
+        estimates: By source, files that add up to its estimate; without changed files.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Track:
 
 @dataclass(frozen=True)
 class System:
-    """Scores of something that separates: figures by source and metric, SDR frames by track."""
+    """Scores of a system: figures by source and metric, and SDR of every second by track."""
 
     figures: Figures
     frames: Mapping[str, Mapping[str, List[Optional[float]]]]
@@ -69,15 +69,15 @@ class Record:
     """An evaluated run.
 
     Attributes:
-        name: What its model is called, e.g. X-UMX.
-        folder: Where it lies.
-        dataset: What it was evaluated on.
+        name: Name of the model, such as X-UMX.
+        folder: Folder of the run.
+        dataset: Data set that it was evaluated on.
         sources: Names of the sources.
-        conditions: What its scores were measured with, in words.
-        subsets: What was evaluated, by name; "test" comes first.
-        information: Versions, machine and the like: label -> value.
+        conditions: Description of how the scores were measured.
+        subsets: Subsets that were evaluated, by name, "test" first.
+        information: Versions, machine and similar facts, by label.
         options: Text of conf.yml.
-        losses: By name of a curve ("val_loss"), its values by epoch.
+        losses: Values by epoch, by name of the curve (such as "val_loss").
     """
 
     name: str
@@ -92,13 +92,14 @@ class Record:
 
 
 def read_record(folder: Path) -> Record:
-    """All about a run.
+    """Read the record of a run.
 
     Args:
-        folder: The run's.
+        folder: Folder of the run.
 
     Raises:
-        ReportError: If the run has not been evaluated, or its record does not say how.
+        ReportError: If the run has not been evaluated, its record does not say how, or its model
+            has changed since.
     """
     folder = Path(folder)
     path = next((folder / name for name in RECORD_FILES if (folder / name).is_file()), None)
@@ -127,7 +128,7 @@ def read_record(folder: Path) -> Record:
 
 
 def find_runs(folders: Sequence[Path]) -> List[Path]:
-    """Folders with a record; the folder of `xscheme evaluate` stands for all that it scored."""
+    """The folders of runs; a folder of `xscheme evaluate` is replaced by those of its systems."""
     runs: List[Path] = []
     for folder in map(Path, folders):
         runs += sorted(path.parent for path in folder.glob("records/*/record.json")) or [folder]
@@ -135,7 +136,7 @@ def find_runs(folders: Sequence[Path]) -> List[Path]:
 
 
 def read_losses(folder: Path) -> Dict[str, Dict[int, float]]:
-    """Curves of a training, by name and epoch."""
+    """The curves of a training from its logs: values by epoch, by name."""
     curves: Dict[str, Dict[int, float]] = {}
     path = folder / "logs" / "metrics.csv"
     if path.is_file():
@@ -148,7 +149,7 @@ def read_losses(folder: Path) -> Dict[str, Dict[int, float]]:
 
 
 def _check_model(folder: Path, made_of: Mapping, trained: Mapping) -> None:
-    """Refuse scores of one model beside the training of another."""
+    """Refuse scores that were not measured with the run's current model."""
     if "weights" not in trained or "model" not in made_of:
         return
     comparison = compare({"model": made_of["model"]}, {"model": trained["weights"]})
@@ -168,7 +169,7 @@ def _subset(folder: Path, content: dict) -> Subset:
 
 
 def _track(folder: Path, content: dict) -> Track:
-    """A song with those of its files that are what was scored; others are said."""
+    """A song, without files that have changed since they were scored, which are logged."""
     there = {name for name, value in content["hashes"].items() if _is(folder / name, value)}
     gone = sorted(set(content["hashes"]) - there)
     if gone:

@@ -1,7 +1,7 @@
-"""Songs of runs -> what the page shows of each: a mixer, spectrograms, SDR over time, the worst.
+"""Collect what the page shows of each song: mixer, spectrograms, SDR over time, worst seconds.
 
-The files stay below `MOST_BYTES`: of each song there is an excerpt, the shorter the more songs
-there are, and a clip of each worst second outside of it; the whole files are linked.
+The sounds stay below `MOST_BYTES`: each song has an excerpt, which is shorter if there are more
+songs, and a clip for each worst second outside the excerpt. Complete files are linked.
 """
 
 import os
@@ -20,13 +20,13 @@ from .records import Record, Track
 from .tables import decibels, run_names
 
 MOST_BYTES = 100_000_000
-_SHARE_OF_EXCERPTS = 0.5  # of the bytes; pictures and worst seconds take the rest
+_SHARE_OF_EXCERPTS = 0.5  # of the bytes; the rest is for pictures and worst seconds
 _SHORTEST, _LONGEST = 4, 30  # seconds of an excerpt
 
 
 @dataclass(frozen=True)
 class Worst:
-    """A worst second of a run: words, and where its song's mixer plays it."""
+    """The worst second of a source: a label, and where the song's mixer plays it."""
 
     words: str
     sdr: float
@@ -37,7 +37,7 @@ class Worst:
 
 @dataclass(frozen=True)
 class Picture:
-    """A spectrogram: what it shows, and its address."""
+    """A spectrogram or file: a label, and its URL."""
 
     label: str
     url: str
@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class SourceView:
-    """A source of a song: addresses of its whole files, and by run pictures of it."""
+    """A source of a song: its complete files, and the spectrograms of each run."""
 
     name: str
     files: List[Picture]
@@ -54,7 +54,7 @@ class SourceView:
 
 @dataclass(frozen=True)
 class SongView:
-    """A song on the page; its axes are (words, share of the picture) of its spectrograms."""
+    """A song on the page; `axes` has the (label, position) of the ticks of its spectrograms."""
 
     anchor: str
     name: str
@@ -70,11 +70,11 @@ class SongView:
 
 
 def song_views(records: Sequence[Record], folder: Path) -> Iterator[SongView]:
-    """The songs of all runs, each with the estimates of the runs that have it.
+    """The songs of all runs, each with the estimates of the runs that scored it; writes media/.
 
     Args:
         records: The runs.
-        folder: The report's; receives media/.
+        folder: Folder of the report.
     """
     songs: Dict[Tuple[str, str], List[Tuple[Record, Track]]] = {}
     for record in records:
@@ -91,7 +91,7 @@ def song_views(records: Sequence[Record], folder: Path) -> Iterator[SongView]:
 
 
 class _SongWriter:
-    """Writes the media of a song and gathers what the page says of it."""
+    """Writes the media of a song and collects what the page shows of it."""
 
     def __init__(
         self,
@@ -111,6 +111,7 @@ class _SongWriter:
         }
 
     def write(self, n_seconds: int) -> SongView:
+        """Write the media, with an excerpt of `n_seconds` seconds."""
         excerpt = choose_excerpt(next(iter(self.frames.values())), n_seconds)
         mixer = SongMixer(self.media, self.anchor, self.rows, excerpt)
         scenes = self._add_sounds(mixer)
@@ -126,7 +127,7 @@ class _SongWriter:
             name=self.track.name,
             subset=self.subset,
             excerpt=excerpt,
-            worst=list(self._worst(mixer, scenes)),  # before the mixer: it adds their sounds
+            worst=list(self._worst(mixer, scenes)),  # before mixer.finish: adds clips to the mixer
             mixer=mixer.finish(self._first_scene(scenes)),
             whole=self._url(whole[0]) if whole else "",
             sources=[self._source(s, paths, excerpt) for s, paths in self.track.references.items()],
@@ -136,7 +137,7 @@ class _SongWriter:
         )
 
     def _add_sounds(self, mixer: SongMixer) -> List[int]:
-        """The scenes mixture and reference, and one for each run; the scenes of the runs."""
+        """Add the scenes mixture and reference, and one per run; return the indices of the runs."""
         if self.track.mixture:
             mixer.add(mixer.add_scene("mixture"), None, "mixture", self.track.mixture)
         self.reference = mixer.add_scene("reference")

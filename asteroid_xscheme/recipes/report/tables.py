@@ -1,4 +1,4 @@
-"""Records -> rows of scores, and those rows as Markdown and CSV."""
+"""Make rows of scores from records, and write them as Markdown and CSV."""
 
 import csv
 import math
@@ -17,11 +17,11 @@ class Row:
     """Scores of one system on one subset.
 
     Attributes:
-        system: Its name.
+        system: Name of the system.
         kind: "ours", "baseline" or "published".
-        subset: Title of the subset; of published systems, the data.
-        values: By metric and source, dB or None.
-        conditions: What its scores depend on beside the system.
+        subset: Title of the subset; for published systems, the test data.
+        values: Scores in dB by metric and source; None if undefined.
+        conditions: Description of what the scores depend on besides the system.
     """
 
     system: str
@@ -31,24 +31,24 @@ class Row:
     conditions: str
 
     def average(self, metric: str = "SDR") -> Optional[float]:
-        """Mean over sources; None if any is undefined."""
+        """The mean over sources; None if any is undefined."""
         values = self.values.get(metric, {}).values()
         defined = [value for value in values if value is not None]
         return mean(defined) if defined and len(defined) == len(values) else None
 
     @property
     def scored(self) -> List[str]:
-        """The metrics with a figure; those of whole songs come last."""
+        """The metrics that have a score, those of whole songs last."""
         return [m for m, of in self.values.items() if any(v is not None for v in of.values())]
 
     @property
     def of_songs(self) -> List[str]:
-        """The scored metrics of whole songs."""
+        """The metrics of whole songs that have a score."""
         return [metric for metric in self.scored if metric not in METRICS]
 
 
 def score_rows(records: Sequence[Record], subset: str) -> List[Row]:
-    """Rows of a subset: baselines once, then every run's model, then what was published."""
+    """The rows of a subset: each baseline once, then the model of every run."""
     names = run_names(records)
     baselines: Dict[str, Row] = {}
     ours: List[Row] = []
@@ -67,7 +67,7 @@ def score_rows(records: Sequence[Record], subset: str) -> List[Row]:
 
 
 def published_rows(sources: Sequence[str]) -> List[Row]:
-    """Published systems, where one of the sources was published."""
+    """The published systems that have a score for at least one of the sources."""
     rows = []
     for system in PUBLISHED:
         values = {s: _defined(system.sdr(s)) for s in sources}
@@ -79,7 +79,7 @@ def published_rows(sources: Sequence[str]) -> List[Row]:
 
 
 def run_names(records: Sequence[Record]) -> Dict[Path, str]:
-    """What to call each run: its model, with its folder's name where models are alike."""
+    """The name of each run by folder: its model, plus the folder's name if models share a name."""
     names = [record.name for record in records]
     return {
         record.folder: (
@@ -92,14 +92,14 @@ def run_names(records: Sequence[Record]) -> Dict[Path, str]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A table for SDR and for each metric of whole songs, as far as they were scored."""
+    """Markdown tables of SDR and of each metric of whole songs, if they were scored."""
     has_frames = any("SDR" in row.scored for row in rows if row.kind != "published")
     metrics = [*(["SDR"] if has_frames else []), *_of_songs(rows)]
     return "\n\n".join(_table(rows, metric) for metric in metrics)
 
 
 def _table(rows: Sequence[Row], metric: str) -> str:
-    """Table of a metric by source: a line for each row that has it."""
+    """Markdown table of a metric by source, with the rows that have it."""
     sources = list(rows[0].values["SDR"])
     header = [f"{metric} in dB", *sources, "average", "songs", "conditions"]
     lines = []
@@ -110,7 +110,7 @@ def _table(rows: Sequence[Row], metric: str) -> str:
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """A line per row and source, a column per metric; undefined values are empty."""
+    """Write a CSV file: a line per row and source, a column per metric, undefined values empty."""
     metrics = [*METRICS, *_of_songs(rows)]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -133,7 +133,7 @@ def _by_metric(figures: Figures, sources: Sequence[str]) -> Dict[str, Dict[str, 
 
 
 def decibels(value: Optional[float]) -> str:
-    """Two digits after the point, a dash for what is undefined."""
+    """A value with two decimals; a dash if it is undefined."""
     return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 

@@ -1,6 +1,6 @@
-"""Records of runs -> a folder with report.html, its media, and its table as Markdown and CSV.
+"""Write the folder of a report: report.html, its media, and the scores as Markdown and CSV.
 
-The folder needs no network: style and script stand in the page, sounds and pictures beside it.
+The page works offline: it contains its styles and scripts, and its media are beside it.
 """
 
 from pathlib import Path
@@ -14,21 +14,21 @@ from .records import Record, find_runs, read_record
 from .songs import song_views
 from .tables import decibels, markdown, published_rows, run_names, score_rows, write_csv
 
-_MOST_WORST = 12  # worst seconds that are listed
+_MOST_WORST = 12  # worst seconds to list
 
 
 def write_report(run_folders: Sequence[Path], folder: Path) -> Path:
-    """Write a report of one run, or of several side by side.
+    """Write a report of one run, or of several runs side by side.
 
     Args:
         run_folders: Folders of evaluated runs, or of `xscheme evaluate`.
-        folder: Receives report.html, media/, scores.md and scores.csv.
+        folder: Folder that receives report.html, media/, scores.md and scores.csv.
 
     Returns:
         Path of report.html.
 
     Raises:
-        ReportError: If a run has not been evaluated, or its model is another since.
+        ReportError: If a run has not been evaluated, or its model has changed since.
     """
     from jinja2 import Environment, PackageLoader
 
@@ -66,13 +66,13 @@ def write_report(run_folders: Sequence[Path], folder: Path) -> Path:
 
 
 def _is_published_data(records: Sequence[Record]) -> bool:
-    """Whether a run was scored on data that published scores are of."""
+    """Whether a run was scored on a data set for which there are published scores."""
     data = {system.tested_on.replace("-", "").lower() for system in PUBLISHED}
     return any(record.dataset in data for record in records)
 
 
 def _boxes(records: Sequence[Record], subset: str) -> List[Tuple[str, List[str]]]:
-    """Box plots of frame SDR: by source over all songs, then of each run song by song."""
+    """Box plots of frame SDR by source: over all songs, then song by song for each run."""
     names, systems = run_names(records), {}
     for record in records:
         if subset in record.subsets:
@@ -98,7 +98,7 @@ def _boxes(records: Sequence[Record], subset: str) -> List[Tuple[str, List[str]]
 
 
 def _curves(records: Sequence[Record]) -> List[str]:
-    """Loss curves of all runs: the total, then every term of it that was logged."""
+    """Loss curves of all runs: the total, then every logged term."""
     names = run_names(records)
     panels: Dict[str, Dict[str, Mapping[int, float]]] = {}
     for record in records:
@@ -111,12 +111,12 @@ def _curves(records: Sequence[Record]) -> List[str]:
 
 
 def _from_one(curve: Mapping[int, float]) -> Mapping[int, float]:
-    """A curve whose epochs are counted from 1, as the console does."""
+    """A curve with epochs counted from 1, as on the console."""
     return {epoch + 1: value for epoch, value in curve.items()}
 
 
 def _terms(losses: Mapping[str, object]) -> Dict[str, Tuple[str, str]]:
-    """Terms of a loss that were logged as val/TERM; those of single sources are left out."""
+    """Terms of a loss that were logged as val/TERM, without those of single sources."""
     names = (name.split("/") for name in losses)
     terms = sorted(name[1] for name in names if len(name) == 2 and name[0] == "val")
-    return {f"its term of {term}": (f"train/{term}", f"val/{term}") for term in terms}
+    return {f"{term} term of the loss": (f"train/{term}", f"val/{term}") for term in terms}

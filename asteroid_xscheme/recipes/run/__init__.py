@@ -1,7 +1,8 @@
-"""What surrounds the steps of a training: the run's folder, its checkpoints, Lightning's trainer.
+"""Everything around the training steps: the folder of a run, its checkpoints, and the trainer.
 
-The folder knows what the run is made of and refuses another run; the checkpoints are whole, finite
-and movable; the trainer stops at the first step whose loss is not a number.
+The folder records the options and data of its run and refuses any other run. Checkpoints are
+written completely or not at all, contain only finite weights, and can be moved with the folder. The
+trainer stops at the first step whose loss or gradient is not finite.
 """
 
 from .errors import TrainingError

@@ -1,4 +1,4 @@
-"""What a run writes and says while it trains: its options, a row and a line for each epoch."""
+"""Lightning callbacks that write and print the progress of a run, epoch by epoch."""
 
 import csv
 import time
@@ -15,14 +15,14 @@ from .folder import RunFolder
 
 
 class Beginning(Callback):
-    """Claims the run's folder once everything is loaded and the first step is next."""
+    """Claims the folder of the run just before the first training step."""
 
     def __init__(self, run: RunFolder, config: Config):
         self.run, self.config = run, config
 
     @rank_zero_only
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the run's options and record, and say where it continues."""
+        """Write the options and the record of the run; print where a resumed run continues."""
         self.run.begin(self.config)
         if trainer.current_epoch:
             print(
@@ -33,28 +33,28 @@ class Beginning(Callback):
 
 
 class Patience(EarlyStopping):
-    """Ends a training without progress; one that was killed just then ends when it is resumed."""
+    """Early stopping that also ends a resumed run whose patience had already run out."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop before the first step if patience had come to its end."""
+        """Stop before the first step if patience had already run out."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
 
 
 class EpochClock(Callback):
-    """Keeps the seconds of every epoch in a file, so that a resumed training knows them all."""
+    """Writes the duration of every epoch to a file, which a resumed training continues."""
 
     def __init__(self, path: Path):
         self.path = path
         self.start = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
+        """Start timing the epoch."""
         self.start = time.perf_counter()
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note down the epoch, validation included; one that is repeated replaces the first."""
+        """Write the seconds of the epoch, validation included; a repeated epoch replaces itself."""
         seconds = read_json(self.path) if self.path.is_file() else {}
         seconds = {epoch: s for epoch, s in seconds.items() if int(epoch) < trainer.current_epoch}
         seconds[str(trainer.current_epoch)] = time.perf_counter() - self.start
@@ -62,16 +62,16 @@ class EpochClock(Callback):
 
 
 class EpochTable(Callback):
-    """Keeps all that is logged per epoch as rows of a CSV file; repeated epochs replace theirs."""
+    """Writes everything that is logged per epoch to a CSV file, one row per epoch."""
 
     def __init__(self, path: Path):
         self.path = path
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add the epoch's row."""
+        """Add the row of the epoch; a repeated epoch replaces its row."""
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        for name in ("loss", "loss_step"):  # of the last step alone; TensorBoard has them all
+        for name in ("loss", "loss_step"):  # of the last step only; TensorBoard has every step
             logged.pop(name, None)
         epoch = trainer.current_epoch
         rows = [row for row in self._rows() if int(row["epoch"]) < epoch]
@@ -91,7 +91,7 @@ class EpochTable(Callback):
 
 
 class EpochReport(Callback):
-    """One line per finished epoch, for terminals and log files alike."""
+    """Prints one line per finished epoch, which suits both terminals and log files."""
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -1,7 +1,8 @@
-"""Checkpoints of a run: written whole, read with care, the best kept whichever folder they are in.
+"""Write, read and choose the checkpoints of a run.
 
-After every epoch come `epoch=N-val_loss=V.ckpt`, if it is among the best, and `last.ckpt`. A
-checkpoint holds, beside Lightning's entries, the record of what the run is made of.
+Every epoch writes `last.ckpt`, and `epoch=N-val_loss=V.ckpt` if it is among the best. Besides
+Lightning's entries, a checkpoint holds the record of the run's options and data. Checkpoints are
+listed by file name only, so the folder of a run can be moved.
 """
 
 import pickle
@@ -27,12 +28,16 @@ _UNREADABLE = (
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Writes checkpoints beside their targets, so that a name always stands for a whole file."""
+    """Writes each checkpoint to a temporary file first, so that a named file is always complete."""
 
     def save_checkpoint(
         self, checkpoint: Dict[str, Any], path: Any, storage_options: Optional[Any] = None
     ) -> None:
-        """Write a checkpoint; the file that had its name stays until it is complete."""
+        """Write a checkpoint; an existing file of that name stays until the new one is complete.
+
+        Raises:
+            TrainingError: If the file cannot be written.
+        """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -46,36 +51,45 @@ class WholeFiles(TorchCheckpointIO):
 
 
 def read_checkpoint(path: Path) -> Dict[str, Any]:
-    """Read a checkpoint of a training without executing anything in it.
+    """Read a checkpoint of a training without executing any code in it.
+
+    Args:
+        path: The .ckpt file.
+
+    Returns:
+        Lightning's entries and ours, with tensors on the CPU.
 
     Raises:
-        TrainingError: If it is damaged or something else.
+        TrainingError: If the file is damaged, or is not a checkpoint of a training.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # reads all; torch.load checks no checksum
+            damaged = archive.testzip()  # reads everything; torch.load checks no checksums
         if damaged is not None:
             raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         raise TrainingError(f"{path} is damaged: {_first_line(error)}.") from error
     if not isinstance(checkpoint, dict) or not _ENTRIES <= set(checkpoint):
-        raise TrainingError(f"{path} is not a checkpoint of a training.")
+        raise TrainingError(
+            f"{path} is not a checkpoint of a training: expected a file such as last.ckpt."
+        )
     return checkpoint
 
 
 def newest_checkpoint(folder: Path) -> Optional[Tuple[Path, Dict[str, Any], str]]:
-    """Where a stopped training goes on.
+    """Find the checkpoint to resume a stopped training from.
 
     Args:
         folder: The folder of the checkpoints.
 
     Returns:
-        last.ckpt, or the newest of the others where it is missing or damaged; what it holds; and
-        what has to be said about the choice. None if there are no checkpoints.
+        The path of last.ckpt or, if that is missing or damaged, of the newest other checkpoint; its
+        content; and a remark for the user, empty for an intact last.ckpt. None if there are no
+        checkpoints.
 
     Raises:
-        TrainingError: If all of them are damaged.
+        TrainingError: If all checkpoints are damaged.
     """
     last, remark = folder / RunFolder.LAST, ""
     others = sorted(set(folder.glob("*.ckpt")) - {last})
@@ -104,11 +118,11 @@ class Checkpoints(Checkpoint):
     """Writes last.ckpt after every epoch and keeps those with the lowest validation losses.
 
     Args:
-        run: The run's folder.
-        keep: How many of the best are kept, or -1 for all.
+        run: The folder of the run.
+        keep: How many of the best checkpoints to keep, or -1 for all.
 
     Attributes:
-        best: By file name, the validation losses of the kept ones, the lowest first.
+        best: Validation losses of the kept checkpoints by file name, the lowest first.
     """
 
     def __init__(self, run: RunFolder, keep: int):
@@ -117,11 +131,11 @@ class Checkpoints(Checkpoint):
         self.best: Dict[str, float] = {}
 
     def state_dict(self) -> Dict[str, Any]:
-        """The kept ones by their names alone, so that the folder may move."""
+        """The kept checkpoints by file name, without a folder, so that the folder can move."""
         return {"best": dict(self.best)}
 
     def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
-        """Continue with those that are still there."""
+        """Restore the list of kept checkpoints, without those whose files are gone."""
         best = state_dict["best"]
         self._missing = [n for n in best if not (self.run.checkpoints / n).is_file()]
         self.best = self._lowest({n: v for n, v in best.items() if n not in self._missing})
@@ -129,30 +143,30 @@ class Checkpoints(Checkpoint):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Dict[str, Any]
     ) -> None:
-        """Say what the run is made of."""
+        """Add the record of the run's options and data to the checkpoint."""
         checkpoint[MADE_OF] = dict(self.run.made_of)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Agree on the kept ones and remove what a killed training could not."""
+        """Use the same list in all processes, and remove what a killed training left behind."""
         self.best = trainer.strategy.broadcast(self.best)
         if trainer.is_global_zero:
             self.remove_others(trainer)
             if self._missing:
                 print(
                     f"{self.run.checkpoints} lacks {', '.join(self._missing)}: "
-                    "best_model.pth will be the best of the other epochs.",
+                    "best_model.pth will be chosen from the other epochs.",
                     flush=True,
                 )
 
     def remove_others(self, trainer: pl.Trainer) -> None:
-        """Remove checkpoints of epochs that are not among the best."""
+        """Remove checkpoints that are not among the best."""
         known = {*self.best, Path(trainer.ckpt_path or "").name}
         for path in self.run.checkpoints.glob("epoch=*.ckpt"):
             if path.name not in known:
                 path.unlink()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the epoch's checkpoints, then remove the one that is no longer among the best."""
+        """Write the checkpoints of the epoch, then remove those no longer among the best."""
         loss = float(trainer.callback_metrics["val_loss"])
         name = f"epoch={trainer.current_epoch}-val_loss={loss:.4f}.ckpt"
         before, self.best = self.best, self._lowest({**self.best, name: loss})
@@ -164,7 +178,7 @@ class Checkpoints(Checkpoint):
                 (self.run.checkpoints / dropped).unlink(missing_ok=True)
 
     def _lowest(self, losses: Dict[str, float]) -> Dict[str, float]:
-        """The lowest losses in order; of equal ones the earlier."""
+        """The lowest losses in ascending order; of equal losses, the earlier epoch's."""
         ranked = sorted(losses.items(), key=lambda item: item[1])
         return dict(ranked if self.keep == -1 else ranked[: self.keep])
 

@@ -1,7 +1,7 @@
-"""What can go wrong in a training, in words."""
+"""The error that trainings raise."""
 
 from ...errors import XSchemeError
 
 
 class TrainingError(XSchemeError):
-    """A training cannot go on, or what it left is of no use."""
+    """A training cannot continue, or its files cannot be used."""

@@ -1,7 +1,8 @@
-"""A pretrained model -> the weights that another takes from it: by source, name and shape.
+"""Copy weights from a pretrained model into another: by source, tensor name and shape.
 
-A source takes the network of the source of its own name, or of the one that it is told to start
-from, never the one in its place. Tensors of another shape stay as the model began.
+Each source starts from the pretrained source of the same name, or from the one that
+`pretrained_map` names; the order of the sources plays no role. Tensors whose shapes differ keep
+their initial values.
 """
 
 from typing import Dict, List, Mapping, Optional
@@ -12,26 +13,26 @@ from ...models import BridgedModel
 from ..config import ConfigError
 
 Tensors = Dict[str, torch.Tensor]
-Source = Optional[str]  # None stands for what belongs to no single source
+Source = Optional[str]  # None stands for weights that belong to no single source
 
 _MAY_DIFFER = {"sources", "nb_channels", "max_bin", "network", "network_args"}
-#: arguments of models that change how they are computed, not what
+#: arguments of models that change how they compute, not what
 _COMPUTATION = {"checkpointing", "recompute", "return_spectrograms", "return_time_signals"}
-_MOST_TENSORS = 4  # that a line names
+_MOST_TENSORS = 4  # named in a line
 
 
 class PretrainedWeights:
-    """What a model takes from a pretrained one.
+    """The weights that a model takes from a pretrained model.
 
     Args:
-        model: The model that takes.
+        model: The model to fill; `give` writes into it.
         found: The pretrained model.
-        name: What to call the pretrained one.
-        starts: By source, the one in `found` that it starts from, where that has another name.
+        name: Name of the pretrained model in messages.
+        starts: For each source that starts from a source of another name in `found`, that name.
 
     Raises:
-        ConfigError: If the models differ in what does not show in shapes, a source is not there, or
-            nothing fits.
+        ConfigError: If the models differ in an argument that shapes do not reveal, `starts` names a
+            source that does not exist, or no weights fit.
     """
 
     def __init__(
@@ -48,42 +49,43 @@ class PretrainedWeights:
         self._taken = {source: self._fitting(source) for source in self._new}
         if not any(tensor.ndim for taken in self._taken.values() for tensor in taken.values()):
             raise ConfigError(
-                f"Nothing of {name} fits: it has {_sources(found)}, the options want "
-                f"{_sources(model)}. Name what a source starts from: --pretrained_map NEW=OLD."
+                f"No weights of {name} fit: it has the sources {_sources(found)}, but the options "
+                f"ask for {_sources(model)}. Use --pretrained_map NEW=OLD to say which source each "
+                "starts from."
             )
 
     def _fitting(self, source: Source) -> Tensors:
-        """What a source takes, by name."""
+        """The pretrained tensors that a source takes, by name."""
         own, given = self._new[source], self._old.get(self._starts[source], {})
         return {n: t for n, t in given.items() if n in own and own[n].shape == t.shape}
 
     @property
     def are_whole(self) -> bool:
-        """Whether they leave nothing of the model as it began."""
+        """Whether they replace all initial weights of the model."""
         return all(len(self._taken[source]) == len(own) for source, own in self._new.items())
 
     def give(self) -> None:
-        """Write them into the model."""
+        """Write the weights into the model."""
         for source, taken in self._taken.items():
             for name, tensor in taken.items():
                 self._new[source][name].copy_(tensor)
 
     def __str__(self) -> str:
-        """What is taken, what is new and what is left, as a list."""
+        """Lists of the weights that are taken, new, and left over in the pretrained model."""
         given: Dict[Source, Tensors] = {}
         for source, taken in self._taken.items():
             given.setdefault(self._starts[source], {}).update(taken)
-        said = {
+        lists = {
             "taken": "; ".join(
-                self._said_of(source) for source in self._new if self._taken[source]
+                self._describe(source) for source in self._new if self._taken[source]
             ),
             "new": _listed(self._new, self._taken),
             "left": _listed(self._old, given),
         }
-        lines = [f"  {what + ':':<6} {words}" for what, words in said.items() if words]
+        lines = [f"  {what + ':':<6} {words}" for what, words in lists.items() if words]
         return "\n".join([f"Weights of {self.name}", *lines])
 
-    def _said_of(self, source: Source) -> str:
+    def _describe(self, source: Source) -> str:
         start, n_taken, n_all = (
             self._starts[source],
             len(self._taken[source]),
@@ -94,7 +96,7 @@ class PretrainedWeights:
 
 
 def _check_arguments(model: BridgedModel, found: BridgedModel, name: str) -> None:
-    """Refuse a model whose tensors may have the same shapes and mean something else."""
+    """Refuse a pretrained model whose tensors may have equal shapes but another meaning."""
     has, wanted = found.get_model_args(), model.get_model_args()
     differing = [
         f"{each} is {has.get(each, 'default')}, the options say {wanted.get(each, 'default')}"
@@ -103,9 +105,10 @@ def _check_arguments(model: BridgedModel, found: BridgedModel, name: str) -> Non
     ]
     if type(found) is not type(model) or differing:
         raise ConfigError(
-            f"{name} is another {type(found).__name__} than the {type(model).__name__} of the "
-            f"options: {'; '.join(differing)}. Set the options to the model's own; only sources, "
-            "channels, the bandwidth and the networks' sizes may differ."
+            f"{name} ({type(found).__name__}) does not match the {type(model).__name__} of the "
+            f"options: {'; '.join(differing) or 'the classes differ'}. Set the options to those of "
+            "the pretrained model; only sources, channels, bandwidth and the sizes of the networks "
+            "may differ."
         )
 
 
@@ -115,20 +118,21 @@ def _check_sources(
     for source, start in starts.items():
         if source not in model.sources:
             raise ConfigError(
-                f"pretrained_map: {source!r} is not among the sources, {_sources(model)}."
+                f"pretrained_map: {source!r} is not one of the sources, {_sources(model)}."
             )
         if start not in found.sources:
             raise ConfigError(f"pretrained_map: {name} has {_sources(found)}, not {start!r}.")
     differ = starts or found.sources != model.sources
     if differ and not set(model.weights_by_source()) - {None}:
         raise ConfigError(
-            f"{type(model).__name__} does not say which weights are of which source, so only a "
-            f"model of the same sources fits, {_sources(found)}: let it define weights_by_source."
+            f"{type(model).__name__} does not say which weights belong to which source, so the "
+            f"sources must be those of the pretrained model, {_sources(found)}. To use others, "
+            "define weights_by_source in the class."
         )
 
 
 def _listed(all_of: Mapping[Source, Tensors], without: Mapping[Source, Tensors]) -> str:
-    """Sources and their tensors but for some; those that miss the same are said together."""
+    """Describe the tensors of each source that `without` lacks; equal lists are merged."""
     sources: Dict[str, List[str]] = {}
     for source, own in all_of.items():
         rest = {n: t for n, t in own.items() if n not in without.get(source, {})}
@@ -139,9 +143,9 @@ def _listed(all_of: Mapping[Source, Tensors], without: Mapping[Source, Tensors])
 
 
 def _shapes(tensors: Tensors) -> str:
-    said = [f"{name} {list(tensor.shape)}" for name, tensor in tensors.items()]
-    more = [f"{len(said) - _MOST_TENSORS} more"] if len(said) > _MOST_TENSORS else []
-    return ", ".join([*said[:_MOST_TENSORS], *more])
+    shapes = [f"{name} {list(tensor.shape)}" for name, tensor in tensors.items()]
+    more = [f"{len(shapes) - _MOST_TENSORS} more"] if len(shapes) > _MOST_TENSORS else []
+    return ", ".join([*shapes[:_MOST_TENSORS], *more])
 
 
 def _name(source: Source) -> str:

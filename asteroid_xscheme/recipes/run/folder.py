@@ -1,11 +1,11 @@
-"""A run's folder: who works in it, what its run is made of, and whether that is finished.
+"""The folder of a run: lock it, record the run's options and data, and tell if it is finished.
 
-conf.yml, made_of.json   the run's options and its record, written when it begins to run
-checkpoints/             the best ones, and last.ckpt
-logs/                    of the loggers, and metrics.csv, a row for each epoch
-seconds.json             seconds of each epoch
+conf.yml, made_of.json   options and record of the run, written when training starts
+checkpoints/             the best checkpoints, and last.ckpt
+logs/                    output of the loggers, and metrics.csv with a row per epoch
+seconds.json             duration of each epoch in seconds
 best_k_models.json       validation losses of the best checkpoints
-best_model.pth           the best of them, which any asteroid can read
+best_model.pth           weights of the best checkpoint, which Asteroid can read
 finished.json            written last: epochs, hours, and the hash of best_model.pth
 """
 
@@ -23,16 +23,16 @@ from .errors import TrainingError
 
 FINISHED = "finished.json"
 MADE_OF = "made_of"  # entry of a checkpoint
-_MOST_CHANGES = 8  # that a message lists
+_MOST_CHANGES = 8  # listed in a message
 
 
 def run_record(config: Config, data: MusicDataModule, n_processes: int) -> Record:
-    """What a training is made of but for its length, which may grow.
+    """The record of a training: all that its result depends on except `epochs`, which may grow.
 
     Args:
         config: The options.
-        data: Their tracks.
-        n_processes: How many train together, each with batches of `batch_size`.
+        data: The tracks that the options select.
+        n_processes: Number of processes that train together, each on batches of `batch_size`.
     """
     options: Dict[str, Any] = {"architecture": config.architecture}
     for group in (config.model, config.data, config.loss, config.optim, config.training):
@@ -50,7 +50,7 @@ def run_record(config: Config, data: MusicDataModule, n_processes: int) -> Recor
 
 
 def pretrained_record(options: TrainingConfig) -> Record:
-    """Whose weights a training starts from; the map only where there is one."""
+    """The part of the record about pretrained weights; `pretrained_map` only if it is set."""
     name, starts = options.pretrained, options.starts
     weights = {"pretrained weights": name and weights_hash(load_package(name))}
     return {**weights, "pretrained_map": starts} if starts else weights
@@ -63,7 +63,7 @@ class RunFolder:
         path: The folder; it need not exist.
 
     Attributes:
-        made_of: The record of the run that is about to run in it.
+        made_of: The record of the run that is about to start in it.
     """
 
     LAST = "last.ckpt"
@@ -89,23 +89,26 @@ class RunFolder:
 
     @property
     def is_used(self) -> bool:
-        """Whether a training left something here that another would mix with."""
+        """Whether the folder holds checkpoints or a model of a training."""
         files = (self.best_model, self._finished, *self.checkpoints.glob("*.ckpt"))
         return any(path.is_file() for path in files)
 
     def held(self, is_lead: bool) -> AbstractContextManager:
-        """Keep other trainings out; the lead process does so for all processes of a training.
+        """Lock the folder against other trainings.
+
+        Args:
+            is_lead: Whether this is the lead process, which locks on behalf of all processes.
 
         Raises:
-            BusyError: If another training holds the folder.
+            BusyError: If another training has locked the folder.
         """
         return alone(self.path) if is_lead else nullcontext()
 
     def refuse_other(self, record: Record) -> None:
-        """See that the folder is new or holds a run that is made of the same.
+        """Check that the folder is new or holds a run with this record.
 
         Raises:
-            ConfigError: If it holds another, or nothing says what it holds.
+            ConfigError: If it holds another run, or a run without a record.
         """
         if self.is_used:
             remedy = "To resume it, give the same options and data; otherwise choose another --tag."
@@ -114,11 +117,11 @@ class RunFolder:
             )
 
     def finished_epochs(self, epochs: int) -> Optional[int]:
-        """Epochs of the finished run, if nothing is left to do.
+        """The number of epochs of a finished run, or None if there is more to train.
 
         Args:
-            epochs: As many as are asked for. A run that ended for want of progress
-                (`patience`) before its last epoch needs no more, however many are asked for.
+            epochs: The requested number. A run that early stopping (`patience`) ended is finished
+                whatever the number.
         """
         if not (self._finished.is_file() and self.best_model.is_file()):
             return None
@@ -129,14 +132,19 @@ class RunFolder:
         return trained if trained < planned or trained >= epochs else None
 
     def begin(self, config: Config) -> None:
-        """Note down whose run this is; it is not finished from here on."""
+        """Write the options and the record of the run, and mark it as unfinished."""
         self._finished.unlink(missing_ok=True)
         with replacing(self.conf) as part:
             part.write_text(config.to_yaml(), encoding="utf-8")
         write_record(self.path, self.made_of)
 
     def finish(self, epochs: int, package: Mapping[str, Any]) -> None:
-        """Note down that best_model.pth is what the run leaves."""
+        """Mark the run as finished.
+
+        Args:
+            epochs: Number of epochs trained.
+            package: The content of best_model.pth.
+        """
         seconds = read_json(self.seconds)
         hours = sum(seconds.values()) / 3600
         write_json(
@@ -145,11 +153,11 @@ class RunFolder:
 
     @property
     def seconds(self) -> Path:
-        """The file with the seconds of each epoch."""
+        """The file with the duration of each epoch in seconds."""
         return self.path / "seconds.json"
 
     def remove_orphans(self) -> None:
-        """Remove the unfinished files of a killed training; only for who holds the folder."""
+        """Remove the unfinished files of a killed training; call it only while `held`."""
         for folder in (self.path, self.path / "checkpoints", self.path / "logs"):
             remove_orphans(folder)
 
@@ -159,13 +167,16 @@ class RunFolder:
 
 
 def refuse_changes(what: str, before: Optional[Record], now: Record, remedy: str) -> None:
-    """Raise ConfigError unless a product is made of the same, and say what changed.
+    """Refuse an output whose record differs from the one it should have.
 
     Args:
-        what: What is wrong then.
-        before: The product's record.
+        what: Start of the error message: what is wrong.
+        before: The record of the output, or None.
         now: The record it should have.
-        remedy: What to do.
+        remedy: End of the error message: what to do.
+
+    Raises:
+        ConfigError: If the records differ; the message lists the differences.
     """
     comparison = compare(before, now)
     if comparison.is_same:
@@ -177,7 +188,11 @@ def refuse_changes(what: str, before: Optional[Record], now: Record, remedy: str
 
 
 def refuse_fewer_epochs(where: Path, trained: int, epochs: int) -> None:
-    """Raise TrainingError if a training already has more epochs than it is asked for."""
+    """Refuse to resume a training that already has more epochs than requested.
+
+    Raises:
+        TrainingError: If `trained` is greater than `epochs`.
+    """
     if trained > epochs:
         raise TrainingError(
             f"{where} already has {trained} epochs, more than --epochs {epochs}: give {trained} or "
@@ -186,7 +201,7 @@ def refuse_fewer_epochs(where: Path, trained: int, epochs: int) -> None:
 
 
 def _by_folder(data: MusicDataModule, tracks) -> Dict[str, Dict[str, str]]:
-    """Contents of tracks by the place of their folder in `train_dir`, wherever it lies."""
+    """Contents of tracks by the position of their folder in `train_dir`, whatever its path."""
     return {
         f"folder {place}": track_contents([track for track in tracks if track.root == root])
         for place, root in enumerate(data.roots, start=1)

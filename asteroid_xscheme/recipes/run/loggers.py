@@ -1,7 +1,6 @@
-"""Names of loggers -> Lightning's loggers of a run, for who follows trainings with their programs.
+"""Build the Lightning loggers of a run from their names.
 
-The table of all epochs, logs/metrics.csv, which the report reads, is no matter of choice: a
-callback writes it for every run.
+"csv" needs no logger: a callback writes logs/metrics.csv, which the report reads, for every run.
 """
 
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
@@ -13,7 +12,7 @@ from ..config import ConfigError
 from .folder import RunFolder
 
 _PROJECT = "asteroid_xscheme"
-#: by name, Lightning's class and the package that it needs
+#: by name: Lightning's class, and the package that it needs
 _CLASSES: Mapping[str, Tuple[str, str]] = {
     "tensorboard": ("TensorBoardLogger", "tensorboard"),
     "wandb": ("WandbLogger", "wandb"),
@@ -24,11 +23,11 @@ _CLASSES: Mapping[str, Tuple[str, str]] = {
 
 
 def build_loggers(names: Sequence[str], run: RunFolder) -> List[Logger]:
-    """The loggers of a run beside its table of epochs.
+    """Build the loggers of a run.
 
     Args:
-        names: Out of `LOGGERS` of the options.
-        run: The folder of the run; loggers that show runs side by side call the run as its folder.
+        names: Names in `LOGGERS` of the options.
+        run: The folder of the run. Its name is the run's name in loggers that show several runs.
 
     Raises:
         ConfigError: If a logger needs a package that is not installed.
@@ -48,10 +47,9 @@ def _build(name: str, run: RunFolder) -> Logger:
 
 
 def _arguments(name: str, run: RunFolder) -> Dict[str, Any]:
-    """What a class calls the run and where it writes.
+    """Arguments of a logger's class: the name of the run, and where to write.
 
-    Addresses and keys of servers are read by the packages themselves, from their own environment
-    variables.
+    The packages read addresses and keys of servers from their own environment variables.
     """
     title, logs = run.path.resolve().name, run.path / "logs"
     arguments: Dict[str, Dict[str, Any]] = {

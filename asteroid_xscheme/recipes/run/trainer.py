@@ -1,4 +1,4 @@
-"""Options -> Lightning's trainer, for the machine that they describe."""
+"""Build Lightning's trainer from the options of a run."""
 
 import logging
 import sys
@@ -25,23 +25,24 @@ from .loggers import build_loggers
 
 
 def build_trainer(config: Config, run: RunFolder, callbacks: Sequence[Callback] = ()) -> pl.Trainer:
-    """Lightning's trainer of a run.
+    """Build the trainer of a run.
 
-    One device runs without a process group; several, or several nodes under torchrun or SLURM, run
-    DDP unless `strategy` says otherwise.
+    A single device needs no process group. Several devices, or several nodes under torchrun or
+    SLURM, use DDP unless `strategy` says otherwise.
 
     Args:
         config: The options.
-        run: The folder that the run writes to.
-        callbacks: Lightning callbacks beside those of every run.
+        run: The folder of the run.
+        callbacks: Lightning callbacks in addition to those of every run.
 
     Raises:
-        ConfigError: If this machine does not have what the options ask for, or a logger's package.
+        ConfigError: If this machine lacks a device that the options ask for, or the package of a
+            logger.
     """
     options = config.training
     _check_machine(options)
     for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # their advertisements are INFO
+        logging.getLogger(name).setLevel(logging.WARNING)  # their INFO messages are advertising
     make_leaves_as_torch_does()
     loggers = build_loggers(options.logger, run)
     try:
@@ -73,7 +74,7 @@ def build_trainer(config: Config, run: RunFolder, callbacks: Sequence[Callback] 
 
 
 def _callbacks(config: Config, run: RunFolder) -> List[Callback]:
-    """Those of every run; Lightning calls `Checkpoints` after all others."""
+    """The callbacks of every run; Lightning calls `Checkpoints` last."""
     callbacks = [
         Beginning(run, config),
         FiniteSteps(run),
@@ -91,7 +92,7 @@ def _callbacks(config: Config, run: RunFolder) -> List[Callback]:
 
 
 def _check_machine(options: TrainingConfig) -> None:
-    """Refuse, by the option's name, what Lightning does not know or this machine does not have."""
+    """Refuse options that Lightning does not know or this machine does not support."""
     accelerators = ["auto", "gpu", *AcceleratorRegistry.available_accelerators()]
     if options.accelerator not in accelerators:
         raise ConfigError(

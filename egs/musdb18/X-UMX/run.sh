@@ -1,27 +1,24 @@
 #!/usr/bin/env bash
 # Usage: ./run.sh [--OPTION VALUE ...]
 #
-# X-UMX on MUSDB18, in four stages: 0 data, 1 train, 2 evaluate, 3 publish.
-#   ./run.sh --dataset demo                 all stages, small, on built-in songs
-#   ./run.sh --tag mine                     all stages, full size: downloads MUSDB18, trains, ...
-#   ./run.sh --stage 2                      evaluates the run trained last
-#   ./run.sh --stage 2 --eval_model xumxl   evaluates published weights; needs no training
+# X-UMX on MUSDB18 in four stages: 0 data, 1 train, 2 evaluate, 3 publish.
+#   ./run.sh --dataset demo                 all stages with a small model and built-in songs
+#   ./run.sh --tag mine                     all stages at full size; downloads MUSDB18
+#   ./run.sh --stage 2                      evaluate the run that was trained last
+#   ./run.sh --stage 2 --eval_model xumxl   evaluate published weights, without training
 #
-# Besides the options below, you can give any option of local/conf.yml:
-#   --source_dir --train_dir --sample_rate --seed --seq_dur --samples_per_track --sources
-#   --batch_size --num_workers --optimizer --lr --weight_decay --patience --lr_decay_patience
-#   --lr_decay_gamma --epochs --mix_coef --val_dur --hidden_size --bandwidth --bridge ...
+# Options, with their defaults in brackets (those of local/conf.yml follow the ones of run.sh):
 # ---
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-stage=0          # first stage to run
-stop_stage=3     # last stage to run
-tag=             # name of the run, exp/train_x_umx_TAG; empty: a new name, or the run trained last
-id=              # GPUs to use, such as 0,1; empty: all
-dataset=musdb18  # musdb18, musdb18hq, demo (built-in songs) or folder (your own)
-conf=            # configuration file; empty: local/conf.yml, or local/conf_demo.yml for demo
-python_path=${PYTHON:-python}
+stage=0          # first stage to run, 0 to 3
+stop_stage=3     # last stage to run, 0 to 3
+tag=             # name of the run in exp/train_x_umx_TAG (empty: a new name, or the run trained last)
+id=              # GPUs to use, such as 0,1 (empty: all)
+dataset=musdb18  # data set: musdb18, musdb18hq, demo (built-in songs) or folder (your own songs)
+conf=            # file of options (empty: local/conf.yml, or local/conf_demo.yml for demo)
+python_path=${PYTHON:-python}  # Python to run (default: $PYTHON, or python)
 
 if [[ " $* " =~ \ --python_path\ ([^ ]+) ]]; then python_path=${BASH_REMATCH[1]}; fi
 find_package='import importlib.util as u; print(*u.find_spec("asteroid_xscheme").submodule_search_locations)'

@@ -85,7 +85,7 @@ def test_estimates_are_kept_only_if_asked_for(conf, grid):
     "arguments, message",
     [
         (["--seed", "3"], "use --seeds 1 2 3 instead"),
-        (["--rows", "everything"], "There is no row 'everything'"),
+        (["--rows", "everything"], "there is no row 'everything'"),
         (["--jobs", "0"], "--jobs: expected 1 or more"),
     ],
 )

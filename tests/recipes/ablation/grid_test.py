@@ -81,7 +81,7 @@ def test_rows_that_differ_in_two_things_or_in_points_make_no_pair():
 
 
 def test_unknown_row_is_refused_with_those_there_are():
-    with pytest.raises(ConfigError, match="no row 'mdl'; the rows are none, MDL, CL"):
+    with pytest.raises(ConfigError, match="no row 'mdl'; known are none, MDL, CL"):
         paper_rows(["mdl"])
 
 
@@ -174,5 +174,5 @@ def test_every_row_meets_every_seed_in_a_folder_of_its_own(tmp_path):
 
 @pytest.mark.parametrize("seeds", [[], [1, 1]])
 def test_seeds_must_be_there_and_differ(seeds, tmp_path):
-    with pytest.raises(ConfigError, match="different seeds"):
+    with pytest.raises(ConfigError, match="one or more seeds, each once"):
         cells_of(make(), paper_rows(), seeds, tmp_path)

@@ -92,6 +92,15 @@ def test_command_line_overrides_the_file_and_the_file_the_defaults(conf):
     assert parse(conf).optim.weight_decay == 1e-5
 
 
+def test_help_shows_the_values_of_the_file_as_defaults(conf, capsys):
+    with pytest.raises(SystemExit):
+        parse(conf, "--help")
+    words = " ".join(capsys.readouterr().out.split())
+    assert (
+        "initial learning rate [0.0001]" in words and "weight decay (L2 penalty) [1e-05]" in words
+    )
+
+
 def test_lists_are_given_on_the_command_line(conf):
     assert parse(conf, "--sources", "vocals", "drums").data.sources == ["vocals", "drums"]
     assert parse(conf, "--sources", "vocals").data.sources == ["vocals"]
@@ -152,7 +161,7 @@ def test_fraction_is_no_integer():
         ({"data": {"dataset": "dsd100"}}, "one of musdb18"),
         ({"data": {"cache": "disk"}}, "one of none, memory"),
         ({"data": {"source_augmentations": ["pitch"]}}, "one of gain"),
-        ({"data": {"sources": ["a", "a"]}}, "one or more different names"),
+        ({"data": {"sources": ["a", "a"]}}, "one or more names, each once"),
         ({"data": {"gain_min": 2.0}}, "gain_min must be at most gain_max"),
         ({"data": {"root_weights": [1, 2]}}, "Expected one root weight for each of the 1 folders"),
         ({"data": {"source_map": ["a"]}}, "source_map expects mapping"),
@@ -250,7 +259,7 @@ def test_conf_of_asteroids_x_umx_is_read_as_the_official_settings(conf, caplog):
     official.data.train_dir = ["./data"]
     assert read == official
     assert [record.message for record in caplog.records] == [
-        f"{conf}: data.output has no meaning any more: the folder of a run is given by --exp_dir, "
+        f"{conf}: data.output has no effect: the folder of a run is given by --exp_dir, "
         "or --tag of run.sh."
     ]
 
@@ -271,7 +280,7 @@ def test_what_asteroids_x_umx_wrote_of_a_run_is_taken_from_its_old_places(conf, 
 
 def test_option_in_its_old_and_its_new_place_is_refused(conf):
     conf.write_text("training: {mix_coef: 1}\nloss: {mix_coef: 2}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="training.mix_coef is loss.mix_coef now, and both"):
+    with pytest.raises(ConfigError, match="training.mix_coef is now loss.mix_coef, but both"):
         parse(conf)
 
 

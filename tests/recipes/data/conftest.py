@@ -51,7 +51,7 @@ def root(songs, tmp_path):
 
 @pytest.fixture
 def make_config(root):
-    """A function from options to the options of the data, for `root` unless told otherwise."""
+    """A function from options to the options of the data, for `root` by default."""
 
     def make(**options):
         defaults = dict(

@@ -149,7 +149,7 @@ def test_map_of_a_folder_that_is_not_trained_on_is_refused(make_module):
 
 def test_short_tracks_are_named_and_not_trained_on(make_module, root, make_track):
     make_track(root / "train" / "jingle", n_samples=100)
-    with pytest.warns(UserWarning, match="shorter than the segment of 0.25 s.*jingle"):
+    with pytest.warns(UserWarning, match="shorter than a segment of 0.25 s.*jingle"):
         module = make_module()
     assert "jingle" not in [track.name for track in module.train_tracks]
 
@@ -162,7 +162,7 @@ def test_segments_longer_than_all_tracks_are_an_error(make_module):
 def test_validation_tracks_that_are_not_there_are_an_error_that_names_others(make_module):
     with pytest.raises(DataError, match="not found in train/: q. Name existing tracks.*a, b, c"):
         make_module(valid_tracks=["a", "q"])
-    with pytest.raises(DataError, match="none is named"):
+    with pytest.raises(DataError, match="none are named"):
         make_module(valid_tracks=[])
     with pytest.raises(DataError, match="ANiMAL - Rockshow"):
         make_module(valid_tracks=None)

@@ -32,13 +32,13 @@ def listing(folder):
         ["--dataset", "musdb18hq"],
     ],
 )
-def test_folder_of_somebody_else_is_refused_before_anything_is_written(
+def test_folder_that_is_not_ours_is_refused_before_anything_is_written(
     root, songs, tmp_path, capsys, arguments
 ):
     before = listing(tmp_path)
     assert prepare("--root", root, *(text.format(songs=songs) for text in arguments)) == 1
     assert listing(tmp_path) == before
-    assert "was not made by `prepare` (it contains test, train)" in capsys.readouterr().err
+    assert "contains test, train. Choose another folder" in capsys.readouterr().err
 
 
 def test_stage_0_refuses_the_users_folder_in_a_line(root, tmp_path):
@@ -52,11 +52,11 @@ def test_stage_0_refuses_the_users_folder_in_a_line(root, tmp_path):
     assert listing(tmp_path) == before
 
 
-def test_folder_with_anything_in_it_is_somebodys(songs, tmp_path, capsys):
+def test_folder_that_is_not_empty_is_not_ours(songs, tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "x.jpg").touch()
     assert prepare("--dataset", "folder", "--source_dir", songs, "--root", tmp_path / "photos") == 1
-    assert "(it contains x.jpg)" in capsys.readouterr().err
+    assert "contains x.jpg. Choose" in capsys.readouterr().err
     assert os.listdir(tmp_path / "photos") == ["x.jpg"]
 
 

@@ -226,7 +226,7 @@ def test_streams_of_unequal_length_are_cut_or_refused(tmp_path, monkeypatch):
     assert {probe_audio(path).n_samples for path in tmp_path.glob("*.wav")} == {4990}
     lengths[3] = 10
     with pytest.raises(
-        DataError, match="song.stem.mp4: streams of.*'other': 10.*download it again"
+        DataError, match="song.stem.mp4: its streams differ.*other 10,.*Download it again"
     ):
         conversion.convert_stems(tmp_path / "song.stem.mp4", tmp_path, RATE)
 
@@ -297,7 +297,7 @@ def test_folder_of_the_user_is_never_prepared_into(root):
         run(root / "prepared", "musdb18hq", root)
     with pytest.raises(DataError, match="not made by `prepare`.*train on it as it is"):
         run(root, "musdb18hq")
-    with pytest.raises(DataError, match="it contains test, train"):
+    with pytest.raises(DataError, match="contains test, train"):
         run(root, "demo", sample_rate=44100)
     assert listing(root.parent) == before
 
@@ -331,7 +331,7 @@ def rendered(monkeypatch):
 
 
 def test_demo_songs_are_rendered_at_their_own_rate_only(prepared, rendered):
-    with pytest.raises(DataError, match="demo songs have 44100 Hz, not 8000"):
+    with pytest.raises(DataError, match="rendered at 44100 Hz: leave out --sample_rate 8000"):
         run(prepared, "demo")
     assert not prepared.exists()
     run(prepared, "demo", sample_rate=44100)

@@ -59,7 +59,7 @@ def test_mono_file_is_duplicated(tmp_path, make_track, reader):
 def test_other_numbers_of_channels_are_refused(tmp_path, make_track, reader):
     make_track(tmp_path / "train" / "x", channels=3)
     (track,) = find_tracks(tmp_path, "train", SOURCES)
-    with pytest.raises(DataError, match="has 3 channels, the model 2"):
+    with pytest.raises(DataError, match="has 3 channels, but the model has 2"):
         read_sources(reader, track, SOURCES, 0, 30, n_channels=2)
 
 

@@ -86,11 +86,11 @@ def test_all_that_is_left_out_is_named(mine, tmp_path, caplog):
     assert sorted(caplog.messages[0].splitlines()[1:]) == [
         "  train/loose.wav: not in a song's folder",
         "  train/x/cover.jpg: not an audio format that libsndfile or ffmpeg reads",
-        "  train/x/song.stem.mp4: several stems in one file, which --dataset musdb18 reads",
+        "  train/x/song.stem.mp4: several stems in one file; use --dataset musdb18 for such files",
         "  train/x/takes/voc.wav: not {train,test}/TRACK/SOURCE.wav (or flac, mp3, ...), or "
         "TRACK/SOURCE.wav",
-        "  valid/y/voc.wav: not in train/ or test/; songs for validation belong in train/ too; "
-        "name them with --valid_tracks",
+        "  valid/y/voc.wav: not in train/ or test/; put validation songs into train/ and name them "
+        "with --valid_tracks",
     ]
 
 
@@ -115,7 +115,7 @@ def test_broken_files_are_refused_and_the_other_songs_are_done(mine, tmp_path, c
         "train/flac: ",
         "voc.wav contains no samples",
         "nan.wav has samples that are NaN or infinite, the first at 0.00 s",
-        "voc.flac and train/two/voc.wav are both its voc",
+        "voc.flac and train/two/voc.wav are the same source, voc",
         "voc.wav: not an audio file",
         "voc.wav cannot be read: it is a broken link or a device",
     ):

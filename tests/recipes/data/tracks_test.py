@@ -1,4 +1,4 @@
-"""Which tracks a folder has, and what is said of a folder that has none."""
+"""The tracks of a folder, and the error messages for folders without tracks."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_several_of_their_files_are_one_of_our_sources(tmp_path, make_track):
 
 
 def test_map_that_names_no_file_is_refused(root):
-    with pytest.raises(DataError, match="names piano, but no track.*its names are bass, drums"):
+    with pytest.raises(DataError, match="names piano, but no track.*their files are bass, drums"):
         find_tracks(root, "train", SOURCES, source_map={"piano": "other"})
 
 

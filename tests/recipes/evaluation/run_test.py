@@ -108,7 +108,10 @@ def test_scores_of_another_model_are_made_again(tracks, tmp_path, capsys):
     for model, n_songs in (("first", 1), ("first", 1), ("second", 2)):
         evaluate(separator, tracks[:1], tmp_path, made_of={"model": model})
         assert separator.n_songs == n_songs
-    assert "scores: model was first, is now second. Computed again" in capsys.readouterr().out
+    assert (
+        "scores: model was first, is now second. These are computed again"
+        in capsys.readouterr().out
+    )
 
 
 def test_error_in_a_scoring_process_names_the_track(tracks, tmp_path):

@@ -119,5 +119,7 @@ def test_missing_estimate_is_an_error_that_names_it(references):
 
 def test_estimate_of_another_length_is_an_error_that_names_the_lengths(references):
     shorter = {name: reference[:-1] for name, reference in references.items()}
-    with pytest.raises(ValueError, match="1 channels of 5999 samples, the references 1 of 6000"):
+    with pytest.raises(
+        ValueError, match="1 channels of 5999 samples, but the references have 1 of 6000"
+    ):
         score(references, shorter)

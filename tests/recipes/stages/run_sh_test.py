@@ -98,7 +98,7 @@ def test_each_training_without_a_tag_gets_its_own(x_umx):
 def test_later_stage_without_any_run_says_what_to_do(x_umx):
     done = x_umx.run("--stage", "2")
     assert done.returncode == 2 and not x_umx.calls
-    assert "nothing has been trained here yet" in done.stderr
+    assert "no run has been trained here yet" in done.stderr
 
 
 def test_named_weights_are_scored_without_a_run_in_a_folder_of_their_own(recipe):
@@ -171,6 +171,7 @@ def test_failing_stage_ends_the_run(x_umx):
     assert done.returncode == 3 and len(x_umx.calls) == 1
 
 
-def test_help_tells_usage(x_umx):
+def test_help_tells_usage_and_options_of_run_sh(x_umx):
     done = x_umx.run("--help")
     assert done.returncode == 0 and "in four stages" in done.stdout
+    assert "  --stop_stage   last stage to run, 0 to 3 [3]\n" in done.stdout

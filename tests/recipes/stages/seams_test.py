@@ -96,7 +96,7 @@ def test_other_test_data_with_the_same_names_are_scored_baselines_too(
     for row in ("| mixture", "| static filter", "| ratio-mask oracle", "| X-UMX "):
         first, second = (next(x for x in t.splitlines() if row in x) for t in texts[:2])
         assert first != second
-    assert "t: scores: track changed. Computed again" in capsys.readouterr().out
+    assert "t: scores: track changed. These are computed again" in capsys.readouterr().out
 
 
 def test_one_changed_track_is_scored_again_alone(make_run, root, songs, capsys):
@@ -107,7 +107,7 @@ def test_one_changed_track_is_scored_again_alone(make_run, root, songs, capsys):
     run.stage(2)
     after = run.times()
     assert after["t"] == before["t"] and after["u"] != before["u"]
-    assert "u: scores: track changed. Computed again" in capsys.readouterr().out
+    assert "u: scores: track changed. These are computed again" in capsys.readouterr().out
 
 
 def test_scores_of_tracks_that_are_gone_go_too(make_run, root):
@@ -189,7 +189,7 @@ def test_estimate_that_was_replaced_after_scoring_is_noticed(make_run, root, cap
     before, sdr = run.estimates()["test/t/bass"].read_bytes(), run.sdr()
     shutil.copy(root / "test" / "t" / "bass.wav", run.estimates()["test/t/bass"])
     run.stage(2, "--save_estimates", save)
-    assert "t: estimates: files, bass changed. Computed again" in capsys.readouterr().out
+    assert "t: estimates: files, bass changed. These are computed again" in capsys.readouterr().out
     assert run.sdr() == sdr
     if save == "yes":
         again = soundfile.read(run.estimates()["test/t/bass"])[0]

@@ -1,4 +1,4 @@
-"""Weights of another model: taken by source, name and shape, and said in one list."""
+"""Weights of another model are taken by source, name and shape, and listed for the user."""
 
 import sys
 
@@ -120,8 +120,13 @@ def test_masks_of_a_joint_network_follow_their_sources(make_model):
 @pytest.mark.parametrize(
     "sources, starts, message",
     [
-        (["piano"], {}, "Nothing of old.pth fits: it has vocals, other, the options want piano"),
-        (["piano"], {"flute": "other"}, "'flute' is not among the sources, piano"),
+        (
+            ["piano"],
+            {},
+            "No weights of old.pth fit: it has the sources vocals, other, but the options ask for "
+            "piano",
+        ),
+        (["piano"], {"flute": "other"}, "'flute' is not one of the sources, piano"),
         (["piano"], {"piano": "flute"}, "old.pth has vocals, other, not 'flute'"),
     ],
 )
@@ -151,7 +156,7 @@ def test_model_that_does_not_tell_its_sources_apart_is_taken_whole_or_not_at_all
 
     sizes = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, sample_rate=8000)
     old, new = Mine(["a", "b"], **sizes), Mine(["b", "a"], **sizes)
-    with pytest.raises(ConfigError, match="let it define weights_by_source"):
+    with pytest.raises(ConfigError, match="define weights_by_source"):
         PretrainedWeights(new, old, "old.pth", {})
     assert PretrainedWeights(Mine(["a", "b"], **sizes), old, "old.pth", {}).are_whole
 
@@ -165,7 +170,7 @@ def test_model_that_does_not_tell_its_sources_apart_is_taken_whole_or_not_at_all
     ],
 )
 def test_map_without_meaning_is_refused(options):
-    with pytest.raises(ConfigError, match="pretrained_map (expects NEW=OLD|needs the weights)"):
+    with pytest.raises(ConfigError, match="pretrained_map (must be NEW=OLD|needs pretrained)"):
         Config.from_dict({"training": options})
 
 

@@ -144,7 +144,7 @@ def test_fine_tuning_starts_from_the_pretrained_weights(make_config, tmp_path):
 
 
 def test_d3net_separates_songs_in_patches_as_long_as_its_training_segments(make_config, tmp_path):
-    """Also a fine-tuned one, whatever the segments before."""
+    """Also a fine-tuned model, whose pretraining may have used other segments."""
     pretrained = None
     for n_frames in (20, 12):
         data = {"seq_dur": 16 * (n_frames - 1) / 8000}
