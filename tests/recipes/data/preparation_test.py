@@ -364,6 +364,4 @@ def test_complete_official_set_needs_no_originals(prepared, root, monkeypatch):
     monkeypatch.setattr(preparation, "N_TRACKS", {"train": 6, "test": 1})
     run(prepared, "musdb18hq", root)
     monkeypatch.setattr(preparation, "download", None)
-    start = time.perf_counter()
     run(prepared, "musdb18hq")
-    assert time.perf_counter() - start < 5
