@@ -365,5 +365,7 @@ def test_missing_set_is_downloaded_checked_and_prepared(root, prepared, tmp_path
 def test_complete_official_set_needs_no_originals(prepared, root, monkeypatch):
     monkeypatch.setattr(preparation, "N_TRACKS", {"train": 6, "test": 1})
     run(prepared, "musdb18hq", root)
+    before = listing(prepared)
     monkeypatch.setattr(preparation, "download", None)
     run(prepared, "musdb18hq")
+    assert listing(prepared) == before
