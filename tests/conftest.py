@@ -93,7 +93,7 @@ MODELS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_config(songs):
     """A function from groups of options to a `Config` whose epoch takes a moment."""
 
