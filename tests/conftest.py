@@ -3,12 +3,14 @@
 import base64
 import json
 import os
+import random
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from asteroid_xscheme.recipes.config import Config
 from tests.hub_server import hub_server  # noqa: F401 - a fixture
@@ -17,6 +19,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 RATE = 8000
 SOURCES = ["bass", "drums", "vocals", "other"]
 VALID = {"long": 2.0, "short": 0.5}  # seconds
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Every test draws the same numbers, whichever tests ran before it in its process."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -83,7 +93,7 @@ MODELS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_config(songs):
     """A function from groups of options to a `Config` whose epoch takes a moment."""
 

@@ -9,6 +9,7 @@ import xscheme
 
 from asteroid_xscheme.export import ExportError, export_onnx
 from asteroid_xscheme.models import XD3Net, XUMX, XConvTasNet
+from tests.rounding import NETWORK
 
 pytestmark = pytest.mark.filterwarnings(  # torch's, of its exporter and of its LSTM
     "ignore:You are using the legacy TorchScript-based ONNX export:DeprecationWarning",
@@ -33,7 +34,7 @@ def test_exported_core_estimates_the_same_for_any_number_of_frames(tmp_path, opt
         magnitudes = torch.rand(n_frames, n_chunks, nb_channels, 33)
         (estimates,) = session.run(None, {"magnitudes": magnitudes.numpy()})
         expected = model.eval().estimate_magnitudes(magnitudes).detach().numpy()
-        np.testing.assert_allclose(estimates, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(estimates, expected, **NETWORK)
 
 
 def test_exported_d3net_has_no_tiles_and_takes_any_number_of_frames(tmp_path):
@@ -56,7 +57,7 @@ def test_exported_d3net_has_no_tiles_and_takes_any_number_of_frames(tmp_path):
         magnitudes = torch.rand(n_frames, n_chunks, 2, 33)
         (estimates,) = session.run(None, {"magnitudes": magnitudes.numpy()})
         expected = model.eval().estimate_magnitudes(magnitudes).detach().numpy()
-        np.testing.assert_allclose(estimates, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(estimates, expected, **NETWORK)
 
 
 class Unwritable(XUMX):

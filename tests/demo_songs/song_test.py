@@ -94,7 +94,8 @@ def test_instrument_plays_the_pitch_it_is_asked_for(name):
 @pytest.mark.parametrize("frequency", [41.2, 110.0, 331.7, 987.8])
 def test_plucked_string_is_in_tune_and_dies_away(frequency):
     signal = plucked_string(frequency, 1.0, np.random.default_rng(0), 2000.0, 1.0, 0.15)
-    assert pitch_of(signal[:20000]) == pytest.approx(frequency, rel=0.01)
+    # the period is found in whole samples
+    assert abs(SAMPLE_RATE / pitch_of(signal[:20000]) - SAMPLE_RATE / frequency) <= 1
     assert signal[-4000:].std() < 0.8 * signal[:4000].std()
 
 

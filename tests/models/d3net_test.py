@@ -35,13 +35,6 @@ TINY = D3NetConfig(
 )
 
 
-@pytest.fixture(autouse=True)
-def seed():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def with_statistics(module):
     """The module in eval mode with statistics and affine maps as training may leave them."""
     for norm in (m for m in module.modules() if isinstance(m, nn.BatchNorm2d)):

@@ -9,6 +9,7 @@ import torch
 
 from asteroid_xscheme.weights import load_package
 from asteroid_xscheme.models import XUMX
+from tests.rounding import NETWORK
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, nb_layers=2, max_bin=25)
@@ -184,7 +185,7 @@ def test_normalisation_is_that_of_open_unmix():
     normalized = (magnitudes - mean) / scale
     mask = model.estimate_magnitudes(magnitudes) / magnitudes
     expected = plain.estimate_magnitudes(normalized) / normalized
-    torch.testing.assert_close(mask, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(mask, expected, **NETWORK)
 
 
 @pytest.mark.parametrize(

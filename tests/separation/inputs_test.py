@@ -9,6 +9,7 @@ import torch
 from asteroid_xscheme.audio import write_audio
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.separation import SeparationError, Separator, song_of_waveform
+from tests.rounding import SINGLE
 
 SOURCES = ["drums", "vocals"]
 
@@ -67,7 +68,8 @@ def test_a_file_object_gives_what_its_file_gives(separator, song, tmp_path, suff
 def test_weights_of_another_precision_work_as_float32(model, separator, song, convert):
     converted = convert(model.from_pretrained(model.serialize()).eval())
     dtype = next(converted.parameters()).dtype
-    atol = 1e-2 if dtype == torch.float16 else 1e-6
+    # float16 rounds the weights of a few layers at 2^-11; the weights that came were float32
+    atol = float(song.abs().max()) * (16 * 2**-11 if dtype == torch.float16 else 16 * SINGLE)
     assert same(Separator(converted, "cpu").separate(song), separator.separate(song), atol)
     assert next(converted.parameters()).dtype == dtype
 

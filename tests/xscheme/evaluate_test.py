@@ -105,6 +105,7 @@ def test_museval_reads_the_scores_and_finds_the_same(out):
         assert float(row["SIR_median"]) == pytest.approx(expected[row["source"]]["SIR"], abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="musdb needs ffprobe")
 def test_musdb_and_museval_read_the_estimates_and_score_the_same(out, data, tmp_path):
     estimates = out / "estimates" / "tiny"

@@ -20,7 +20,8 @@ dataset=musdb18  # data set: musdb18, musdb18hq, demo (built-in songs) or folder
 conf=            # file of options (empty: local/conf.yml, or local/conf_demo.yml for demo)
 python_path=${PYTHON:-python}  # Python to run (default: $PYTHON, or python)
 
-if [[ " $* " =~ \ --python_path\ ([^ ]+) ]]; then python_path=${BASH_REMATCH[1]}; fi
+before=
+for word; do if [[ $before == --python[-_]path ]]; then python_path=$word; fi; before=$word; done
 find_package='import importlib.util as u; print(*u.find_spec("asteroid_xscheme").submodule_search_locations)'
 . "$("$python_path" -c "$find_package")/recipes/run_options.sh"
 

@@ -1,12 +1,12 @@
 """Nothing is written into a folder that is not ours, and other options are named: by command."""
 
 import os
-import subprocess
 import sys
 
 import pytest
 
 from asteroid_xscheme.recipes.data.ownership import MARKER
+from asteroid_xscheme.recipes.stages import prepare_data, run_stage
 from xscheme import main
 
 from .conftest import RATE
@@ -41,14 +41,15 @@ def test_folder_that_is_not_ours_is_refused_before_anything_is_written(
     assert "contains test, train. Choose another folder" in capsys.readouterr().err
 
 
-def test_stage_0_refuses_the_users_folder_in_a_line(root, tmp_path):
+def test_stage_0_refuses_the_users_folder_in_a_line(root, tmp_path, monkeypatch):
     before = listing(tmp_path)
     conf = tmp_path.parent / f"{tmp_path.name}.yml"
     conf.write_text(f"data: {{dataset: demo, train_dir: [{root}], sample_rate: 44100}}")
-    command = [sys.executable, "-m", "asteroid_xscheme.recipes.stages", "prepare"]
-    run = subprocess.run([*command, "--conf", conf], capture_output=True, text=True)
-    assert run.returncode == 1 and "Traceback" not in run.stderr
-    assert f"{root} was not made by `prepare`" in run.stderr
+    monkeypatch.setattr(sys, "argv", ["prepare", "--conf", str(conf)])
+    with pytest.raises(SystemExit) as stop:
+        run_stage("", prepare_data)
+    message = str(stop.value)
+    assert f"{root} was not made by `prepare`" in message and "\n" not in message
     assert listing(tmp_path) == before
 
 

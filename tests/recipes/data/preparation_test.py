@@ -1,7 +1,6 @@
 """From what a user has to a prepared folder: every kind of original, stopped and started again."""
 
 import multiprocessing
-import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -109,15 +108,15 @@ def test_second_run_does_nothing_and_a_third_adds_what_is_new(root, prepared, ma
     assert [entry for entry in listing(prepared / "train") if entry in before[1:]] == before[1:]
 
 
-def _prepare_slowly(root, prepared, connection):
+def _prepare_when_told(root, prepared, connection):
     write = conversion._write
 
-    def write_slowly(*args):
-        connection.send("writing")
-        time.sleep(0.05)
+    def write_when_told(*args):
+        connection.send("about to write")
+        connection.recv()
         write(*args)
 
-    conversion._write = write_slowly
+    conversion._write = write_when_told
     config = DataConfig(dataset="folder", source_dir=str(root), sample_rate=RATE)
     prepare(config, prepared, jobs=1, progress=False)
 
@@ -127,10 +126,12 @@ def _prepare_slowly(root, prepared, connection):
 def test_kill_leaves_only_whole_tracks_and_the_next_run_completes(root, prepared):
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_prepare_slowly, args=(root, prepared, theirs))
+    process = context.Process(target=_prepare_when_told, args=(root, prepared, theirs))
     process.start()
     for _ in range(8):  # in the midst of the second track
         ours.recv()
+        ours.send("go on")
+    ours.recv()
     process.kill()
     process.join()
     finished = find_tracks(prepared, "train", SOURCES)
@@ -155,7 +156,8 @@ def test_own_songs_of_any_format_rate_length_and_channels_become_equal(prepared,
     assert {rate for _, rate in files.values()} == {RATE}
     assert not files["voc"][0][:, 7000:].any()
     total = files["gtr"][0] + files["voc"][0]
-    torch.testing.assert_close(files["mixture"][0], total, atol=2 / 2**15, rtol=0)
+    step = 2**-15  # half of it for each of three files of 16 bits
+    torch.testing.assert_close(files["mixture"][0], total, atol=1.51 * step, rtol=0)
     assert listing(tmp_path / "mine") == before
 
 
@@ -363,7 +365,7 @@ def test_missing_set_is_downloaded_checked_and_prepared(root, prepared, tmp_path
 def test_complete_official_set_needs_no_originals(prepared, root, monkeypatch):
     monkeypatch.setattr(preparation, "N_TRACKS", {"train": 6, "test": 1})
     run(prepared, "musdb18hq", root)
+    before = listing(prepared)
     monkeypatch.setattr(preparation, "download", None)
-    start = time.perf_counter()
     run(prepared, "musdb18hq")
-    assert time.perf_counter() - start < 5
+    assert listing(prepared) == before

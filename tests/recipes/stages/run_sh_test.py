@@ -17,8 +17,8 @@ FOLDERS = ["X-UMX", "X-D3Net", "X-ConvTasNet", "X-Any"]
 
 #: answers what run.sh asks of Python by `-c`, and notes down every other call
 PYTHON = """#!/usr/bin/env bash
-if [[ $1 == -c ]]; then exec {real} "$@"; fi
-echo "GPUs=${{CUDA_VISIBLE_DEVICES-unset}} $*" >> {calls}
+if [[ $1 == -c ]]; then exec "{real}" "$@"; fi
+echo "GPUs=${{CUDA_VISIBLE_DEVICES-unset}} $*" >> "{calls}"
 """
 
 
@@ -30,7 +30,7 @@ class Recipe:
             folder, home / folder.name, ignore=shutil.ignore_patterns("data", "exp")
         )
         self.calls_file = home / "calls"
-        self.python = home / "python"
+        self.python = home / "my python"
         self.python.write_text(PYTHON.format(real=sys.executable, calls=self.calls_file))
         self.python.chmod(0o755)
 

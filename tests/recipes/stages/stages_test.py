@@ -2,9 +2,13 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 import torch
@@ -27,25 +31,30 @@ from asteroid_xscheme.recipes.stages import (
 RECIPE = Path(__file__).parents[3] / "egs" / "musdb18" / "X-UMX"
 
 
-@pytest.fixture
-def run(make_config, tmp_path):
+@pytest.fixture(scope="module")
+def run(make_config, tmp_path_factory):
     """Options and folder of a run whose model is as it was initialised."""
     config = make_config(evaluation={"bss_eval": "fast"})
     args = config.model.model_args(config.data.sample_rate)
     torch.manual_seed(0)
     package = XUMX(config.data.sources, sample_rate=config.data.sample_rate, **args).serialize()
     package.update(dataset_infos("folder"))
-    exp_dir = tmp_path / "exp" / "run"
-    exp_dir.mkdir(parents=True)
+    exp_dir = tmp_path_factory.mktemp("exp") / "run"
+    exp_dir.mkdir()
     save_package(package, exp_dir / "best_model.pth")
     return config, exp_dir
 
 
-def test_evaluation_scores_model_and_baselines_and_keeps_the_songs(run, capsys):
-    config, exp_dir = run
-    evaluate_run(config, exp_dir)
+@pytest.fixture(scope="module")
+def evaluated(run):
+    """The run after its evaluation, and what that printed."""
+    with redirect_stdout(StringIO()) as text:
+        evaluate_run(*run)
+    return (*run, text.getvalue())
 
-    text = capsys.readouterr().out
+
+def test_evaluation_scores_model_and_baselines_and_keeps_the_songs(evaluated):
+    config, exp_dir, text = evaluated
     for row in ("mixture", "static filter", "ratio-mask oracle", "X-UMX"):
         assert f"| {row}" in text
     assert (exp_dir / "results.md").read_text(encoding="utf-8").strip() in text
@@ -62,10 +71,8 @@ def test_evaluation_scores_model_and_baselines_and_keeps_the_songs(run, capsys):
         assert (info.sample_rate, info.n_channels, info.n_samples) == (8000, 2, 12000)
 
 
-def test_evaluation_again_scores_nothing_again(run, capsys):
-    config, exp_dir = run
-    evaluate_run(config, exp_dir)
-    first = capsys.readouterr().out
+def test_evaluation_again_scores_nothing_again(evaluated, capsys):
+    config, exp_dir, first = evaluated
     scores = list(exp_dir.parent.rglob("test/*.json"))
     before = {path: path.stat().st_mtime_ns for path in scores}
     evaluate_run(config, exp_dir)
@@ -73,9 +80,8 @@ def test_evaluation_again_scores_nothing_again(run, capsys):
     assert scores and before == {path: path.stat().st_mtime_ns for path in scores}
 
 
-def test_published_folder_holds_weights_and_scores(run):
-    config, exp_dir = run
-    evaluate_run(config, exp_dir)
+def test_published_folder_holds_weights_and_scores(evaluated):
+    config, exp_dir, _ = evaluated
     publish_run(config, exp_dir)
     package = load_package(str(exp_dir / "publish_dir" / "model.pth"))
     metrics = json.loads((exp_dir / "final_metrics.json").read_text())
@@ -91,8 +97,9 @@ def test_no_other_model_takes_the_place_of_a_missing_one(make_config, tmp_path):
         best_model(tmp_path)
 
 
-def test_model_of_an_earlier_end_does_not_stand_for_a_training_that_goes_on(run):
-    config, exp_dir = run
+def test_model_of_an_earlier_end_does_not_stand_for_a_training_that_goes_on(run, tmp_path):
+    config, finished = run
+    exp_dir = shutil.copytree(finished, tmp_path / "run")
     write_record(exp_dir, {"epochs": 3})  # as a training that continues leaves it: not finished
     with pytest.raises(StageError, match="finish it first"):
         evaluate_run(config, exp_dir)
@@ -130,14 +137,19 @@ def test_a_bug_in_a_stage_is_a_traceback_to_report(tmp_path, monkeypatch, capsys
         (["eval.py", "--exp_dir", "nowhere"], "eval.py: There is no nowhere/best_model.pth"),
         (["train.py", "--train_dir", "nowhere"], "nowhere"),
         (["train.py", "--conf", "nowhere.yml"], "no configuration file nowhere.yml"),
-        (["-m", "asteroid_xscheme.recipes.stages", "bake"], "prepare|publish"),
     ],
 )
-def test_mistake_is_told_in_one_line_without_a_traceback(command, message, tmp_path):
-    program = [str(RECIPE / part) if part in ("train.py", "eval.py") else part for part in command]
+def test_mistake_is_told_in_one_line_without_a_traceback(command, message, tmp_path, monkeypatch):
     conf = [] if "--conf" in command else ["--conf", str(RECIPE / "local" / "conf.yml")]
-    done = subprocess.run(
-        [sys.executable, *program, *conf], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode != 0 and message in done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [*command, *conf])
+    with pytest.raises(SystemExit) as stop:
+        run_path(str(RECIPE / command[0]), run_name="__main__")
+    assert message in str(stop.value) and "\n" not in str(stop.value)
+
+
+def test_stage_that_is_none_is_refused_from_the_shell(tmp_path):
+    command = [sys.executable, "-m", "asteroid_xscheme.recipes.stages", "bake"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0 and "prepare|publish" in done.stderr
     assert "Traceback" not in done.stderr

@@ -3,36 +3,46 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from asteroid_xscheme.recipes.config import Config
+from asteroid_xscheme.recipes.training import train
 
-ONE_RANK = Path(__file__).with_name("one_rank.py")
+from . import one_rank
+
+pytestmark = pytest.mark.filterwarnings(
+    # advice for long runs that a run of seconds does not need:
+    "ignore:The '.*_dataloader' does not have many workers",
+)
 
 
-def run(config, folder, n_processes):
-    """Train; the record of each process."""
+def run_alone(config, folder):
+    """Train in this process; its record."""
+    train(config, folder, callbacks=[one_rank.Recorder(folder)])
+    return torch.load(folder / "rank0.pt")
+
+
+def run_two(config, folder):
+    """Train in two processes; the record of each."""
     folder.mkdir()
     conf = folder / "given.yml"
     conf.write_text(config.to_yaml(), encoding="utf-8")
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={n_processes}"]
-    command = [sys.executable, *launcher, str(ONE_RANK), str(conf), str(folder)]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command = [sys.executable, *launcher, one_rank.__file__, str(conf), str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(n_processes)]
+    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
 
 
 @pytest.fixture(scope="module")
 def records(songs, tmp_path_factory):
     """The records of one process with batches of 4 and of two processes with batches of 2."""
     folder = tmp_path_factory.mktemp("runs")
-    return tuple(
-        run(Config.from_dict(_options(songs, n)), folder / str(n), n_processes=n) for n in (1, 2)
-    )
+    alone, two = (Config.from_dict(_options(songs, n_processes)) for n_processes in (1, 2))
+    return [run_alone(alone, folder / "alone")], run_two(two, folder / "two")
 
 
 def _options(songs, n_processes):
