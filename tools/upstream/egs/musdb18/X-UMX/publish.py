@@ -1,0 +1,25 @@
+import argparse
+import json
+import os
+
+import torch
+import yaml
+
+from asteroid.models.publisher import save_publishable
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--exp_dir", required=True, help="Run to publish, trained and evaluated")
+
+
+def main(exp_dir):
+    with open(os.path.join(exp_dir, "conf.yml")) as f:
+        train_conf = yaml.safe_load(f)
+    with open(os.path.join(exp_dir, "final_metrics.json")) as f:
+        metrics = json.load(f)
+    model_dict = torch.load(os.path.join(exp_dir, "best_model.pth"), map_location="cpu")
+    publish_dir = os.path.join(exp_dir, "publish_dir")
+    save_publishable(publish_dir, model_dict, metrics=metrics, train_conf=train_conf)
+
+
+if __name__ == "__main__":
+    main(parser.parse_args().exp_dir)
