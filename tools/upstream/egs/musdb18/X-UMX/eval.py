@@ -51,19 +51,19 @@ def separate_in_chunks(estimate, mixture, length, overlap):
     n_samples = mixture.shape[-1]
     length = min(length, n_samples)
     n_shared = min(int(length * overlap), length - 1)
-    # Not quite 0, as the ends of the song are in one chunk only
-    fade = torch.linspace(-0.5, 1.5, n_shared + 2)[1:-1].clamp(1e-6, 1)
-    window = torch.ones(length)
-    window[:n_shared] *= fade
-    window[length - n_shared :] *= fade.flip(0)
+    fade = torch.linspace(-0.5, 1.5, n_shared + 2)[1:-1].clamp(0, 1)
     sources, weights = 0, torch.zeros(n_samples)
-    starts = [*range(0, n_samples - length, length - n_shared), n_samples - length]
-    for start in starts:
+    for start in [*range(0, n_samples - length, length - n_shared), n_samples - length]:
         chunk = slice(start, start + length)
-        estimates = estimate(mixture[:, chunk]) * window
+        window = torch.ones(length)
+        if start > 0:
+            window[:n_shared] *= fade
+        if start + length < n_samples:
+            window[length - n_shared :] *= fade.flip(0)
+        estimates = estimate(mixture[:, chunk])
         if start == 0:
             sources = torch.zeros(*estimates.shape[:2], n_samples)
-        sources[..., chunk] += estimates
+        sources[..., chunk] += estimates * window
         weights[chunk] += window
     return sources.div_(weights)
 
