@@ -28,10 +28,13 @@ which.add_argument(
 )
 parser.add_argument("--root", default="data", help="Dataset, with a folder test")
 parser.add_argument("--out_dir", help="Results; exp_dir or ./results_using_pre-trained by default")
-parser.add_argument("--use_gpu", type=int, default=0, help="Whether to separate on the GPU")
+parser.add_argument(
+    "--use_gpu",
+    type=int,
+    default=int(torch.cuda.is_available()),
+    help="Whether to separate on the GPU, by default if there is one",
+)
 parser.add_argument("--n_save_ex", type=int, default=-1, help="Songs to save estimates of, -1: all")
-parser.add_argument("--start", type=float, default=0.0, help="Beginning of an excerpt in seconds")
-parser.add_argument("--duration", type=float, default=-1, help="Of the excerpt; -1: whole songs")
 
 
 def separate_in_chunks(estimate, mixture, length, overlap):
@@ -109,10 +112,8 @@ def make_estimator(model, wiener=True, niter=1, softmask=False, device="cpu"):
 def evaluate_track(path, model, estimator, args):
     """Estimates of a track, (source, channel, time), and a row of scores for each source."""
     rate = int(model.sample_rate)
-    n_samples = check_track(path, ["mixture", *model.sources], rate)
-    start = int(args.start * rate)
-    stop = n_samples if args.duration < 0 else min(n_samples, start + int(args.duration * rate))
-    mixture, *references = read_sources(path, ["mixture", *model.sources], start, stop)
+    names = ["mixture", *model.sources]
+    mixture, *references = read_sources(path, names, stop=check_track(path, names, rate))
     references = torch.stack(references)
     if model.in_channels == 1:
         mixture, references = mixture.mean(0, keepdim=True), references.mean(1, keepdim=True)

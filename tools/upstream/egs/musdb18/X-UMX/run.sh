@@ -30,11 +30,10 @@ train_options="sample_rate seed seq_dur samples_per_track source_augmentations s
   batch_size epochs optimizer lr weight_decay patience lr_decay_patience lr_decay_epoch \
   lr_decay_gamma gradient_clipping loss_combine_sources loss_use_multidomain mix_coef val_dur \
   pretrained bridge"
-eval_options="chunk_dur overlap wiener niter softmask n_save_ex duration"
+eval_options="use_gpu chunk_dur overlap wiener niter softmask n_save_ex"
 for name in $train_options $eval_options; do
   declare $name=
 done
-eval_use_gpu=0
 
 . utils/parse_options.sh
 
@@ -66,7 +65,7 @@ if [[ $stage -le 0 && $stop_stage -ge 0 ]]; then
   $python_path -m pip install -r requirements.txt
   wget -c --tries=0 --read-timeout=20 https://zenodo.org/record/1117372/files/musdb18.zip -P $musdb18_dir
   mkdir -p $musdb18_dir/logs
-  unzip $musdb18_dir/musdb18.zip -d $musdb18_dir >> $musdb18_dir/logs/unzip_musdb18.log
+  unzip -n $musdb18_dir/musdb18.zip -d $musdb18_dir >> $musdb18_dir/logs/unzip_musdb18.log
   musdbconvert $musdb18_dir $musdb18_dir
 fi
 
@@ -82,7 +81,7 @@ fi
 
 if [[ $stage -le 2 && $stop_stage -ge 2 ]]; then
   echo "Stage 2: Evaluation"
-  $python_path eval.py --exp_dir $expdir --root "$musdb18_dir" --use_gpu $eval_use_gpu \
+  $python_path eval.py --exp_dir $expdir --root "$musdb18_dir" \
     $(given $eval_options) | tee logs/eval_${tag}.log
   cp logs/eval_${tag}.log $expdir/eval.log
 fi
