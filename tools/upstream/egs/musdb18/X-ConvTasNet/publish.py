@@ -1,0 +1,1 @@
+../X-UMX/publish.py
