@@ -1,10 +1,12 @@
 """What `import asteroid_xscheme` changes in asteroid, and what it leaves alone."""
 
+import configparser
 import importlib
 import json
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import asteroid.losses
@@ -20,6 +22,7 @@ from asteroid.scripts.asteroid_cli import infer
 
 import asteroid_xscheme
 from asteroid_xscheme import XUMX, XConvTasNet, XD3Net
+from asteroid_xscheme.models import ARCHITECTURES
 from asteroid_xscheme.registration import register, register_losses, register_models
 
 MODELS = [XUMX, XD3Net, XConvTasNet]
@@ -47,6 +50,14 @@ def test_asteroid_finds_the_models_by_name(model_class):
     assert asteroid.models.get(name) is model_class
     assert asteroid.models.get(name.lower()) is model_class
     assert getattr(importlib.import_module("asteroid.models"), name) is model_class
+
+
+def test_entry_points_name_all_architectures():
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[1] / "setup.cfg")
+    lines = setup["options.entry_points"]["asteroid.models"].split("\n")[1:]
+    named = dict(line.split(" = asteroid_xscheme:") for line in lines)
+    assert {k: getattr(asteroid_xscheme, v) for k, v in named.items()} == ARCHITECTURES
 
 
 def test_asteroid_still_finds_its_own_models():
