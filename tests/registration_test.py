@@ -121,6 +121,11 @@ def test_asteroid_that_has_bridged_models_keeps_them():
     assert stand_in.XConvTasNet is asteroid_xscheme.XConvTasNet
 
 
+def test_our_loader_makes_our_models_beside_an_asteroid_that_has_its_own(model, monkeypatch):
+    monkeypatch.setattr(asteroid.models, "XUMX", type("XUMX", (BaseModel,), {}))
+    assert type(asteroid_xscheme.BridgedModel.from_pretrained(model.serialize())) is XUMX
+
+
 def test_asteroid_that_has_the_losses_keeps_them():
     def get(identifier):
         return identifier

@@ -192,7 +192,10 @@ class BridgedModel(BaseModel):
     def _class_named(cls, model_name: str, origin: str) -> Type["BridgedModel"]:
         if model_name == cls.__name__:
             return cls
-        names = {name.lower(): value for name, value in vars(asteroid.models).items()}
+        from .architectures import ARCHITECTURES  # which are made of this class
+
+        known = {**vars(asteroid.models), **ARCHITECTURES}  # asteroid may have its own of a name
+        names = {name.lower(): value for name, value in known.items()}
         named = names.get(model_name.lower())  # asteroid's rule
         if not isinstance(named, type) or not issubclass(named, BridgedModel):
             raise CheckpointError(
