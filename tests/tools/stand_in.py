@@ -9,7 +9,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 _FILE = re.compile(r"^diff --git a/\S+ b/(?P<path>\S+)\n", re.MULTILINE)
 _HUNK = re.compile(
-    r"^@@ -(?P<start>\d+)\S* \+\S+ @@.*\n(?P<lines>(?:[ +\-].*\n|\n)+)", re.MULTILINE
+    r"^@@ -(?P<start>\d+)\S* \+\S+ @@.*\n(?P<lines>(?:[ +\-\\].*\n|\n)+)", re.MULTILINE
 )
 
 
@@ -18,6 +18,7 @@ class _Line:
 
     def __init__(self, text: Optional[str] = None):
         self.text = text
+        self.end = "\n"
 
 
 def files_before(patches: Iterable[Path]) -> Dict[str, str]:
@@ -47,12 +48,15 @@ def _edits(patch: str) -> Iterator[Tuple[str, bool, List[Tuple[int, List[str]]]]
 def _apply(hunks: List[Tuple[int, List[str]]], now: List[_Line], first: List[_Line]) -> None:
     for start, lines in reversed(hunks):  # from the end, so that places stay
         index, result = max(0, start - 1), []
-        end = index + sum(not line.startswith("+") for line in lines)
+        end = index + sum(not line.startswith(("+", "\\")) for line in lines)
         missing = [_Line() for _ in range(end - len(now))]
         now += missing
         first += missing
         old = iter(now[index:end])
         for line in lines:
+            if line.startswith("\\"):  # "No newline at end of file"
+                kept.end = ""
+                continue
             kept = _Line(line[1:]) if line.startswith("+") else next(old)
             kept.text = line[1:] if kept.text is None else kept.text
             assert kept.text == line[1:], "a patch reads what one before it does not leave"
@@ -61,5 +65,7 @@ def _apply(hunks: List[Tuple[int, List[str]]], now: List[_Line], first: List[_Li
 
 
 def _text(lines: List[_Line]) -> str:
-    texts = (f"# line {n}" if line.text is None else line.text for n, line in enumerate(lines, 1))
-    return "".join(f"{text}\n" for text in texts)
+    return "".join(
+        (f"# line {n}" if line.text is None else line.text) + line.end
+        for n, line in enumerate(lines, 1)
+    )
