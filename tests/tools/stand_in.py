@@ -52,7 +52,7 @@ def _apply(hunks: List[Tuple[int, List[str]]], now: List[_Line], first: List[_Li
         missing = [_Line() for _ in range(end - len(now))]
         now += missing
         first += missing
-        old = iter(now[index:end])
+        old, kept = iter(now[index:end]), _Line()
         for line in lines:
             if line.startswith("\\"):  # "No newline at end of file"
                 kept.end = ""
