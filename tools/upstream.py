@@ -26,6 +26,8 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[1]
 SERIES = Path(__file__).resolve().parent / "upstream" / "series.yml"
 BRANCH = "x-scheme"
+#: keeps asteroid's tags in the title, and the line ends of files from Windows
+AM = ("am", "--quiet", "-3", "--keep-non-patch", "--keep-cr")
 
 
 class UpstreamError(RuntimeError):
@@ -124,8 +126,8 @@ def _work_tree(checkout: Path, branch: str) -> Iterator[Path]:
 
 
 def _commit(step: Step, tree: Path) -> None:
-    try:  # --keep-non-patch keeps asteroid's tags in the title
-        _git(tree, "am", "--quiet", "-3", "--keep-non-patch", str(step.patch))
+    try:
+        _git(tree, *AM, str(step.patch))
     except UpstreamError as error:
         raise UpstreamError(
             f"{step.patch.name} does not apply, so this is not the asteroid it was made for: "
@@ -173,7 +175,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("checkout", help="root of a clean git checkout of asteroid")
     parser.add_argument("--branch", default=BRANCH, help="branch to make (default: %(default)s)")
     parser.add_argument(
-        "--patches", help="folder to write the commits to, as files for `git am --keep-non-patch`"
+        "--patches",
+        help="folder to write the commits to, as files for `git am --keep-non-patch --keep-cr`",
     )
     options = parser.parse_args(arguments)
     if not options.checkout:

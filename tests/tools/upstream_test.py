@@ -205,7 +205,7 @@ def test_commits_are_written_as_patches_that_make_the_same_branch(upstream, smal
     assert upstream.main([str(small), "--branch", "mine", "--patches", str(tmp_path / "out")]) == 0
     (patch,) = (tmp_path / "out").iterdir()
     git(small, "checkout", "--quiet", "master")
-    git(small, "am", "--quiet", "--keep-non-patch", str(patch))
+    git(small, *upstream.AM, str(patch))
     assert not git(small, "diff", "mine")
     assert git(small, "log", "-1", "--format=%B") == git(small, "log", "-1", "--format=%B", "mine")
 
