@@ -1,10 +1,12 @@
 """What `import asteroid_xscheme` changes in asteroid, and what it leaves alone."""
 
+import configparser
 import importlib
 import json
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import asteroid.losses
@@ -20,6 +22,7 @@ from asteroid.scripts.asteroid_cli import infer
 
 import asteroid_xscheme
 from asteroid_xscheme import XUMX, XConvTasNet, XD3Net
+from asteroid_xscheme.models import ARCHITECTURES
 from asteroid_xscheme.registration import register, register_losses, register_models
 from tests.rounding import NETWORK
 
@@ -48,6 +51,14 @@ def test_asteroid_finds_the_models_by_name(model_class):
     assert asteroid.models.get(name) is model_class
     assert asteroid.models.get(name.lower()) is model_class
     assert getattr(importlib.import_module("asteroid.models"), name) is model_class
+
+
+def test_entry_points_name_all_architectures():
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[1] / "setup.cfg")
+    lines = setup["options.entry_points"]["asteroid.models"].split("\n")[1:]
+    named = dict(line.split(" = asteroid_xscheme:") for line in lines)
+    assert {k: getattr(asteroid_xscheme, v) for k, v in named.items()} == ARCHITECTURES
 
 
 def test_asteroid_still_finds_its_own_models():
@@ -109,6 +120,11 @@ def test_asteroid_that_has_bridged_models_keeps_them():
     assert stand_in.XUMX is XUMX
     assert stand_in.XD3Net is asteroid_xscheme.XD3Net
     assert stand_in.XConvTasNet is asteroid_xscheme.XConvTasNet
+
+
+def test_our_loader_makes_our_models_beside_an_asteroid_that_has_its_own(model, monkeypatch):
+    monkeypatch.setattr(asteroid.models, "XUMX", type("XUMX", (BaseModel,), {}))
+    assert type(asteroid_xscheme.BridgedModel.from_pretrained(model.serialize())) is XUMX
 
 
 def test_asteroid_that_has_the_losses_keeps_them():

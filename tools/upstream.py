@@ -1,14 +1,12 @@
 """An asteroid checkout in, a branch in it with our contribution as small commits out.
 
-    python tools/upstream.py CHECKOUT [--branch NAME]
+    python tools/upstream.py CHECKOUT [--branch NAME] [--patches DIR]
 
-The contribution is the folder tools/upstream, one folder per commit, in order:
+tools/upstream/series.yml lists the commits in order. Each has
 
-- step.yml: `title` and `text` of the commit and of its pull request; `port`, our files (as "OURS ->
-  THEIRS" where the path does not follow from the module); `drop`, definitions to leave out of
-  them; `replace`, whether ported files may exist; `remove`, their files that go;
-- files/: new files, as they are to stand in asteroid;
-- edits.txt: exact replacements in files of asteroid, or in what was just ported, see `porting`.
+- `patch`: a file of tools/upstream/patches in the format of `git format-patch`: the message, which
+  is also the text of the pull request, and the edits of asteroid's own files;
+- `copy`: our files (or folders, which replace theirs) and where they go in asteroid, as they are.
 
 It is laid in a temporary work tree, so that a checkout gets the whole branch or is left alone.
 """
@@ -21,14 +19,15 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import yaml
-from porting import Edit, PortingError, apply_edit, port, read_edits, target_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-CONTRIBUTION = Path(__file__).resolve().parent / "upstream"
+SERIES = Path(__file__).resolve().parent / "upstream" / "series.yml"
 BRANCH = "x-scheme"
+#: keeps asteroid's tags in the title, and the line ends of files from Windows
+AM = ("am", "--quiet", "-3", "--keep-non-patch", "--keep-cr")
 
 
 class UpstreamError(RuntimeError):
@@ -38,78 +37,53 @@ class UpstreamError(RuntimeError):
 class Step(NamedTuple):
     """One commit of the contribution; see the module's docstring."""
 
-    folder: Path
-    title: str
-    text: str
-    ported: List[Tuple[str, str]]
-    drop: Dict[str, List[str]]
-    replace: List[str]
-    remove: List[str]
-    edits: List[Edit]
+    patch: Path
+    copies: Dict[str, str]
 
     @property
-    def files(self) -> List[str]:
-        """Paths of the new files of this step."""
-        root = self.folder / "files"
-        found = (path for path in root.rglob("*") if path.is_file())
-        return sorted(p.relative_to(root).as_posix() for p in found if "__pycache__" not in p.parts)
+    def title(self) -> str:
+        """First line of the commit's message."""
+        header = self.patch.read_text(encoding="utf-8").partition("\n\n")[0]
+        subject = re.sub(r"\n ", " ", header).partition("Subject: ")[2].splitlines()[0]
+        return subject.replace("[PATCH] ", "", 1)
 
 
-def read_steps(contribution: Path) -> List[Step]:
-    """The steps of a contribution in the order of their folders."""
-    return [_read_step(path.parent) for path in sorted(contribution.glob("*/step.yml"))]
+def read_steps(series: Path) -> List[Step]:
+    """The commits that a series.yml lists."""
+    entries = yaml.safe_load(series.read_text(encoding="utf-8"))
+    return [_read_step(series.parent / "patches", **entry) for entry in entries]
 
 
-def _read_step(folder: Path) -> Step:
-    options = yaml.safe_load((folder / "step.yml").read_text(encoding="utf-8"))
-    edits = folder / "edits.txt"
-    return Step(
-        folder=folder,
-        title=options.pop("title"),
-        text=options.pop("text").strip(),
-        ported=[_source_and_target(entry) for entry in options.pop("port", [])],
-        drop=options.pop("drop", {}),
-        replace=options.pop("replace", []),
-        remove=options.pop("remove", []),
-        edits=read_edits(edits.read_text(encoding="utf-8")) if edits.is_file() else [],
-        **options,  # nothing: an unknown key is an error
-    )
+def _read_step(folder: Path, patch: str, copy: Optional[Dict[str, str]] = None) -> Step:
+    return Step(folder / patch, copy or {})
 
 
-def _source_and_target(entry: str) -> Tuple[str, str]:
-    source, _, target = entry.partition(" -> ")
-    return source, target or target_path(source)
-
-
-def lay(checkout: Path, branch: str, contribution: Path) -> List[Step]:
+def lay(checkout: Path, branch: str, series: Path) -> List[str]:
     """Lay the contribution over an asteroid checkout as a new branch, and check it out.
 
     Args:
         checkout: Root of a clean git checkout of asteroid; its HEAD is what the branch stands on.
         branch: Name of the branch, which must not exist.
-        contribution: Folder of the steps.
+        series: The series.yml.
 
     Returns:
-        The steps, a commit each.
+        The messages of the commits.
 
     Raises:
         UpstreamError: If the checkout cannot take it; it is then left as it was.
-        PortingError: If a text of asteroid or of ours is not what the contribution expects.
     """
-    check_checkout(checkout, branch)
-    steps = read_steps(contribution)
+    steps = read_steps(series)
+    check_checkout(checkout, branch, steps)
     with _work_tree(checkout, branch) as tree:
         for step in steps:
-            try:
-                _commit(step, tree)
-            except PortingError as error:
-                raise PortingError(f"{step.folder.name}: {error}") from error
+            _commit(step, tree)
     _git(checkout, "checkout", "--quiet", branch)
-    return steps
+    log = _git(checkout, "log", "--reverse", f"-{len(steps)}", "--format=%B%x00")
+    return [message.strip() for message in log.split("\0")[:-1]]
 
 
-def check_checkout(checkout: Path, branch: str) -> None:
-    """Raise UpstreamError unless this is a clean asteroid checkout without that branch."""
+def check_checkout(checkout: Path, branch: str, steps: Sequence[Step]) -> None:
+    """Raise UpstreamError unless this is a clean asteroid checkout without the contribution."""
     setup = checkout / "setup.py"
     if not setup.is_file() or 'name="asteroid"' not in setup.read_text(encoding="utf-8"):
         raise UpstreamError(
@@ -120,6 +94,13 @@ def check_checkout(checkout: Path, branch: str) -> None:
         raise UpstreamError(f"{checkout} is not the root of a git checkout: clone asteroid there.")
     if _git(checkout, "status", "--porcelain"):
         raise UpstreamError(f"{checkout} has changes of its own: commit or remove them first.")
+    known = set(_git(checkout, "log", "--format=%s").splitlines())
+    laid = [step.title for step in steps if step.title in known]
+    if laid:
+        raise UpstreamError(
+            f"{checkout} holds {len(laid)} of the {len(steps)} commits already, such as "
+            f"{laid[0]!r}: check out the master first."
+        )
     if _git(checkout, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False):
         raise UpstreamError(
             f"{checkout} has a branch {branch} already: give another with --branch."
@@ -145,73 +126,47 @@ def _work_tree(checkout: Path, branch: str) -> Iterator[Path]:
 
 
 def _commit(step: Step, tree: Path) -> None:
-    for path in step.remove:
-        _git(tree, "rm", "--quiet", "-r", path)
-    laid = [*_port(step, tree), *_add(step, tree)]
-    for edit in step.edits:
-        path = tree / edit.path
-        if not path.is_file():
-            raise PortingError(f"There is no {edit.path} to edit in this asteroid.")
-        path.write_text(apply_edit(path.read_text(encoding="utf-8"), edit), encoding="utf-8")
-    _format(tree, laid)  # edits of asteroid's own files are written as black would
+    try:
+        _git(tree, *AM, str(step.patch))
+    except UpstreamError as error:
+        raise UpstreamError(
+            f"{step.patch.name} does not apply, so this is not the asteroid it was made for: "
+            f"bring the patch up to date. {error}"
+        ) from error
+    for source, target in step.copies.items():
+        copy(REPOSITORY / source, tree / target)
     _git(tree, "add", "--all")
-    _git(tree, "commit", "--quiet", "-m", step.title, "-m", step.text)
+    _git(tree, "commit", "--quiet", "--amend", "--no-edit", "--reset-author")
 
 
-def _port(step: Step, tree: Path) -> List[str]:
-    for source, target in step.ported:
-        origin, destination = REPOSITORY / source, _new(step, tree, target)
-        shutil.copy(origin, destination)
-        if origin.suffix == ".py":
-            text = origin.read_text(encoding="utf-8")
-            text = port(text, source, target, step.drop.get(source, ()))
-            destination.write_text(text, encoding="utf-8")
-    return [target for _, target in step.ported]
-
-
-def _add(step: Step, tree: Path) -> List[str]:
-    for path in step.files:
-        shutil.copy(step.folder / "files" / path, _new(step, tree, path))
-    return step.files
-
-
-def _new(step: Step, tree: Path, path: str) -> Path:
-    """Where a file goes, which must not be there unless the step says that it replaces it."""
-    destination = tree / path
-    if destination.exists() != (path in step.replace):
-        state = "there already" if destination.exists() else "not there to be replaced"
-        raise PortingError(f"{path} is {state} in this asteroid.")
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    return destination
-
-
-def _format(tree: Path, paths: Sequence[str]) -> None:
-    scripts = [str(tree / path) for path in paths if path.endswith(".py")]
-    if scripts:
-        command = [sys.executable, "-m", "black", "--quiet", f"--config={tree / 'pyproject.toml'}"]
-        _run([*command, *scripts])
+def copy(source: Path, target: Path) -> None:
+    """Copy a file with its mode, or a folder with its links in the place of what is there."""
+    if not source.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(source, target, symlinks=True, ignore=ignored)
 
 
 def _git(folder: Path, *arguments: str, check: bool = True) -> str:
-    return _run(["git", "-C", str(folder), *arguments], check)
-
-
-def _run(command: Sequence[str], check: bool = True) -> str:
-    """What a command prints; where it fails, an error in its own words, or nothing."""
+    """What git prints; where it fails, an error in its own words, or nothing."""
+    command = ["git", "-C", str(folder), *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 0:
         return done.stdout.strip()
     if check:
         said = " ".join((done.stderr or done.stdout).split())
-        raise UpstreamError(f"`{' '.join(command[:6])} ...` failed: {said}")
+        raise UpstreamError(f"`git {' '.join(arguments[:3])} ...` failed: {said}")
     return ""
 
 
-def describe(step: Step, number: int, total: int) -> str:
-    """The text of a step's pull request."""
+def describe(message: str, number: int, total: int) -> str:
+    """The text of a commit's pull request."""
     # As on GitHub, where a line end is a line end: a paragraph or an item of a list is a line.
-    text = re.sub(r"(?<!\n)\n *(?![\n -])", " ", step.text)
-    return f"--- pull request {number} of {total}\n{step.title}\n\n{text}\n"
+    text = re.sub(r"(?<!\n)\n *(?![\n -])", " ", message)
+    return f"--- pull request {number} of {total}\n{text}\n"
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -219,17 +174,25 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("checkout", help="root of a clean git checkout of asteroid")
     parser.add_argument("--branch", default=BRANCH, help="branch to make (default: %(default)s)")
+    parser.add_argument(
+        "--patches",
+        help="folder to write the commits to, as files for `git am --keep-non-patch --keep-cr`",
+    )
     options = parser.parse_args(arguments)
     if not options.checkout:
         parser.error("name an asteroid checkout: make upstream ASTEROID=path")
+    checkout = Path(options.checkout)
     try:
-        steps = lay(Path(options.checkout), options.branch, CONTRIBUTION)
-    except (UpstreamError, PortingError) as error:
+        messages = lay(checkout, options.branch, SERIES)
+        if options.patches:
+            folder = Path(options.patches).resolve()
+            _git(checkout, "format-patch", "--quiet", f"-{len(messages)}", "-o", str(folder))
+    except UpstreamError as error:
         print(f"upstream: {error}", file=sys.stderr)
         return 1
-    print(f"Branch {options.branch} of {options.checkout}: {len(steps)} commits.\n")
-    for number, step in enumerate(steps, start=1):
-        print(describe(step, number, len(steps)))
+    print(f"Branch {options.branch} of {checkout}: {len(messages)} commits.\n")
+    for number, message in enumerate(messages, start=1):
+        print(describe(message, number, len(messages)))
     return 0
 
 

@@ -5,10 +5,6 @@ combination loss is the mean of a loss over all sums of 1 to J - 1 of the J sour
 four sources, 254 for eight. For the mean squared error and the weighted SDR it is computed exactly,
 at a cost that does not depend on the number of sums; any other loss is called once per sum.
 
-Reference: R. Sawata, S. Uhlich, S. Takahashi and Y. Mitsufuji, "All for one and one for all:
-improving music separation by bridging networks", ICASSP 2021, https://arxiv.org/abs/2010.04228,
-section 3.2.
-
 >>> estimates, references = torch.rand(2, 4, 2, 1000), torch.rand(2, 4, 2, 1000)
 >>> fast = combination_mse(estimates, references)
 >>> slow = CombinationLoss(lambda estimate, reference: ((estimate - reference) ** 2).mean())
@@ -24,8 +20,8 @@ from asteroid.losses.mse import SingleSrcMSE
 from torch import nn
 
 from .precision import full_precision, working_dtype
-from .squared_error import combined_squared_error
 from .subsets import subset_sizes
+from .sums import combined_squared_error
 from .weighted_sdr import subset_weighted_sdr, weighted_sdr
 
 LossFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -101,6 +97,11 @@ class CombinationLoss(nn.Module):
         loss_func: Callable (estimate, reference) -> loss on tensors (B, ...) without the source
             axis; its result is averaged.
         sizes: Numbers of sources to add up, each in 1..J; None for 1..J-1.
+
+    References
+        [1] R. Sawata, S. Uhlich, S. Takahashi and Y. Mitsufuji, "All for one and one for all:
+        improving music separation by bridging networks", ICASSP 2021,
+        https://arxiv.org/abs/2010.04228, section 3.2.
     """
 
     def __init__(self, loss_func: LossFunction, sizes: Optional[Sequence[int]] = None):

@@ -5,10 +5,6 @@
 L_freq is the mean squared error of magnitude spectrograms, L_time the weighted SDR; with the
 combination loss both are averages over all sums of sources. It takes a model's (spectrograms,
 time_signals) and the waveforms of the references, and returns a scalar.
-
-Reference: R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is greater
-than the sum of its parts: improving music source separation by bridging networks", EURASIP Journal
-on Audio, Speech, and Music Processing 2024:39, https://arxiv.org/abs/2305.07855, section 3.
 """
 
 from functools import partial
@@ -17,13 +13,13 @@ from typing import Dict, Optional, Tuple
 import torch
 from torch import nn
 
-from .alignment import align_waveforms, check_targets
 from .spectral_error import magnitude_spectrogram, spectral_errors
-from .squared_error import combined_squared_error
 from .subsets import subset_sizes
+from .sums import combined_squared_error
 from .weighted_sdr import subset_weighted_sdr
 
 Estimates = Tuple[torch.Tensor, Optional[torch.Tensor]]
+Waveforms = Tuple[torch.Tensor, torch.Tensor, Optional[torch.Tensor]]
 
 
 class MultiDomainLoss(nn.Module):
@@ -39,7 +35,13 @@ class MultiDomainLoss(nn.Module):
         loss_combine_sources: Average over all sums of 1 to J - 1 sources (combination loss), or
             over the sources alone.
         loss_use_multidomain: Add the waveform loss; otherwise use the spectrogram loss alone.
-        mix_coef: Weight of the waveform loss (alpha in the paper).
+        mix_coef: Weight of the waveform loss (alpha in [1]).
+
+    References
+        [1] R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is
+        greater than the sum of its parts: improving music source separation by bridging networks",
+        EURASIP Journal on Audio, Speech, and Music Processing 2024:39,
+        https://arxiv.org/abs/2305.07855, section 3.
     """
 
     def __init__(
@@ -148,3 +150,58 @@ class MultiDomainLoss(nn.Module):
         )
         losses, per_source = subset_weighted_sdr(estimates, references, mixture, sizes)
         return {"time": losses.mean(), "time_per_source": per_source.mean((0, 1))}
+
+
+def align_waveforms(
+    time_signals: torch.Tensor,
+    targets: torch.Tensor,
+    mixture: Optional[torch.Tensor],
+    nb_channels: int,
+) -> Waveforms:
+    """Waveforms with equal channels, cut to the shorter of estimates and references.
+
+    A mono model is compared with the mean over the channels of the references and the mixture.
+
+    Args:
+        time_signals: (J, B, C, T') estimates.
+        targets: (B, J, C', T) references.
+        mixture: (B, C', T), or None.
+        nb_channels: Channels C of the model; C' may differ only if C is 1.
+
+    Returns:
+        Estimates and references (B, J, C, min(T', T)) and the mixture (B, C, min(T', T)) or None.
+
+    Raises:
+        ValueError: If the shapes do not fit each other.
+    """
+    if mixture is not None and mixture.shape != targets[:, 0].shape:
+        raise ValueError(
+            f"Expected a mixture of shape {tuple(targets[:, 0].shape)}, the shape of one "
+            f"reference, got {tuple(mixture.shape)}."
+        )
+    if nb_channels == 1 and targets.shape[2] > 1:
+        targets = targets.mean(2, keepdim=True)
+        mixture = None if mixture is None else mixture.mean(1, keepdim=True)
+    n_batch, n_sources, n_channels, _ = targets.shape
+    if time_signals.shape[:3] != (n_sources, n_batch, n_channels):
+        raise ValueError(
+            "Expected time signals (source, batch, channel, time) of shape "
+            f"{(n_sources, n_batch, n_channels)} + (time,) for references of shape "
+            f"{tuple(targets.shape)}, got {tuple(time_signals.shape)}."
+        )
+    shortest = min(targets.shape[-1], time_signals.shape[-1])
+    mixture = None if mixture is None else mixture[..., :shortest]
+    return time_signals[..., :shortest].transpose(0, 1), targets[..., :shortest], mixture
+
+
+def check_targets(targets: torch.Tensor, nb_channels: int) -> None:
+    """Raise ValueError unless references (B, J, C', T) suit a model of `nb_channels` channels."""
+    if targets.ndim != 4:
+        raise ValueError(
+            f"Expected references (batch, source, channel, time), got {tuple(targets.shape)}."
+        )
+    if nb_channels != 1 and targets.shape[2] != nb_channels:
+        raise ValueError(
+            f"Expected references of nb_channels={nb_channels} channels, got {targets.shape[2]}; "
+            "only a mono loss (nb_channels=1) mixes channels down."
+        )

@@ -66,5 +66,5 @@ def subset_matrix(
     members = (codes[:, None] >> torch.arange(n_sources, device=device)) & 1
     if tuple(sizes) == tuple(range(1, n_sources)):
         return members[:-1].to(dtype)
-    chosen = [code - 1 for code in range(1, 2**n_sources) if code.bit_count() in sizes]
+    chosen = [code - 1 for code in range(1, 2**n_sources) if bin(code).count("1") in sizes]
     return members[torch.tensor(chosen, device=device)].to(dtype)

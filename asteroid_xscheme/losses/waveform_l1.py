@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn.functional import l1_loss
 
-from .alignment import align_waveforms, check_targets
 from .combination import CombinationLoss
+from .multi_domain import align_waveforms, check_targets
 from .precision import full_precision, working_dtype
 
 

@@ -14,9 +14,9 @@ from typing import Optional, Tuple
 
 import torch
 
-from .gram import gram_matrix
 from .precision import full_precision, working_dtype
 from .subsets import subset_matrix, subset_sizes
+from .sums import gram_matrix
 
 _EPS = 1e-10  # energy added under each root and to each denominator, as in asteroid's recipe
 

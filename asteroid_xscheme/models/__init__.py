@@ -1,13 +1,13 @@
 """The models: per-source networks joined by bridges."""
 
 from .architectures import ARCHITECTURES, find_model
-from .base import BridgedModel
+from .bridged_models import BridgedModel
+from .conv_tasnet import XConvTasNet
+from .folded_x_d3net import XD3Net
 from .inference import Inference, PatchGroup
 from .networks import import_network, register_network
 from .spectrogram import SpectrogramModel
 from .waveform import WaveformModel
-from .x_conv_tasnet import XConvTasNet
-from .x_d3net import XD3Net
 from .x_scheme import XScheme, XSchemeOfMagnitudes
 from .x_umx import XUMX
 

@@ -6,9 +6,9 @@ from typing import Type
 import asteroid.models
 
 from ..errors import XSchemeError
-from .base import BridgedModel
-from .x_conv_tasnet import XConvTasNet
-from .x_d3net import XD3Net
+from .bridged_models import BridgedModel
+from .conv_tasnet import XConvTasNet
+from .folded_x_d3net import XD3Net
 from .x_scheme import XScheme, XSchemeOfMagnitudes
 from .x_umx import XUMX
 

@@ -1,90 +1,39 @@
-"""One Conv-TasNet for waveforms of several channels: mixture in, one or more sources out.
+"""X-Conv-TasNet as this package runs it: the plain model on faster blocks, and what it costs.
 
-asteroid's Conv-TasNet is mono; this one encodes and decodes all channels together, and its steps
-are public so that several networks can be bridged between them. A source has one mask, shared by
-the channels. Options choose between two published variants:
-
-* the Demucs paper's (the default): no skip connections, no biases, cLN before the bottleneck,
-  masks by ReLU straight from the residual stream. A. Défossez, N. Usunier, L. Bottou and F. Bach,
-  "Music source separation in the waveform domain", 2019, https://arxiv.org/abs/1911.13254.
-* asteroid's `TDConvNet`: `ASTEROID_VARIANT`.
+Parameters and values are those of :mod:`.x_conv_tasnet`; see :mod:`.temporal_block` for the speed.
 """
 
-from typing import Optional, Sequence, Tuple, cast
+from dataclasses import dataclass
+from typing import Optional, Sequence, Tuple
 
 import torch
-import torch.nn.functional as F
-from asteroid.masknn import activations, norms
-from asteroid.masknn.convolutional import Conv1DBlock
 from torch import nn
 
+from . import x_conv_tasnet
+from .checks import check_arguments, check_sizes
 from .conv_tasnet_config import ConvTasNetConfig
+from .source_conv_tasnet import SourceConvTasNet
 from .temporal_block import hidden_features, normalize
 
-ASTEROID_VARIANT = {
-    "skip_chan": 128,
-    "bias": True,
-    "bottleneck_norm": "gLN",
-    "mask_prelu": True,
-    "mask_act": "sigmoid",
-    "encoder_activation": "linear",
-}
-"""Options that make a network asteroid's `ConvTasNet`, but for its filters' channels."""
 
+@dataclass(frozen=True)
+class CheckedConvTasNetConfig(ConvTasNetConfig):
+    """A :class:`ConvTasNetConfig` whose arguments may come from an untrusted file.
 
-class ConvTasNet(nn.Module):
-    """Encoder, separator and decoder of n_masks sources, step by step.
-
-    In shapes B is the batch, N the filters, K the number of the encoder's frames.
-
-    Args:
-        nb_channels: Channels C of the waveforms.
-        n_masks: Sources of this network.
-        config: The network's configuration.
+    Raises:
+        ValueError: If an argument has the wrong type, is not a valid size, or fits no network.
     """
 
-    def __init__(
-        self, nb_channels: int, n_masks: int, config: ConvTasNetConfig = ConvTasNetConfig()
-    ):
-        super().__init__()
-        n_filters, bn_chan, bias = config.n_filters, config.bn_chan, config.bias
-        framing = config.kernel_size, config.hop
-        self.n_masks = n_masks
-        self.skip_chan = config.skip_chan
-        self.stride = config.hop
-        self.encoder = nn.Conv1d(nb_channels, n_filters, *framing, bias=False)
-        self.encoder_activation = activations.get(config.encoder_activation)()
-        self.bottleneck_norm = norms.get(config.bottleneck_norm)(n_filters)
-        self.bottleneck_conv = nn.Conv1d(n_filters, bn_chan, 1, bias=bias)
-        repeats = nn.ModuleList(
-            nn.ModuleList(_block(config, dilation=2**x) for x in range(config.n_blocks))
-            for _ in range(config.n_repeats)
-        )
-        self.repeats = cast(Sequence[Sequence[Conv1DBlock]], repeats)
-        if self._unused_conv is not None:
-            self._unused_conv.requires_grad_(False)
-        self.mask_prelu = nn.PReLU() if config.mask_prelu else nn.Identity()
-        self.mask_conv = nn.Conv1d(self.skip_chan or bn_chan, n_masks * n_filters, 1, bias=bias)
-        self.mask_activation = _mask_activation(config.mask_act, n_masks)
-        self.decoder = nn.ConvTranspose1d(n_filters, nb_channels, *framing, bias=False)
-        _initialize(self)
+    def __post_init__(self):
+        check_arguments(type(self), **self.arguments())
+        check_sizes(n_filters=self.n_filters, bn_chan=self.bn_chan, hid_chan=self.hid_chan)
+        check_sizes(n_blocks=self.n_blocks, n_repeats=self.n_repeats)
+        check_sizes(kernel_size=self.kernel_size, conv_kernel_size=self.conv_kernel_size)
+        super().__post_init__()
 
-    @property
-    def _unused_conv(self) -> Optional[nn.Conv1d]:
-        """With skip connections the last residual is unused; asteroid's layout has its weights."""
-        return self.repeats[-1][-1].res_conv if self.skip_chan else None
 
-    def encode(self, wav: torch.Tensor) -> torch.Tensor:
-        """Frames (B, N, K) of a waveform (B, C, T), in full precision also under autocast.
-
-        Silence is added at the end so that the last frame covers the last samples.
-        """
-        n_samples = wav.shape[-1]
-        kernel_size = self.encoder.kernel_size[0]
-        missing = max(kernel_size - n_samples, (kernel_size - n_samples) % self.stride)
-        with torch.autocast(wav.device.type, enabled=False):
-            wav = F.pad(wav.to(self.encoder.weight.dtype), (0, missing))
-            return self.encoder_activation(self.encoder(wav))
+class ConvTasNet(SourceConvTasNet):
+    """A :class:`SourceConvTasNet` in fewer passes over memory."""
 
     def bottleneck(self, encoding: torch.Tensor) -> torch.Tensor:
         """Features (B, bn_chan, K) of an encoding (B, N, K)."""
@@ -93,16 +42,7 @@ class ConvTasNet(nn.Module):
     def run_repeat(
         self, index: int, stream: torch.Tensor, skips: Optional[torch.Tensor]
     ) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
-        """One repeat of the separator.
-
-        Args:
-            index: Which one, from 0.
-            stream: Residual stream (B, bn_chan, K).
-            skips: Sum of the skips so far (B, skip_chan, K); None at first and without skips.
-
-        Returns:
-            stream and skips after the repeat.
-        """
+        """One repeat of the separator; see :meth:`SourceConvTasNet.run_repeat`."""
         for block in self.repeats[index]:
             hidden = hidden_features(block, stream)
             if self.skip_chan:
@@ -111,27 +51,6 @@ class ConvTasNet(nn.Module):
             if block.res_conv is not self._unused_conv:
                 stream = stream + block.res_conv(hidden)
         return stream, skips
-
-    def masks(self, features: torch.Tensor) -> torch.Tensor:
-        """Masks (B, n_masks, N, K) of the stream or, with skips, of their sum."""
-        scores = self.mask_conv(self.mask_prelu(features))
-        return self.mask_activation(scores.unflatten(1, (self.n_masks, -1)))
-
-    def decode(self, masks: torch.Tensor, encoding: torch.Tensor, n_samples: int) -> torch.Tensor:
-        """Waveforms (B, n_masks, C, n_samples) of an encoding (B, N, K) under masks."""
-        with torch.autocast(encoding.device.type, enabled=False):
-            masked = masks.to(encoding.dtype) * encoding[:, None]
-            waveforms = self.decoder(masked.flatten(0, 1))[..., :n_samples]
-        return waveforms.unflatten(0, (-1, self.n_masks))
-
-    def forward(self, wav: torch.Tensor) -> torch.Tensor:
-        """Waveforms (B, n_masks, C, T) of the sources of a mixture (B, C, T)."""
-        encoding = self.encode(wav)
-        stream, skips = self.bottleneck(encoding), None
-        for index in range(len(self.repeats)):
-            stream, skips = self.run_repeat(index, stream, skips)
-        masks = self.masks(stream if skips is None else skips)
-        return self.decode(masks, encoding, wav.shape[-1])
 
     @property
     def receptive_field(self) -> int:
@@ -148,35 +67,32 @@ class ConvTasNet(nn.Module):
         return per_frame * sample_rate / self.stride
 
 
-def _block(config: ConvTasNetConfig, dilation: int) -> Conv1DBlock:
-    block = Conv1DBlock(
-        config.bn_chan,
-        config.hid_chan,
-        config.skip_chan,
-        config.conv_kernel_size,
-        padding=(config.conv_kernel_size - 1) * dilation // 2,
-        dilation=dilation,
-        norm_type=config.norm_type,
-    )
-    if not config.bias:
-        for conv in block.modules():
-            if isinstance(conv, nn.Conv1d):
-                conv.register_parameter("bias", None)
-    return block
+class XConvTasNet(x_conv_tasnet.XConvTasNet):
+    __doc__ = x_conv_tasnet.XConvTasNet.__doc__
 
+    title = "X-Conv-TasNet"
+    config_class = CheckedConvTasNetConfig
+    network_class = ConvTasNet
+    networks: Sequence[ConvTasNet]
 
-def _mask_activation(name: str, n_masks: int) -> nn.Module:
-    if name != "softmax":
-        return activations.get(name)()
-    if n_masks == 1:
-        raise ValueError(
-            "Expected a mask_act that works on one source at a time; softmax needs joint=True."
-        )
-    return activations.get(name)(dim=1)
+    @property
+    def receptive_field(self) -> int:
+        """Samples of the mixture on which a sample of an estimate depends, norms aside."""
+        return self.networks[0].receptive_field
 
+    def macs_per_second(self) -> float:
+        """Multiply-accumulates of all networks per second of audio."""
+        return sum(network.macs_per_second(self.sample_rate) for network in self.networks)
 
-def _initialize(network: nn.Module) -> None:
-    """Xavier's normal distribution for every kernel, as the Demucs paper's code does."""
-    for parameter in network.parameters():
-        if parameter.dim() > 1:
-            nn.init.xavier_normal_(parameter)
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """By source, the tensors of its network; of a joint network those of its mask.
+
+        See :meth:`BridgedModel.weights_by_source`.
+        """
+        states: list[dict[str, torch.Tensor]] = [net.state_dict() for net in self.networks]
+        if not self.joint:
+            return dict(zip(self.sources, states))
+        names = [name for name in states[0] if name.startswith("mask_conv.")]
+        masks = {name: states[0].pop(name).chunk(len(self.sources)) for name in names}
+        own = [{name: each[j] for name, each in masks.items()} for j in range(len(self.sources))]
+        return {None: states[0], **dict(zip(self.sources, own))}

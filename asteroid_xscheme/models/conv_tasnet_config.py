@@ -4,8 +4,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from .checks import check_arguments, check_sizes
-
 
 def _argument(default: Any, explanation: str) -> Any:
     """A field with a default and a one-line explanation, which is `help` in its metadata."""
@@ -34,8 +32,7 @@ class ConvTasNetConfig:
         encoder_activation: Activation of the encoding.
 
     Raises:
-        ValueError: If an argument has the wrong type or is not a valid size, `conv_kernel_size` is
-            even, or the stride would skip samples.
+        ValueError: If `conv_kernel_size` is even, or the stride would skip samples.
     """
 
     n_filters: int = _argument(256, "number of filters of the encoder (N)")
@@ -57,10 +54,6 @@ class ConvTasNetConfig:
     encoder_activation: str = _argument("relu", "activation of the encoder")
 
     def __post_init__(self):
-        check_arguments(type(self), **self.arguments())
-        check_sizes(n_filters=self.n_filters, bn_chan=self.bn_chan, hid_chan=self.hid_chan)
-        check_sizes(n_blocks=self.n_blocks, n_repeats=self.n_repeats)
-        check_sizes(kernel_size=self.kernel_size, conv_kernel_size=self.conv_kernel_size)
         if not 1 <= self.hop <= self.kernel_size:
             raise ValueError(
                 f"Expected a stride from 1 to kernel_size {self.kernel_size}, got {self.hop}."

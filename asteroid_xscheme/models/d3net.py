@@ -39,7 +39,6 @@ class D3Net(nn.Module):
     def __init__(self, config: D3NetConfig, n_bins: int, n_channels: int = 2):
         super().__init__()
         self.config = config
-        self.folded = False  # whether it is a copy for inference
         self.in_offset = nn.Parameter(torch.zeros(n_bins))
         self.in_scale = nn.Parameter(torch.ones(n_bins))
         self.out_scale = nn.Parameter(torch.ones(config.valid_bins))

@@ -33,9 +33,6 @@ def fold_networks(networks: Sequence[D3Net]) -> List[D3Net]:
 
 def _fold_network(network: D3Net, workspace: Workspace) -> D3Net:
     folded = deepcopy(network).requires_grad_(False)
-    if network.folded:
-        return folded
-    folded.folded = True
     for path in folded.paths:
         _fold_path(path)
     _fold_dense(folded.final_block)

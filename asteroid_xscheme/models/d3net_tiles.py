@@ -29,7 +29,7 @@ class Workspace(threading.local):
         return Workspace()
 
     def take(self, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
-        """A map (B, C, N, F) of any content with the channels last; the one before it is gone."""
+        """An uninitialised map (B, C, N, F), channels last; it overwrites the previous one."""
         n_batch, n_channels, n_frames, n_bins = shape
         size = n_batch * n_channels * n_frames * n_bins
         kind = (self._memory.dtype, self._memory.device)
@@ -44,10 +44,10 @@ class TiledD2Block(nn.Module):
 
     Args:
         norm: Normalisation of the input, or the identity.
-        convs: The convolution of each layer; all but the first one's inputs come normalised.
+        convs: The convolution of each layer; inputs of all but the first are normalised already.
         growth: Channels of a layer.
         workspace: Shared by all blocks of a model.
-        tile_bytes: Most bytes that a tile writes, unless one frame has more.
+        tile_bytes: The most bytes that a tile writes, unless one frame has more.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
-"""The layers of J Open-Unmix networks around their recurrent ones: frames in, frames out.
+"""The encoders, recurrent layers and decoders of J Open-Unmix networks.
 
-An encoder turns a frame of magnitudes into features, a decoder features into a mask. Each has an
-affine map of its own input or output, which asteroid's files keep apart from the layers; here it
-joins the neighbouring layer's weights at every call, so that no large tensor is copied for it, and
-`fold` lets all of them, the normalisations too, disappear into linear layers for inference.
+An encoder turns a frame of magnitudes into features; a decoder turns features into a mask. Each
+scales and shifts its input or output. Asteroid's files store these scales and shifts separately;
+here every call merges them into the weights of the neighbouring layer, so that no large tensor is
+copied. For inference, `fold` merges them and the normalisation into linear layers for good.
 
 Reference: F.-R. Stoeter, S. Uhlich, A. Liutkus and Y. Mitsufuji, "Open-Unmix - A reference
 implementation for music source separation", Journal of Open Source Software, 2019.
@@ -79,7 +79,7 @@ class Encoders(nn.ModuleDict):
         return [encoder(mixture, affine) for encoder, affine in zip(self.values(), affines)]
 
     def fold(self, affines: Sequence[MeanScale]) -> "FoldedEncoders":
-        """The same in eval mode, but for rounding, as one linear layer."""
+        """An equivalent single linear layer for eval mode, equal up to rounding."""
         layers = []
         for encoder, affine in zip(cast(Iterable[EncoderLayers], self.values()), affines):
             linear, norm = encoder.enc
@@ -98,7 +98,7 @@ class Decoders(nn.ModuleDict):
         return torch.stack(masks).relu_()
 
     def fold(self, affines: Sequence[MeanScale]) -> "FoldedDecoders":
-        """The same in eval mode, but for rounding, without normalisations."""
+        """Equivalent decoders for eval mode without normalisation, equal up to rounding."""
         first, last = [], []
         decoders = cast(Iterable[DecoderLayers], self.values())
         for decoder, (mean, scale) in zip(decoders, affines):
@@ -113,16 +113,16 @@ class RecurrentLayers(nn.ModuleDict):
     """The recurrent layers of all sources."""
 
     def forward(self, features: Sequence[torch.Tensor]) -> List[torch.Tensor]:
-        """Features (N, B, H) of every source, of such features."""
+        """Run the recurrent layer of every source, (N, B, H) -> (N, B, H)."""
         return [layer(x)[0] for layer, x in zip(self.values(), features)]
 
     def fold(self, run_each: Map = map) -> "FoldedRecurrentLayers":
-        """The same, called by `run_each`."""
+        """The same layers, called through `run_each`."""
         return FoldedRecurrentLayers(dict(self.items()), run_each)
 
 
 class FoldedEncoders(nn.Module):
-    """What `Encoders.fold` returns: one product for all sources."""
+    """Result of `Encoders.fold`: one matrix product for all sources."""
 
     def __init__(self, layers: Sequence[WeightBias]):
         super().__init__()
@@ -136,9 +136,10 @@ class FoldedEncoders(nn.Module):
 
 
 class FoldedRecurrentLayers(RecurrentLayers):
-    """What `RecurrentLayers.fold` returns: sources that may be computed at the same time.
+    """Result of `RecurrentLayers.fold`: it can run several sources at the same time.
 
-    Threads that share one layer meet at every frame, for a product too small to share.
+    Threads that share one layer wait for each other at every frame, and a frame is too little work
+    to share.
     """
 
     def __init__(self, layers: Mapping[str, nn.Module], run_each: Map):
@@ -146,12 +147,12 @@ class FoldedRecurrentLayers(RecurrentLayers):
         self.run_each = run_each
 
     def forward(self, features: Sequence[torch.Tensor]) -> List[torch.Tensor]:
-        """Features (N, B, H) of every source, of such features."""
+        """Run the recurrent layer of every source, (N, B, H) -> (N, B, H)."""
         return [output for output, _ in self.run_each(nn.LSTM.__call__, self.values(), features)]
 
 
 class FoldedDecoders(nn.Module):
-    """What `Decoders.fold` returns; the last layers of all sources are one batched product."""
+    """Result of `Decoders.fold`: the last layers of all sources are one batched product."""
 
     weight: torch.Tensor
     bias: torch.Tensor

@@ -16,24 +16,6 @@ from .inference import Estimator
 _Patch = Tuple[torch.Tensor, int]
 
 
-def overlap_add_patches(
-    estimate: Estimator, magnitudes: torch.Tensor, patch_frames: int, patch_shift: int
-) -> torch.Tensor:
-    """Mean of the estimates of all patches that hold a frame, for every frame.
-
-    Args:
-        estimate: (patch_frames, B, C, F) -> (J, patch_frames, B, C, F).
-        magnitudes: (N, B, C, F), any number of frames N >= 1.
-        patch_frames: Frames of a patch, a multiple of `patch_shift`.
-        patch_shift: Frames from one patch to the next.
-
-    Returns:
-        (J, N, B, C, F)
-    """
-    parts = stream_patches(estimate, [magnitudes], patch_frames, patch_shift)
-    return torch.cat(list(parts), dim=1)
-
-
 def stream_patches(
     estimate: Estimator,
     blocks: Iterable[torch.Tensor],
@@ -41,11 +23,15 @@ def stream_patches(
     patch_shift: int,
     batch: int = 1,
 ) -> Iterator[torch.Tensor]:
-    """The same for a stream of magnitudes.
+    """Mean of the estimates of all patches that hold a frame, for every frame.
+
+    The same as :func:`.x_d3net.overlap_add_patches` for a stream of magnitudes.
 
     Args:
-        estimate, patch_frames, patch_shift: As for :func:`overlap_add_patches`.
+        estimate: (patch_frames, B, C, F) -> (J, patch_frames, B, C, F).
         blocks: (n, B, C, F) of any n.
+        patch_frames: Frames of a patch, a multiple of `patch_shift`.
+        patch_shift: Frames from one patch to the next.
         batch: Patches to estimate at once, side by side as more items of the batch B.
 
     Yields:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ..dsp.stft import magnitude, stft
-from .base import BridgedModel, Outputs, as_batch
+from .bridged_models import BridgedModel, Outputs, as_batch
 from .inference import Inference
 from .synthesis import synthesize
 

@@ -1,7 +1,7 @@
-"""Kernels of torch that it does not document: the package's only uses of them.
+"""Undocumented kernels of torch; the package uses none anywhere else.
 
-Each stands behind a documented function, which would take more passes over memory here. Should a
-torch drop one, what uses it says so, and `tests/models/torch_kernels_test.py` fails.
+Documented functions do the same in more passes over memory. If a torch release drops a kernel, the
+error says so, and `tests/models/torch_kernels_test.py` fails.
 """
 
 from typing import Callable, Sequence, Tuple

@@ -6,7 +6,7 @@ import torch
 
 from ..bridge import BridgeChoice
 from ..dsp.stft import magnitude, stft
-from .base import BridgedModel, Outputs
+from .bridged_models import BridgedModel, Outputs
 from .checks import check_power, check_sizes
 
 _FLOOR = 1e-6  # below it |S|^p has no usable gradient

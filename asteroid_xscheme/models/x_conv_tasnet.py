@@ -1,24 +1,15 @@
-"""X-Conv-TasNet: one Conv-TasNet per source, waveform to waveform, bridged in the separator.
+"""X-Conv-TasNet: one Conv-TasNet per source, waveform to waveform, bridged in the separator."""
 
-The paper names the model but not its bridging points. They are our choice, by the pattern of X-UMX:
-the mean goes on, and what each network keeps for itself is the encoding that its mask multiplies.
-With its bridges closed, the model is the original networks, one per source; with `joint` it is the
-original of the papers, one network of as many masks.
-
-Reference: R. Sawata et al., "The whole is greater than the sum of its parts: improving music source
-separation by bridging networks", 2024, https://arxiv.org/abs/2305.07855.
-"""
-
-from typing import Any, List, Optional, Sequence, Tuple, cast
+from typing import Any, ClassVar, List, Sequence, Tuple, Type, cast
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..bridge import BridgeChoice
-from .base import as_batch
-from .conv_tasnet import ConvTasNet
+from .bridged_models import as_batch
 from .conv_tasnet_config import ConvTasNetConfig
+from .source_conv_tasnet import SourceConvTasNet
 from .waveform import WaveformModel
 
 
@@ -30,6 +21,11 @@ def _points(n_repeats: int) -> Tuple[str, ...]:
 class XConvTasNet(WaveformModel):
     """Conv-TasNets of J sources that are bridged after the bottleneck and before the masks.
 
+    The paper [1] names the model but not its bridging points. They are our choice, by the pattern
+    of X-UMX: the mean goes on, and what each network keeps for itself is the encoding that its mask
+    multiplies. With its bridges closed, the model is the original networks, one per source; with
+    `joint` it is the original of the papers, one network of as many masks.
+
     Bridging points:
 
     * "encoder": what goes into the bottlenecks (each mask multiplies its own encoding still),
@@ -40,8 +36,8 @@ class XConvTasNet(WaveformModel):
     A model is equivariant to gain: a mixture times g > 0 gives estimates times g, unless it is as
     faint as the epsilon of the norms, so mixtures need no normalisation of their level. Chunks of
     a song are not separated exactly as the whole: the global norms see each chunk by itself. With
-    local norms ("cLN") they are, from `receptive_field` / 2 + `kernel_size` samples beyond a cut,
-    if chunks begin at multiples of the stride.
+    local norms ("cLN") they are, from half a receptive field beyond a cut, if chunks begin at
+    multiples of the stride.
 
     Args:
         sources: Names of the sources.
@@ -61,9 +57,16 @@ class XConvTasNet(WaveformModel):
 
     Raises:
         ValueError: If no such network or bridge can be built.
+
+    References
+        [1] R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is
+        greater than the sum of its parts: improving music source separation by bridging networks",
+        EURASIP Journal on Audio, Speech, and Music Processing 2024:39,
+        https://arxiv.org/abs/2305.07855.
     """
 
-    title = "X-Conv-TasNet"
+    config_class: ClassVar[Type[ConvTasNetConfig]] = ConvTasNetConfig
+    network_class: ClassVar[Type[SourceConvTasNet]] = SourceConvTasNet
     bridge_points = _points(4)
     default_bridge_points: Tuple[str, ...] = ("bottleneck", "separator")
 
@@ -83,7 +86,7 @@ class XConvTasNet(WaveformModel):
         bridge: BridgeChoice = True,
         **network: Any,
     ):
-        self.config = ConvTasNetConfig(**network)
+        self.config = self.config_class(**network)
         self.bridge_points = () if joint else _points(self.config.n_repeats)
         self.default_bridge_points = () if joint else type(self).default_bridge_points
         super().__init__(
@@ -94,8 +97,10 @@ class XConvTasNet(WaveformModel):
         self.joint = joint
         self.checkpointing = checkpointing
         n_networks, n_masks = (1, len(self.sources)) if joint else (len(self.sources), 1)
-        networks = [ConvTasNet(nb_channels, n_masks, self.config) for _ in range(n_networks)]
-        self.networks = cast(Sequence[ConvTasNet], nn.ModuleList(networks))
+        networks = [
+            self.network_class(nb_channels, n_masks, self.config) for _ in range(n_networks)
+        ]
+        self.networks = cast(Sequence[SourceConvTasNet], nn.ModuleList(networks))
 
     def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:
         """Waveforms (B, J, C, T) of the sources; see :meth:`BridgedModel.forward_wav`."""
@@ -127,34 +132,12 @@ class XConvTasNet(WaveformModel):
                 skips = self.bridges(f"repeat{index + 1}", skips)
         return skips if self.config.skip_chan else streams
 
-    def _run_repeat(self, network: ConvTasNet, index: int, stream, skips):
+    def _run_repeat(self, network: SourceConvTasNet, index: int, stream, skips):
         if not (self.checkpointing and torch.is_grad_enabled()):
             return network.run_repeat(index, stream, skips)
         return checkpoint(
             network.run_repeat, index, stream, skips, use_reentrant=False, preserve_rng_state=False
         )
-
-    @property
-    def receptive_field(self) -> int:
-        """Samples of the mixture on which a sample of an estimate depends, norms aside."""
-        return self.networks[0].receptive_field
-
-    def macs_per_second(self) -> float:
-        """Multiply-accumulates of all networks per second of audio."""
-        return sum(network.macs_per_second(self.sample_rate) for network in self.networks)
-
-    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
-        """By source, the tensors of its network; of a joint network those of its mask.
-
-        See :meth:`BridgedModel.weights_by_source`.
-        """
-        states: list[dict[str, torch.Tensor]] = [net.state_dict() for net in self.networks]
-        if not self.joint:
-            return dict(zip(self.sources, states))
-        names = [name for name in states[0] if name.startswith("mask_conv.")]
-        masks = {name: states[0].pop(name).chunk(len(self.sources)) for name in names}
-        own = [{name: each[j] for name, each in masks.items()} for j in range(len(self.sources))]
-        return {None: states[0], **dict(zip(self.sources, own))}
 
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model."""

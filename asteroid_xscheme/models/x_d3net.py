@@ -1,42 +1,22 @@
-"""X-D3Net: magnitudes of a mixture in, magnitudes of its sources out, by bridged D3Nets.
+"""X-D3Net: magnitudes of a mixture in, magnitudes of its sources out, by bridged D3Nets."""
 
-The paper [1] shows no code or figure of X-D3Net's bridges that we know of. We place them as X-UMX
-does: one behind what reads the mixture, one before what makes the output.
-
-- "first_block" (default): the output of the first D3 block of every path. Each source keeps its
-  own for the way up of its path; the mean goes down.
-- "concat" (default): all features before the final D2 block; the same as "bands" and "full".
-- "init": the convolutions before the first D3 block; linear, so their mean is one convolution.
-- "bands": the bands' features, joined; "full": the features of the path of all bins.
-- "final": the final D2 block, before the gates.
-
-References:
-    [1] R. Sawata et al., "The whole is greater than the sum of its parts: improving music source
-        separation by bridging networks", EURASIP JASMP 2024:39, arXiv 2305.07855.
-    [2] N. Takahashi and Y. Mitsufuji, "D3Net: Densely connected multidilated DenseNet for music
-        source separation", arXiv 2010.01733.
-"""
-
-from dataclasses import replace
 from functools import partial
 from itertools import groupby
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Union, cast
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from ..bridge import BridgeChoice
-from .base import Statistics
 from .checks import check_sizes
 from .d3net import POINTS, D3Net, estimate_together
 from .d3net_blocks import D3Block
 from .d3net_config import D3NetConfig, configuration
-from .d3net_folding import fold_networks
-from .inference import Inference, Map, PatchGroup
-from .patches import averaged_over_flip, overlap_add_patches
 from .spectrogram import SpectrogramModel
 
+Estimator = Callable[[torch.Tensor], torch.Tensor]
 NetworkChoice = Union[str, Mapping[str, Any]]
 Statistic = Optional[Union[np.ndarray, torch.Tensor]]
 
@@ -45,6 +25,16 @@ ABOVE_VALID = ("share", "mixture")
 
 class XD3Net(SpectrogramModel):
     """X-D3Net [1]; with `bridge=False` one independent D3Net [2] per source.
+
+    The paper [1] shows no code or figure of X-D3Net's bridges that we know of. We place them as
+    X-UMX does: one behind what reads the mixture, one before what makes the output.
+
+    - "first_block" (default): the output of the first D3 block of every path. Each source keeps its
+      own for the way up of its path; the mean goes down.
+    - "concat" (default): all features before the final D2 block; the same as "bands" and "full".
+    - "init": the convolutions before the first D3 block; linear, so their mean is one convolution.
+    - "bands": the bands' features, joined; "full": the features of the path of all bins.
+    - "final": the final D2 block, before the gates.
 
     Args:
         sources: Names of the sources.
@@ -71,9 +61,16 @@ class XD3Net(SpectrogramModel):
 
     Raises:
         ValueError: If the networks' features have different shapes at an open bridge.
+
+    References
+        [1] R. Sawata, N. Takahashi, S. Uhlich, S. Takahashi and Y. Mitsufuji, "The whole is
+        greater than the sum of its parts: improving music source separation by bridging networks",
+        EURASIP Journal on Audio, Speech, and Music Processing 2024:39,
+        https://arxiv.org/abs/2305.07855.
+        [2] N. Takahashi and Y. Mitsufuji, "D3Net: Densely connected multidilated DenseNet for music
+        source separation", https://arxiv.org/abs/2010.01733.
     """
 
-    title = "X-D3Net"
     bridge_points = POINTS
     default_bridge_points = ("first_block", "concat")
 
@@ -122,17 +119,41 @@ class XD3Net(SpectrogramModel):
         if input_mean is not None and input_scale is not None:
             _start_outputs(self.networks)
 
-    def start_normalisation(self, measure: Callable[[], Statistics]) -> None:
-        """Begin with the statistics as `input_mean` and `input_scale`."""
-        self._start(*measure())
-
     def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources.
 
         Takes all frames at once, filled up to a number that the networks can halve. Songs are
-        better given to :meth:`estimate_patches`.
+        better given to :meth:`estimate_song`.
         """
         return self._estimate(self.networks, magnitudes)
+
+    def estimate_song(self, magnitudes: torch.Tensor) -> torch.Tensor:
+        """The same as :meth:`estimate_magnitudes` for a song: the mean of overlapping patches.
+
+        This is the published inference of D3Net, whose estimates depend on the length of the
+        patches: networks see their ends.
+        """
+        estimates = [
+            overlap_add_patches(partial(self._estimate, networks), magnitudes, *patch)
+            for networks, patch in self._networks_by_patch()
+        ]
+        return torch.cat(estimates)
+
+    def _networks_by_patch(self) -> Iterator[Tuple[List[D3Net], Tuple[int, int]]]:
+        """Networks of all sources in their order, and the (frames, shift) of their patches.
+
+        Bridged networks take the same, of the most frames that one of them wants; of independent
+        ones each takes its own.
+        """
+
+        def patch(network: D3Net) -> Tuple[int, int]:
+            return network.config.patch_frames, network.config.patch_shift
+
+        if self.bridges.open:
+            yield list(self.networks), max(map(patch, self.networks))
+            return
+        for frames_and_shift, networks in groupby(self.networks, patch):
+            yield list(networks), frames_and_shift
 
     def _estimate(self, networks: Sequence[D3Net], magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes of the sources that `networks` are for."""
@@ -149,81 +170,9 @@ class XD3Net(SpectrogramModel):
         return torch.cat([estimate, above.to(estimate.dtype)], dim=-1)
 
     @property
-    def inference(self) -> Inference:
-        """How songs are separated: in overlapping patches, one at a time on a CPU.
-
-        Feature maps are many times as large as estimates.
-        """
-        return replace(super().inference, steps_on_cpu=0, patches=tuple(self.patch_groups))
-
-    @property
     def configs(self) -> List[D3NetConfig]:
         """What the networks are built from, in the order of the sources."""
         return [network.config for network in self.networks]
-
-    @property
-    def patch_groups(self) -> List[PatchGroup]:
-        """Who takes which patches of a song: networks of all sources in their order.
-
-        Bridged networks take the same, of the most frames that one of them wants; of independent
-        ones each takes its own.
-        """
-        if self.bridges.open:
-            longest = max(self.configs, key=lambda config: config.patch_frames)
-            return [PatchGroup(self.estimate_magnitudes, longest.patch_frames, longest.patch_shift)]
-        groups = groupby(self.networks, lambda n: (n.config.patch_frames, n.config.patch_shift))
-        return [PatchGroup(partial(self._estimate, list(of)), *patch) for patch, of in groups]
-
-    def estimate_patches(
-        self, magnitudes: torch.Tensor, flip_channels: bool = False
-    ) -> torch.Tensor:
-        """The same as :meth:`estimate_magnitudes` for a song: the mean of overlapping patches.
-
-        This is the published inference of D3Net, whose estimates depend on the length of the
-        patches.
-
-        Args:
-            magnitudes: (N, B, C, F), any number of frames.
-            flip_channels: Whether to average over the channels in both orders, as published; twice
-                the work.
-        """
-        return torch.cat(
-            [
-                overlap_add_patches(
-                    averaged_over_flip(group.estimate) if flip_channels else group.estimate,
-                    magnitudes,
-                    group.frames,
-                    group.shift,
-                )
-                for group in self.patch_groups
-            ]
-        )
-
-    def fit_segments(self, n_samples: int) -> None:
-        """Take songs in patches as long as training segments from now on."""
-        self.separate_in_patches(1 + n_samples // self.hop)
-
-    def separate_in_patches(self, n_frames: int) -> None:
-        """Take songs in patches of so many frames from now on, those of a training segment.
-
-        Networks see the ends of a patch; they estimate badly in patches far longer than those that
-        they were trained on.
-        """
-        for network in self.networks:
-            network.config = network.config.with_patches(n_frames)
-
-    def fold(self, run_each: Map = map) -> "XD3Net":
-        """A copy for inference, about twice as fast on a CPU; it separates, but cannot be saved.
-
-        Normalisations are put into convolutions; see `d3net_folding` and `d3net_tiles`.
-        """
-        folded = super().fold()
-        folded.networks = nn.ModuleList(fold_networks(self.networks))
-        return folded.eval()
-
-    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
-        """By source, the tensors of its D3Net; see :meth:`BridgedModel.weights_by_source`."""
-        return {s: network.state_dict() for s, network in zip(self.sources, self.networks)}
 
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model, in plain types."""
@@ -298,3 +247,30 @@ def _start_outputs(networks: Sequence[D3Net]) -> None:
         valid = network.config.valid_bins
         network.out_offset.data.copy_(network.in_offset.data[:valid] / len(networks))
         network.out_scale.data.copy_(network.in_scale.data[:valid] / len(networks))
+
+
+def overlap_add_patches(
+    estimate: Estimator, magnitudes: torch.Tensor, patch_frames: int, patch_shift: int
+) -> torch.Tensor:
+    """Mean of the estimates of all patches that hold a frame, for every frame.
+
+    Patches that reach beyond the song are filled up with silence.
+
+    Args:
+        estimate: (patch_frames, B, C, F) -> (J, patch_frames, B, C, F).
+        magnitudes: (N, B, C, F), any number of frames N >= 1.
+        patch_frames: Frames of a patch, a multiple of `patch_shift`.
+        patch_shift: Frames from one patch to the next.
+
+    Returns:
+        (J, N, B, C, F)
+    """
+    n_frames, before = len(magnitudes), patch_frames - patch_shift
+    after = before + -n_frames % patch_shift
+    padded = F.pad(magnitudes, (*[0] * 6, before, after))
+    total: Any = None
+    for start in range(0, before + n_frames, patch_shift):
+        patch = estimate(padded[start : start + patch_frames])
+        total = patch.new_zeros(len(patch), *padded.shape) if total is None else total
+        total[:, start : start + patch_frames] += patch
+    return total[:, before : before + n_frames] / (patch_frames // patch_shift)

@@ -12,7 +12,7 @@ from torch import nn
 from ..bridge import BridgeChoice
 from ..bridged_networks import BridgedNetworks
 from ..errors import XSchemeError
-from .base import as_batch
+from .bridged_models import as_batch
 from .networks import name_of, resolve
 from .spectrogram import SpectrogramModel
 from .waveform import WaveformModel

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from ..bridge import BridgeChoice
-from .base import Statistics
+from .bridged_models import Statistics
 from .checks import check_power, check_sizes
 from .inference import Map
 from .open_unmix import (

@@ -77,7 +77,7 @@ def test_python_of_the_readme_runs(text, tmp_path, monkeypatch):
     """On a song of half a second, with a small model under the name of the published one."""
     small = XUMX(["bass", "drums"], window_length=512, in_chan=512, n_hop=128, hidden_size=8)
     packages = {"xumxl": small.serialize()}
-    load = "asteroid_xscheme.models.base.load_package"
+    load = "asteroid_xscheme.models.bridged_models.load_package"
     monkeypatch.setattr(load, lambda name, **options: packages[name])
     monkeypatch.chdir(tmp_path)
     write_audio(tmp_path / "song.mp3", torch.zeros(2, 22050), 44100)

@@ -6,8 +6,9 @@ from asteroid.masknn import TDConvNet
 from asteroid.masknn.convolutional import Conv1DBlock
 from torch.utils.flop_counter import FlopCounterMode
 
-from asteroid_xscheme.models.conv_tasnet import ASTEROID_VARIANT, ConvTasNet
+from asteroid_xscheme.models.conv_tasnet import ConvTasNet
 from asteroid_xscheme.models.conv_tasnet_config import ConvTasNetConfig
+from asteroid_xscheme.models.source_conv_tasnet import ASTEROID_VARIANT, SourceConvTasNet
 from asteroid_xscheme.models.temporal_block import hidden_features
 from tests.rounding import NETWORK_IN_BFLOAT
 
@@ -80,6 +81,9 @@ def test_default_sizes_have_the_published_receptive_field():
 def test_network_equals_its_asteroid_modules_in_values_and_gradients(n_masks, options):
     net = network(n_masks=n_masks, **options).double()
     wav = noise(2, 2, 8 + 4 * 20, dtype=torch.float64)
+    plain = SourceConvTasNet(2, n_masks, ConvTasNetConfig(**{**SMALL, **options})).double()
+    plain.load_state_dict(net.state_dict())
+    torch.testing.assert_close(plain(wav), separate(net, wav))
     gradients = []
     for forward in (separate, separate_by_modules):
         net.zero_grad()

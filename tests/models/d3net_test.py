@@ -18,11 +18,8 @@ from asteroid_xscheme.models.d3net_config import OFFICIAL, D3NetConfig, PathConf
 from asteroid_xscheme.models.d3net_cost import macs_per_second, patch_macs
 from asteroid_xscheme.models.d3net_folding import fold_networks
 from asteroid_xscheme.models.d3net_tiles import TiledD2Block, Workspace
-from asteroid_xscheme.models.patches import (
-    averaged_over_flip,
-    overlap_add_patches,
-    stream_patches,
-)
+from asteroid_xscheme.models.patches import averaged_over_flip, stream_patches
+from asteroid_xscheme.models.x_d3net import overlap_add_patches
 
 TINY = D3NetConfig(
     valid_bins=24,

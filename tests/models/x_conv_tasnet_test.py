@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asteroid_xscheme.models import XConvTasNet
-from asteroid_xscheme.models.conv_tasnet import ASTEROID_VARIANT
+from asteroid_xscheme.models.source_conv_tasnet import ASTEROID_VARIANT
 from asteroid_xscheme.dsp.stft import stft
 from tests.rounding import NETWORK
 

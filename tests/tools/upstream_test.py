@@ -1,4 +1,4 @@
-"""`make upstream`: laid over a stand-in for asteroid that holds just the texts it edits.
+"""`make upstream`: laid over a stand-in for asteroid that holds just the lines it edits.
 
 With the environment variable ASTEROID, the path of a clone, it is laid over a copy of that too.
 """
@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from .stand_in import files_before
+
 TOOLS = Path(__file__).parents[2] / "tools"
-BLACK = '[tool.black]\nline-length = 100\ntarget-version = ["py38"]\n'
 
 
 def git(folder, *arguments, text=True):
@@ -32,7 +33,7 @@ def write(root, files):
 
 def make_checkout(root, files):
     """A git checkout of an "asteroid" of these files."""
-    write(root, {"setup.py": 'name="asteroid"\n', "pyproject.toml": BLACK, **files})
+    write(root, {"setup.py": 'name="asteroid"\n', **files})
     git(root, "init", "--quiet", "--initial-branch=master")
     identify(root)
     git(root, "add", "--all")
@@ -45,26 +46,6 @@ def identify(root):
     git(root, "config", "user.email", "tester@example.org")
 
 
-def texts_to_edit(steps):
-    """Files that hold what the steps expect of asteroid, and nothing else."""
-    before, after, ours = {}, {}, set()
-    for step in steps:
-        for path in step.replace:
-            if path not in ours:
-                before.setdefault(path, "\n")
-        before.update({f"{path}/old.py": "\n" for path in step.remove})
-        ours.update(step.files, (target for _, target in step.ported))
-        for path, old, new in step.edits:
-            if path in ours:
-                continue
-            if old not in after.get(path, ""):
-                before[path] = before.get(path, "") + old
-                after[path] = after.get(path, "") + old
-            after[path] = after[path].replace(old, new)
-    before["setup.py"] = 'name="asteroid"\n' + before["setup.py"]
-    return before
-
-
 @pytest.fixture(scope="module")
 def upstream():
     with pytest.MonkeyPatch.context() as patch:
@@ -73,20 +54,17 @@ def upstream():
 
 
 @pytest.fixture(scope="module")
-def porting(upstream):
-    return importlib.import_module("porting")
-
-
-@pytest.fixture(scope="module")
 def steps(upstream):
-    return upstream.read_steps(upstream.CONTRIBUTION)
+    return upstream.read_steps(upstream.SERIES)
 
 
 @pytest.fixture(scope="module")
 def laid(upstream, steps, tmp_path_factory):
     """The stand-in with the whole contribution."""
-    checkout = make_checkout(tmp_path_factory.mktemp("asteroid"), texts_to_edit(steps))
-    upstream.lay(checkout, upstream.BRANCH, upstream.CONTRIBUTION)
+    files = files_before(step.patch for step in steps)
+    files["setup.py"] = files["setup.py"].replace("# line 1\n", 'name="asteroid"\n')
+    checkout = make_checkout(tmp_path_factory.mktemp("asteroid"), files)
+    upstream.lay(checkout, upstream.BRANCH, upstream.SERIES)
     return checkout
 
 
@@ -97,6 +75,12 @@ def read_commits(checkout):
         with tarfile.open(fileobj=archive) as tar:
             files = (member for member in tar if member.isfile())
             yield {file.name: tar.extractfile(file).read().decode() for file in files}
+
+
+def new_scripts(checkout, since="master"):
+    """Paths of the Python files that the branch adds."""
+    names = git(checkout, "diff", "--name-only", "--diff-filter=A", since, "HEAD").splitlines()
+    return [name for name in names if name.endswith(".py")]
 
 
 def modules_imported(path, text):
@@ -114,7 +98,7 @@ def test_contribution_is_one_commit_for_each_step_with_a_tag_of_asteroid(laid, s
     titles = git(laid, "log", "--reverse", "--format=%s", "master..").splitlines()
     assert titles == [step.title for step in steps]
     for title in titles:
-        assert re.match(r"\[(src|tests|egs|docs|install|src&tests)\] [A-Z]", title)
+        assert re.match(r"\[(src|egs|docs|install)(&tests)?\] [A-Z]", title)
         assert len(title) <= 80
 
 
@@ -124,75 +108,106 @@ def test_checkout_is_left_clean_and_on_the_branch(laid):
     assert len(git(laid, "worktree", "list").splitlines()) == 1
 
 
-def test_nothing_in_asteroid_or_its_tests_names_our_package(laid):
-    for root in ("asteroid", "tests"):
-        named = [p for p in (laid / root).rglob("*.py") if "xscheme" in p.read_text("utf-8")]
-        assert not named
+def test_commits_are_those_of_who_lays_them(laid):
+    authors = git(laid, "log", "--format=%an <%ae>", "master..").splitlines()
+    assert set(authors) == {"A Tester <tester@example.org>"}
 
 
-def test_scripts_are_python_that_asteroid_supports(laid, steps):
-    for step in steps:
-        for path in (*step.files, *(target for _, target in step.ported)):
-            if path.endswith(".py"):
-                ast.parse((laid / path).read_text(encoding="utf-8"), feature_version=(3, 8))
+def test_copies_equal_the_originals_byte_by_byte(laid, steps):
+    repository = TOOLS.parent
+    for source, target in (pair for step in steps for pair in step.copies.items()):
+        sources = [repository / source]
+        if sources[0].is_dir():
+            found = (repository / source).rglob("*")
+            sources = [p for p in found if p.is_file() and "__pycache__" not in p.parts]
+        for path in sources:
+            copied = laid / target / path.relative_to(repository / source)
+            assert copied.read_bytes() == path.read_bytes(), copied
+            assert os.access(copied, os.X_OK) == os.access(path, os.X_OK)
 
 
-def test_every_commit_brings_the_modules_that_it_imports(laid, steps):
+def test_no_code_in_asteroid_names_our_package_or_writes_gradients_by_hand(laid):
+    for path in laid.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "xscheme" not in text, path
+        assert "autograd.Function" not in text, path
+
+
+def test_scripts_are_python_that_asteroid_supports(laid):
+    for path in new_scripts(laid):
+        ast.parse((laid / path).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_every_commit_brings_the_modules_that_it_imports(laid):
     installed = Path(importlib.util.find_spec("asteroid").origin).parents[1]
-    ours = set()
-    for step, tree in zip(steps, read_commits(laid), strict=True):
-        ours.update(step.files, (target for _, target in step.ported))
-        for path in (path for path in ours if path.endswith(".py")):
+    added = new_scripts(laid)
+    for tree in read_commits(laid):
+        for path in (path for path in added if path in tree):
             for module in modules_imported(path, tree[path]):
                 file = module.replace(".", "/")
                 known = (installed / file).is_dir() or (installed / f"{file}.py").is_file()
                 assert known or f"{file}.py" in tree, f"{path} imports {module}"
 
 
-def test_recipes_keep_what_they_need_of_our_package_and_can_be_run(laid):
-    for recipe in ("X-UMX", "X-D3Net", "X-ConvTasNet"):
-        folder = laid / "egs" / "musdb18" / recipe
-        assert "from asteroid_xscheme" in (folder / "train.py").read_text(encoding="utf-8")
-        assert os.access(folder / "run.sh", os.X_OK)
-        assert "make setup" not in (folder / "README.md").read_text(encoding="utf-8")
+MESSAGE = (
+    "From: A <a@example.org>\nSubject: [PATCH] [src] Say more\n\nBecause it\nis short.\n\n- one\n"
+)
+EDIT = """ asteroid/a.py | 2 +-
 
-
-STEP = "title: '[src] Say more'\ntext: |\n  Because it\n  is short.\n\n  - one\n    item\n"
-EDIT = "<<<<<<< asteroid/a.py\nx = 1\n=======\nx = 2\n>>>>>>>\n"
+diff --git a/asteroid/a.py b/asteroid/a.py
+--- a/asteroid/a.py
++++ b/asteroid/a.py
+@@ -1,2 +1,2 @@
+ w = 0
+-x = 1
++x = 2
+"""
+PATCH = f"{MESSAGE}  item\n---\n{EDIT}"
 
 
 @pytest.fixture
 def small(tmp_path, monkeypatch, upstream):
-    """A checkout of one file, and a contribution of one step that edits it."""
-    checkout = make_checkout(tmp_path / "clone", {"asteroid/a.py": "w = 0\nx = 1\n"})
-    write(tmp_path / "contribution", {"01/step.yml": STEP, "01/edits.txt": EDIT})
-    write(tmp_path / "contribution", {"01/files/asteroid/new.py": "y  =  'z'\n"})
-    monkeypatch.setattr(upstream, "CONTRIBUTION", tmp_path / "contribution")
+    """A checkout of two files, and a series of one commit that edits one and replaces the other."""
+    files = {"asteroid/a.py": "w = 0\nx = 1\n", "egs/old.py": "\n"}
+    checkout = make_checkout(tmp_path / "clone", files)
+    series = "- patch: 01.patch\n  copy: {new: egs, run.sh: run.sh}\n"
+    write(tmp_path / "upstream", {"series.yml": series, "patches/01.patch": PATCH})
+    write(tmp_path / "ours", {"new/b.py": "y  =  'z'\n", "run.sh": "#!/bin/sh\n"})
+    (tmp_path / "ours/run.sh").chmod(0o755)
+    (tmp_path / "ours/new/link").symlink_to("b.py")
+    monkeypatch.setattr(upstream, "SERIES", tmp_path / "upstream" / "series.yml")
+    monkeypatch.setattr(upstream, "REPOSITORY", tmp_path / "ours")
     return checkout
 
 
 def lay_small(upstream, checkout, branch="mine"):
-    return upstream.lay(checkout, branch, upstream.CONTRIBUTION)
+    return upstream.lay(checkout, branch, upstream.SERIES)
 
 
-def test_step_is_a_commit_of_edits_and_formatted_new_files(upstream, small):
+def test_commit_is_a_patch_and_copies_with_modes_and_links(upstream, small):
     lay_small(upstream, small)
     assert (small / "asteroid/a.py").read_text() == "w = 0\nx = 2\n"
-    assert (small / "asteroid/new.py").read_text() == 'y = "z"\n'
+    assert sorted(p.name for p in (small / "egs").iterdir()) == ["b.py", "link"]
+    assert (small / "egs/b.py").read_text() == "y  =  'z'\n"
+    assert os.readlink(small / "egs/link") == "b.py"
+    assert os.access(small / "run.sh", os.X_OK)
     assert git(small, "log", "--format=%s", "master..mine") == "[src] Say more\n"
 
 
-def test_texts_of_pull_requests_have_a_line_for_each_paragraph_and_item(upstream, small):
-    (step,) = lay_small(upstream, small)
-    text = upstream.describe(step, 1, 1)
-    assert "\n[src] Say more\n\nBecause it is short.\n\n- one item\n" in text
-
-
-def test_command_prints_the_branch_and_the_texts(upstream, small, capsys):
+def test_command_prints_texts_with_a_line_for_each_paragraph_and_item(upstream, small, capsys):
     assert upstream.main([str(small), "--branch", "mine"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith(f"Branch mine of {small}: 1 commits.")
-    assert "pull request 1 of 1" in printed
+    assert printed.startswith(f"Branch mine of {small}: 1 commits.\n\n--- pull request 1 of 1\n")
+    assert "\n[src] Say more\n\nBecause it is short.\n\n- one item\n" in printed
+
+
+def test_commits_are_written_as_patches_that_make_the_same_branch(upstream, small, tmp_path):
+    assert upstream.main([str(small), "--branch", "mine", "--patches", str(tmp_path / "out")]) == 0
+    (patch,) = (tmp_path / "out").iterdir()
+    git(small, "checkout", "--quiet", "master")
+    git(small, *upstream.AM, str(patch))
+    assert not git(small, "diff", "mine")
+    assert git(small, "log", "-1", "--format=%B") == git(small, "log", "-1", "--format=%B", "mine")
 
 
 def test_command_says_what_is_wrong_in_one_sentence(upstream, tmp_path, capsys):
@@ -219,75 +234,22 @@ def test_unusable_checkout_is_refused(upstream, small, make_wrong, message):
     assert (small / "asteroid/a.py").read_text() == "w = 0\nx = 1\n"
 
 
-@pytest.mark.parametrize(
-    "files, message",
-    (
-        ({"01/edits.txt": EDIT.replace("x = 1", "x = 7")}, "at 'x = 7', is not in asteroid/a.py"),
-        ({"01/edits.txt": EDIT.replace("a.py", "b.py")}, "no asteroid/b.py to edit"),
-        ({"01/files/asteroid/a.py": "\n"}, "asteroid/a.py is there already"),
-        ({"01/step.yml": STEP + "replace: [asteroid/new.py]\n"}, "is not there to be replaced"),
-    ),
-)
-def test_checkout_of_another_asteroid_is_an_error_and_left_as_it_was(
-    upstream, small, files, message
+def test_checkout_that_holds_the_contribution_is_refused_for_that_reason(upstream, small):
+    lay_small(upstream, small)
+    with pytest.raises(upstream.UpstreamError, match="holds 1 of the 1 commits already, such as"):
+        lay_small(upstream, small, branch="other")
+
+
+@pytest.mark.parametrize("wrong", (PATCH.replace("x = 1", "x = 7"), PATCH.replace("a.py", "b.py")))
+def test_patch_that_does_not_apply_is_an_error_and_the_checkout_is_left_as_it_was(
+    upstream, small, wrong
 ):
-    write(upstream.CONTRIBUTION, files)
-    with pytest.raises(upstream.PortingError, match=f"01: .*{message}"):
+    write(upstream.SERIES.parent, {"patches/01.patch": wrong})
+    with pytest.raises(upstream.UpstreamError, match="01.patch does not apply, .* failed: "):
         lay_small(upstream, small)
     assert git(small, "branch", "--format=%(refname:short)") == "master\n"
     assert len(git(small, "worktree", "list").splitlines()) == 1
     assert not git(small, "status", "--porcelain")
-
-
-def test_failing_command_is_an_error_in_its_words(upstream, small):
-    write(upstream.CONTRIBUTION, {"01/files/asteroid/new.py": "def\n"})
-    with pytest.raises(upstream.UpstreamError, match="black .* failed: .*[Cc]annot parse"):
-        lay_small(upstream, small)
-    assert git(small, "branch", "--format=%(refname:short)") == "master\n"
-
-
-def test_text_that_stands_twice_is_not_edited(porting):
-    with pytest.raises(porting.PortingError, match="'x', stands 2 times in a.py"):
-        porting.apply_edit("x\ny\nx\n", porting.Edit("a.py", "x\n", "z\n"))
-
-
-@pytest.mark.parametrize(
-    "source, ours, theirs",
-    (
-        ("asteroid_xscheme/models/a.py", "from .base import A", "from .bridged_models import A"),
-        ("asteroid_xscheme/models/x_umx.py", "from ..dsp.stft import a",
-         "from ..dsp.stft import a"),
-        ("asteroid_xscheme/losses/gram.py", "from .subsets import a", "from .subsets import a"),
-        ("asteroid_xscheme/dsp/stft.py", "from ..bridge import a", "from ..bridge import a"),
-        ("tests/a_test.py", "from asteroid_xscheme.losses.gram import a",
-         "from asteroid.losses.gram import a"),
-        ("tests/a_test.py", '""":func:`asteroid_xscheme.dsp.stft.stft`."""',
-         '""":func:`asteroid.dsp.stft.stft`."""'),
-        ("asteroid_xscheme/bridge.py", "from torch import nn", "from torch import nn"),
-        ("egs/train.py", "from asteroid_xscheme.recipes.training import train",
-         "from asteroid_xscheme.recipes.training import train"),
-    ),
-)  # fmt: skip
-def test_names_are_turned_to_those_of_asteroid(porting, source, ours, theirs):
-    assert porting.port(ours, source, porting.target_path(source)) == theirs
-
-
-def test_module_without_a_place_in_asteroid_is_an_error(porting):
-    with pytest.raises(
-        porting.PortingError, match="asteroid_xscheme.recipes.training has no place"
-    ):
-        porting.port(
-            "from asteroid_xscheme.recipes.training import train", "tests/a.py", "tests/a.py"
-        )
-
-
-def test_definitions_are_dropped_with_their_decorators(porting):
-    kept, method = "class C:\n    d = 1\n", "\n    def g(self):\n        pass\n"
-    text = f"a = 1\n\n\n@b\ndef f():\n    pass\n\n\n{kept}{method}"
-    dropped = porting.port(text, "tests/a.py", "tests/a.py", drop=["f", "C.g"])
-    assert dropped == f"a = 1\n\n\n{kept}"
-    with pytest.raises(porting.PortingError, match="no C.h in tests/a.py"):
-        porting.drop_definition(text, "C.h", "tests/a.py")
 
 
 @pytest.mark.skipif("ASTEROID" not in os.environ, reason="ASTEROID names no clone of asteroid")
@@ -295,5 +257,5 @@ def test_contribution_can_be_laid_over_asteroid(upstream, steps, tmp_path):
     clone = tmp_path / "asteroid"
     git(tmp_path, "clone", "--quiet", os.environ["ASTEROID"], str(clone))
     identify(clone)
-    upstream.lay(clone, upstream.BRANCH, upstream.CONTRIBUTION)
+    upstream.lay(clone, upstream.BRANCH, upstream.SERIES)
     assert len(git(clone, "log", "--format=%h", "HEAD@{1}..HEAD").split()) == len(steps)

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Type, cast
 
 from ...errors import XSchemeError
 from ...models import BridgedModel, find_model, import_network
-from ...models.conv_tasnet_config import ConvTasNetConfig
+from ...models.conv_tasnet import CheckedConvTasNetConfig
 from .options import ConfigError, check_one_of, option
 
 _FROM_DATA = ("sources", "sample_rate")  # arguments that come from the options of the data
@@ -95,7 +95,7 @@ class _Networks(ModelOptions):
 
 
 @dataclass(frozen=True)
-class XConvTasNetConfig(ConvTasNetConfig, _Networks):
+class XConvTasNetConfig(CheckedConvTasNetConfig, _Networks):
     """X-Conv-TasNet: one Conv-TasNet per source, bridged."""
 
     checkpointing: bool = option(

@@ -1,0 +1,95 @@
+"""X-D3Net as this package runs it: the plain model, and how songs go through it fast.
+
+Parameters and values are those of :mod:`.x_d3net`.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Callable, List, Optional
+
+import torch
+from torch import nn
+
+from . import x_d3net
+from .bridged_models import Statistics
+from .d3net_folding import fold_networks
+from .inference import Inference, Map, PatchGroup
+from .patches import averaged_over_flip
+from .x_d3net import overlap_add_patches
+
+
+class XD3Net(x_d3net.XD3Net):
+    __doc__ = x_d3net.XD3Net.__doc__
+
+    title = "X-D3Net"
+    folded = False  # whether it is a copy for inference
+
+    def start_normalisation(self, measure: Callable[[], Statistics]) -> None:
+        """Begin with the statistics as `input_mean` and `input_scale`."""
+        self._start(*measure())
+
+    @property
+    def inference(self) -> Inference:
+        """How songs are separated: in overlapping patches, one at a time on a CPU.
+
+        Feature maps are many times as large as estimates.
+        """
+        return replace(super().inference, steps_on_cpu=0, patches=tuple(self.patch_groups))
+
+    @property
+    def patch_groups(self) -> List[PatchGroup]:
+        """Who takes which patches of a song: networks of all sources in their order."""
+        return [
+            PatchGroup(partial(self._estimate, networks), *patch)
+            for networks, patch in self._networks_by_patch()
+        ]
+
+    def estimate_patches(
+        self, magnitudes: torch.Tensor, flip_channels: bool = False
+    ) -> torch.Tensor:
+        """The same as :meth:`estimate_song`, as published also with the channels in both orders.
+
+        Args:
+            magnitudes: (N, B, C, F), any number of frames.
+            flip_channels: Whether to average over the channels in both orders, as published; twice
+                the work.
+        """
+        return torch.cat(
+            [
+                overlap_add_patches(
+                    averaged_over_flip(group.estimate) if flip_channels else group.estimate,
+                    magnitudes,
+                    group.frames,
+                    group.shift,
+                )
+                for group in self.patch_groups
+            ]
+        )
+
+    def fit_segments(self, n_samples: int) -> None:
+        """Take songs in patches as long as training segments from now on."""
+        self.separate_in_patches(1 + n_samples // self.hop)
+
+    def separate_in_patches(self, n_frames: int) -> None:
+        """Take songs in patches of so many frames from now on, those of a training segment.
+
+        Networks see the ends of a patch; they estimate badly in patches far longer than those that
+        they were trained on.
+        """
+        for network in self.networks:
+            network.config = network.config.with_patches(n_frames)
+
+    def fold(self, run_each: Map = map) -> "XD3Net":
+        """A copy for inference, about twice as fast on a CPU; it separates, but cannot be saved.
+
+        Normalisations are put into convolutions; see `d3net_folding` and `d3net_tiles`.
+        """
+        folded = super().fold()
+        if not self.folded:
+            folded.networks = nn.ModuleList(fold_networks(self.networks))
+            folded.folded = True
+        return folded.eval()
+
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """By source, the tensors of its D3Net; see :meth:`BridgedModel.weights_by_source`."""
+        return {s: network.state_dict() for s, network in zip(self.sources, self.networks)}
