@@ -51,7 +51,7 @@ def place(tmp_path_factory):
         ("publish tiny.pth --dataset demo --scores latin.json", "does not say which model"),
         ("publish tiny.pth --dataset demo --scores empty", "There is no empty"),
         ("report file", "There is no file/evaluation/record.json"),
-        ("evaluate --data data -o out", "Name what to score"),
+        ("evaluate --data data -o out", "There is nothing to score"),
         ("evaluate --data empty -o out -n tiny.pth", "No tracks in empty/test"),
         ("evaluate --data data -o out -n file --no-baselines", "file contains no weights"),
         ("evaluate --data data -o out -n tiny.pth -d cuda:x", "no device 'cuda:x'"),

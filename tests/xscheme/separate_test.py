@@ -348,7 +348,7 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
         (["--mp3", "--int24"], "--mp3 and --int24: MP3 has no bit depth"),
         (["--stem", "--int24"], "--stem and --int24: a .stem.mp4 stores 16 bits"),
         (["--stem", "--two-stems", "vocals"], "--stem and --two-stems: a .stem.mp4 contains"),
-        (["--stem", "--page"], "--stem and --page: a page is made from a file per source"),
+        (["--stem", "--page"], "--stem and --page: a page needs one file per source"),
         (["--mp3-bitrate", "128"], "--mp3-bitrate: only MP3 files have one"),
     ],
 )

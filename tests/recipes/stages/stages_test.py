@@ -101,7 +101,7 @@ def test_model_of_an_earlier_end_does_not_stand_for_a_training_that_goes_on(run,
     config, finished = run
     exp_dir = shutil.copytree(finished, tmp_path / "run")
     write_record(exp_dir, {"epochs": 3})  # as a training that continues leaves it: not finished
-    with pytest.raises(StageError, match="finish it first"):
+    with pytest.raises(StageError, match="finish the training first"):
         evaluate_run(config, exp_dir)
 
 

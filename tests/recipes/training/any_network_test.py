@@ -51,7 +51,7 @@ def test_network_that_cannot_be_imported_is_a_configuration_error(make_config):
         with pytest.raises(ConfigError, match=said):
             Config.from_dict({"model": {"architecture": "XScheme", "network": name}})
     config = Config.from_dict({"model": {"architecture": "XScheme"}})
-    with pytest.raises(ConfigError, match="Expected a network"):
+    with pytest.raises(ConfigError, match="network is not set"):
         config.model.model_args(44100)
 
 
