@@ -1,7 +1,7 @@
-"""Random changes of a source that leave it a plausible recording: gain, channel swap, polarity.
+"""Random changes of a source that leave it a plausible recording: gain, channels, polarity, speed.
 
-What is drawn is a factor and whether the two channels change places, so that a source is read,
-scaled and put in its place in one pass.
+What is drawn is a factor, whether the two channels change places, and how fast the source is
+played, so that a source is read, scaled and put in its place in one pass.
 """
 
 from dataclasses import dataclass
@@ -9,13 +9,19 @@ from typing import Sequence
 
 import numpy as np
 
+SPEEDS = (0.8, 1.25)  # four semitones down and up
+
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One draw: samples are multiplied by `gain`, the channels reversed if `swap`."""
+    """One draw: samples are multiplied by `gain`, the channels reversed if `swap`.
+
+    At a `speed` of 2 the source plays twice as fast and an octave higher.
+    """
 
     gain: float = 1.0
     swap: bool = False
+    speed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class Augmenter:
 
     Args:
         names: Out of "gain" (uniform between the two gains), "channelswap" and "polarity" (each
-            with probability 1/2; a swap changes stereo only).
+            with probability 1/2; a swap changes stereo only), and "speed" (uniform in SPEEDS).
         gain_min, gain_max: Range of the gain, linear.
     """
 
@@ -32,12 +38,19 @@ class Augmenter:
     gain_min: float = 0.25
     gain_max: float = 1.25
 
+    def samples_read(self, segment: int) -> int:
+        """The most samples of a track that a segment of so many samples is made of."""
+        return int(segment * max(SPEEDS)) if "speed" in self.names else segment
+
     def draw(self, generator: np.random.Generator) -> Augmentation:
-        """The next augmentation; three numbers are drawn whatever the names are."""
+        """The next augmentation; three numbers are drawn whatever the names are, and a speed."""
         position, swap, polarity = generator.random(3)
         gain = 1.0
         if "gain" in self.names:
             gain = self.gain_min + position * (self.gain_max - self.gain_min)
         if "polarity" in self.names and polarity < 0.5:
             gain = -gain
-        return Augmentation(gain, "channelswap" in self.names and bool(swap < 0.5))
+        speed = 1.0
+        if "speed" in self.names:
+            speed = float(generator.uniform(*SPEEDS))
+        return Augmentation(gain, "channelswap" in self.names and bool(swap < 0.5), speed)

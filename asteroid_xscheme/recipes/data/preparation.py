@@ -49,7 +49,7 @@ def prepare(
     made again. What is made again, left alone or left out is logged as a warning.
 
     Args:
-        config: `dataset`, `source_dir`, `sample_rate` and `source_map` are used.
+        config: `dataset`, `source_dir`, `demo_songs`, `sample_rate` and `source_map` are used.
         root: The folder to make: absent, empty or made by this function.
         jobs: Songs converted at a time; None is one per CPU, at most 4.
         progress: Whether to show bars, on a terminal only.
@@ -95,7 +95,7 @@ def _check_options(root: Path, config: DataConfig) -> None:
 def _orders_without_source(root: Path, config: DataConfig, progress: bool) -> List[SongOrder]:
     """Orders for the demo songs, or for an official set that is here or is downloaded."""
     if config.dataset == "demo":
-        songs = demo_set()
+        songs = demo_set(config.demo_songs)
         remove_others(root, songs)
         return [*songs, RealTrack()]
     if _is_complete(root):

@@ -11,7 +11,9 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import soundfile
+import torch
 
+from ...audio import resample
 from .augment import Augmentation
 from .errors import DataError
 from .tracks import Track
@@ -112,14 +114,16 @@ def read_source(
         start: First sample.
         out: (C, T) float32 array that is overwritten. One channel receives the mean of the file's,
             several channels a mono file's each.
-        augmentation: Gain and channel swap.
+        augmentation: Gain, channel swap, and speed: `speed` * T samples of the files are played in
+            the time of T.
     """
     paths = track.source_files.get(source, ())
     if not paths:
         out.fill(0.0)
+    n_samples = int(out.shape[1] * augmentation.speed)
     for k, path in enumerate(paths):
-        frames = reader.read(path, start, out.shape[1])
-        channels = _match_channels(frames, len(out), path)
+        frames = reader.read(path, start, n_samples)
+        channels = _at_length(_match_channels(frames, len(out), path), out.shape[1])
         if augmentation.swap and len(out) == 2:
             channels = channels[::-1]
         factor = np.float32(augmentation.gain * _FULL_SCALE[frames.dtype.name])
@@ -142,6 +146,14 @@ def read_sources(
     for source, place in zip(sources, out):
         read_source(reader, track, source, start, place)
     return out
+
+
+def _at_length(channels: np.ndarray, n_samples: int) -> np.ndarray:
+    """Channels (C, T') played in the time of T samples, (C, T)."""
+    if channels.shape[1] == n_samples:
+        return channels
+    played = torch.from_numpy(np.ascontiguousarray(channels, np.float32))
+    return resample(played, channels.shape[1], n_samples).numpy()
 
 
 def _match_channels(frames: np.ndarray, n_channels: int, path: Path) -> np.ndarray:
