@@ -3,11 +3,11 @@
 # Usage: tools/small_model.sh PYTHON SONGS [LEFT_OUT]
 #
 # SONGS holds a folder per song with bass, drums, other and vocals in any audio format. The song
-# LEFT_OUT (default: Caesium) is scored on and not trained on. Run it again to go on where it stopped.
+# LEFT_OUT (default: Potassium) is scored on and not trained on. Run it again to go on where it stopped.
 set -euo pipefail
 python=$1
 songs=${2:?"tell where the songs are: make small-model SONGS=folder"}
-left_out=${3:-Caesium}
+left_out=${3:-Potassium}
 songs=$(cd "$songs" && pwd)
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$tools/../egs/musdb18/X-D3Net"

@@ -26,8 +26,9 @@ def list_models(names: Sequence[str] = (), as_json: bool = False) -> str:
     table = as_columns([_COLUMNS, *map(_as_row, models)])
     return (
         f"{table}\n\nSDR: published, in dB; mean over sources, median over frames and tracks of "
-        "MUSDB18.\n`xscheme models NAME` shows more, including the page with the licence. Wherever "
-        "a name works, so does a Hugging Face id, a URL or a file of weights."
+        "MUSDB18; the card of small has its scores.\n`xscheme models NAME` shows more, including "
+        "the page with the licence. Wherever a name works, so does a Hugging Face id, a URL or a "
+        "file of weights."
     )
 
 
@@ -47,7 +48,7 @@ def _as_row(model: PublishedModel) -> List[str]:
         ",".join(model.sources),
         f"{model.sample_rate} Hz",
         size,
-        f"{model.average_score:.2f}",
+        "-" if model.average_score is None else f"{model.average_score:.2f}",
         cached,
         model.licence or "see page",
         model.data,
@@ -55,7 +56,9 @@ def _as_row(model: PublishedModel) -> List[str]:
 
 
 def _sizes(model: PublishedModel) -> List[str]:
-    """The size as text, and whether the file is in the cache."""
+    """The size as text, and whether the file is in the cache or comes with the package."""
+    if model.url is None:
+        return [f"{model.size / 1e6:.1f} MB" if model.size else "unknown", "included"]
     cached = model.bytes_cached
     size = cached or model.size
     about = "" if cached else "~"
@@ -72,7 +75,7 @@ def _describe(model: PublishedModel) -> dict:
         "sources": list(model.sources),
         "sample_rate": model.sample_rate,
         "size": cached or model.size,
-        "cached": cached is not None,
+        "cached": cached is not None or model.url is None,
         "licence": model.licence_note,
         "trained_on": model.data,
         "page": model.page,
@@ -86,7 +89,8 @@ def _describe(model: PublishedModel) -> dict:
 
 def _as_paragraph(model: PublishedModel) -> str:
     facts = _describe(model)
-    facts["scores"] = ", ".join(f"{source} {score} dB" for source, score in model.scores.items())
+    scores = ", ".join(f"{source} {score} dB" for source, score in model.scores.items())
+    facts["scores"], facts["url"] = scores or "-", model.url or "-"
     facts["size"], facts["cached"] = _sizes(model)
     facts["sample_rate"] = f"{model.sample_rate} Hz"
     for key in ("ids", "sources", "needs"):

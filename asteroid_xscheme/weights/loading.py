@@ -25,7 +25,7 @@ def load_package(
 
     Args:
         weights: The first of these that fits: a package (it is not changed); the path of a file; a
-            name of `PUBLISHED` ("xumx", "xumxhq", "xumxl", ...); the path of a folder; an id of
+            name of `PUBLISHED` ("small", "xumx", "xumxl", ...); the path of a folder; an id of
             asteroid's table; a URL; or a Hugging Face id, "owner/name" or "owner/name@revision".
         offline: Whether to use only what is on this machine; the environment variable
             HF_HUB_OFFLINE=1 says the same.
@@ -46,7 +46,7 @@ def load_package(
     offline = offline or os.getenv("HF_HUB_OFFLINE", "").lower() in _YES
     published = find_published(name)
     if published is not None:
-        return load_url(published.url, checksum=published.checksum, offline=offline)
+        return published.load(offline)
     if os.path.isdir(path):
         return read_package(path)
     if (url := asteroid_url(name)) is not None:

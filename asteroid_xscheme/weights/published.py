@@ -1,19 +1,23 @@
-"""The published weights: what a name stands for, what it can do, and under which licence.
+"""The weights that have a name: what it stands for, what they can do, and under which licence.
 
-Scores are medians over frames (1 s) and tracks of SDR in dB on MUSDB18 (BSSEval v4), as published.
-Nothing here is measured by this project.
+All but "small" were trained and published by others. Their scores are medians over frames (1 s) and
+tracks of SDR in dB on MUSDB18 (BSSEval v4), as published; none is measured by this project. "small"
+is ours and comes with this package; its card, small/README.md, has its scores.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from asteroid.utils.hub_utils import MODELS_URLS_HASHTABLE, SR_HASHTABLE
 
-from .fetching import find_cached, recorded_checksum
+from .fetching import find_cached, load_url, recorded_checksum
+from .files import read_package
 
 _SOURCES = ("bass", "drums", "vocals", "other")
 _XUMX_BYTES = 142_000_000  # 35.5 million parameters
+_SMALL_BYTES = 500_000
 _D3NET_BYTES = 45_000_000  # 11.2 million parameters, four networks
 _XUMXL_ID = "r-sawata/XUMXL_MUSDB18_music_separation"
 _XUMXL_URL = "https://zenodo.org/record/7128659/files/pretrained_xumxl.pth?download=1"
@@ -23,18 +27,19 @@ _NNABLA = "https://nnabla.org/pretrained-models/ai-research-code"
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """Weights that others trained and published, and what is known of them.
+    """Weights that were published, and what is known of them.
 
-    `licence` is the publisher's for the weights, None where we could not find it: then only `page`
-    can tell. `checksum` is None where none is published: then that of the first copy counts.
+    `url` is None where the weights come with this package, in the folder of their name beside this
+    file. `licence` is the publisher's for the weights, None where we could not find it: then only
+    `page` can tell. `checksum` is None where none is published: then that of the first copy counts.
     """
 
     name: str
     title: str
-    url: str
+    url: Optional[str]
     page: str
     data: str  # what they were trained on, and its terms
-    scores: Dict[str, float]
+    scores: Dict[str, float]  # none where they are not of MUSDB18
     scores_source: str
     ids: Tuple[str, ...] = ()
     sources: Tuple[str, ...] = _SOURCES
@@ -44,15 +49,30 @@ class PublishedModel:
     checksum: Optional[str] = None
     needs: Tuple[str, ...] = ()  # optional packages to read it
 
+    def load(self, offline: bool = False) -> Dict[str, Any]:
+        """Their package; `offline` downloads nothing.
+
+        Raises:
+            CheckpointError: If they cannot be had, see :func:`.fetching.load_url`.
+        """
+        if self.url is None:
+            return read_package(self.folder)
+        return load_url(self.url, checksum=self.checksum, offline=offline)
+
     @property
-    def average_score(self) -> float:
-        """Mean of the sources' scores in dB."""
-        return mean(self.scores.values())
+    def folder(self) -> Path:
+        """Where weights that come with this package are."""
+        return Path(__file__).with_name(self.name)
+
+    @property
+    def average_score(self) -> Optional[float]:
+        """Mean of the sources' scores in dB, if there are any."""
+        return mean(self.scores.values()) if self.scores else None
 
     @property
     def bytes_cached(self) -> Optional[int]:
         """Size of the file in the cache, or None where it is not there."""
-        path = find_cached(self.url)
+        path = find_cached(self.url) if self.url else None
         return path.stat().st_size if path else None
 
     @property
@@ -63,6 +83,8 @@ class PublishedModel:
     @property
     def checksum_state(self) -> str:
         """Where the checksum comes from that a download is compared with."""
+        if self.url is None:
+            return "part of the package"
         if self.checksum:
             return f"{self.checksum} (known)"
         recorded = recorded_checksum(self.url)
@@ -72,6 +94,17 @@ class PublishedModel:
 PUBLISHED: Dict[str, PublishedModel] = {
     model.name: model
     for model in (
+        PublishedModel(
+            name="small",
+            title="X-D3Net of 0.1 million parameters, which comes with the package",
+            url=None,
+            page="https://creativecommons.org/publicdomain/zero/1.0/",
+            data="CC0 and rendered songs",
+            size=_SMALL_BYTES,
+            scores={},
+            scores_source="its card, asteroid_xscheme/weights/small/README.md",
+            licence="CC0 1.0",
+        ),
         PublishedModel(
             name="xumx",
             title="X-UMX, trained on MUSDB18",
