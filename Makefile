@@ -12,7 +12,7 @@ NUMERIC := $(THREADED) tests/separation tests/weights tests/export_test.py tests
 	tests/recipes/data/statistics_test.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-machines test-gpu fuzz lint format bench ablation docs upstream wheel-check clean
+.PHONY: help setup demo small-model test test-slow test-machines test-gpu fuzz lint format bench ablation docs upstream wheel-check clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -25,6 +25,9 @@ $(READY): setup.cfg pyproject.toml constraints.txt tools/setup.sh
 
 demo: $(READY)  ## train, evaluate and publish X-UMX on built-in songs (15 minutes)
 	@bash egs/musdb18/X-UMX/run.sh --dataset demo --tag demo --python_path "$(CURDIR)/$(BIN)/python"
+
+small-model: $(READY)  ## train the package's small model again: SONGS=folder of CC0 songs [LEFT_OUT=song]
+	bash tools/small_model.sh "$(CURDIR)/$(BIN)/python" "$(SONGS)" $(LEFT_OUT)
 
 test: $(READY)  ## run the tests (4 minutes on two idle cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not fuzz"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build the wheel, install it without extras into an empty environment, and check that it runs.
+# Build the wheel, install it without extras into an empty environment, and separate noise with it.
 # Usage: tools/check_wheel.sh PYTHON
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,4 +21,10 @@ model = asteroid.models.get('XUMX')(['vocals', 'other'], window_length=64, in_ch
 assert type(model).__module__.startswith('asteroid_xscheme'), type(model)
 "
 venv/bin/xscheme --help >/dev/null
+venv/bin/python -c "
+import torch
+from asteroid_xscheme import XD3Net, Separator
+stems = Separator(XD3Net.from_pretrained('small'), 'cpu').separate(torch.rand(2, 44100) - 0.5, 44100)
+assert sorted(stems) == ['bass', 'drums', 'other', 'vocals'], stems.keys()
+"
 echo "wheel: installs, imports and runs in an empty environment"

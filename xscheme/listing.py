@@ -29,8 +29,9 @@ def list_models(names: Sequence[str] = (), as_json: bool = False) -> str:
     table = as_columns([_COLUMNS, *map(_as_row, models)])
     return (
         f"{table}\n\nSDR: as published, in dB; median over frames and tracks of MUSDB18, mean over "
-        "sources.\n`xscheme models NAME` shows more, including the page with the licence. Instead "
-        "of a name you can give a Hugging Face id, a URL or a weights file."
+        "sources. `small` has its own scores in its card.\n`xscheme models NAME` shows more, "
+        "including the page with the licence. Instead of a name you can give a Hugging Face id, a "
+        "URL or a weights file."
     )
 
 
@@ -50,7 +51,7 @@ def _as_row(model: PublishedModel) -> List[str]:
         ",".join(model.sources),
         f"{model.sample_rate} Hz",
         size,
-        f"{model.average_score:.2f}",
+        "-" if model.average_score is None else f"{model.average_score:.2f}",
         cached,
         model.licence or "see page",
         model.data,
@@ -58,7 +59,9 @@ def _as_row(model: PublishedModel) -> List[str]:
 
 
 def _sizes(model: PublishedModel) -> List[str]:
-    """The size, and whether the file is in the cache ("yes" or "no"), as text."""
+    """The size, and whether the file is in the cache ("yes", "no" or "included"), as text."""
+    if model.url is None:
+        return [f"{model.size / 1e6:.1f} MB" if model.size else "unknown", "included"]
     cached = model.bytes_cached
     size = cached or model.size
     about = "" if cached else "~"
@@ -75,7 +78,7 @@ def _describe(model: PublishedModel) -> dict:
         "sources": list(model.sources),
         "sample_rate": model.sample_rate,
         "size": cached or model.size,
-        "cached": cached is not None,
+        "cached": cached is not None or model.url is None,
         "licence": model.licence_note,
         "trained_on": model.data,
         "page": model.page,
@@ -89,7 +92,8 @@ def _describe(model: PublishedModel) -> dict:
 
 def _as_paragraph(model: PublishedModel) -> str:
     facts = _describe(model)
-    facts["scores"] = ", ".join(f"{source} {score} dB" for source, score in model.scores.items())
+    scores = ", ".join(f"{source} {score} dB" for source, score in model.scores.items())
+    facts["scores"], facts["url"] = scores or "-", model.url or "-"
     facts["size"], facts["cached"] = _sizes(model)
     facts["sample_rate"] = f"{model.sample_rate} Hz"
     for key in ("ids", "sources", "needs"):

@@ -85,11 +85,9 @@ class StaticFilter:
         """
         shared, power = torch.tensor(0.0), torch.tensor(0.0)
         for mixture, sources in tracks:
-            mixture_spectrogram = self._stft(mixture)
-            source_spectrograms = self._stft(sources)
-            product = source_spectrograms * mixture_spectrogram.conj()
-            shared = shared + product.real.double().sum(dim=(1, 3))
-            power = power + mixture_spectrogram.abs().double().square().sum(dim=(0, 2))
+            spectrogram = self._stft(mixture)
+            shared = shared + torch.stack([self._shared(source, spectrogram) for source in sources])
+            power = power + spectrogram.abs().double().square().sum(dim=(0, 2))
         if power.ndim == 0:
             raise ValueError("A static filter needs at least one track to fit, got none.")
         self.gains = torch.where(power > 0, shared / power, 1 / len(shared)).float()
@@ -106,6 +104,11 @@ class StaticFilter:
         filtered = self.gains.to(mixture.device)[:, None, :, None] * self._stft(mixture)
         window = torch.hann_window(self.n_fft, device=mixture.device)
         return istft(filtered, window, self.n_fft, self.hop, length=mixture.shape[-1])
+
+    def _shared(self, source: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
+        """Sum over channels and frames of Re S conj(X), (F,), of one source to save memory."""
+        product = self._stft(source) * mixture.conj()
+        return product.real.double().sum(dim=(0, 2))
 
     def _stft(self, waveform: torch.Tensor) -> torch.Tensor:
         """Spectrogram (..., F, N) of a waveform (..., T)."""

@@ -24,7 +24,7 @@ def load_package(
 
     Args:
         weights: The first that matches: a package (it is not changed); the path of a file; a name
-            in `PUBLISHED` ("xumx", "xumxhq", "xumxl", ...); the path of a folder; an id in
+            in `PUBLISHED` ("small", "xumx", "xumxl", ...); the path of a folder; an id in
             asteroid's table; a URL; or a Hugging Face id, "owner/name" or "owner/name@revision".
         offline: Use only files on this machine; the environment variable HF_HUB_OFFLINE=1 does
             the same.
@@ -46,7 +46,7 @@ def load_package(
     offline = offline or os.getenv("HF_HUB_OFFLINE", "").lower() in _YES
     published = find_published(name)
     if published is not None:
-        return load_url(published.url, checksum=published.checksum, offline=offline)
+        return published.load(offline)
     if os.path.isdir(path):
         return read_package(path)
     if (url := asteroid_url(name)) is not None:

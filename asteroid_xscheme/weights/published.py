@@ -1,19 +1,23 @@
-"""The published weights: names, addresses, scores and licences.
+"""Weights with a name: addresses, scores and licences.
 
-Scores are SDR in dB on MUSDB18 (BSSEval v4), medians over frames (1 s) and then tracks, as
-published. None of them was measured by this project.
+All but "small" were trained and published by others. Their scores are SDR in dB on MUSDB18 (BSSEval
+v4), medians over frames (1 s) and then tracks, as published; we measured none of them. "small" is
+ours and comes with the package; its scores are in its card, small/README.md.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from asteroid.utils.hub_utils import MODELS_URLS_HASHTABLE, SR_HASHTABLE
 
-from .fetching import find_cached, recorded_checksum
+from .fetching import find_cached, load_url, recorded_checksum
+from .files import read_package
 
 _SOURCES = ("bass", "drums", "vocals", "other")
 _XUMX_BYTES = 142_000_000  # 35.5 million parameters
+_SMALL_BYTES = 500_000
 _D3NET_BYTES = 45_000_000  # 11.2 million parameters, four networks
 _XUMXL_ID = "r-sawata/XUMXL_MUSDB18_music_separation"
 _XUMXL_URL = "https://zenodo.org/record/7128659/files/pretrained_xumxl.pth?download=1"
@@ -23,15 +27,16 @@ _NNABLA = "https://nnabla.org/pretrained-models/ai-research-code"
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """Weights that others trained and published.
+    """Weights that `from_pretrained` and `-n` know by name.
 
     Attributes:
         name: Name for `from_pretrained` and `-n`.
         title: Short description.
-        url: Address of the file.
+        url: Address of the file; None if the weights come with this package, in the folder of
+            their name beside this file.
         page: Web page about the weights.
         data: Training data and its terms.
-        scores: SDR in dB by source, or "average".
+        scores: SDR in dB on MUSDB18 by source, or "average"; empty if there are none.
         scores_source: Publication of the scores.
         ids: asteroid's ids for the same weights.
         sources: Names of the sources.
@@ -44,7 +49,7 @@ class PublishedModel:
 
     name: str
     title: str
-    url: str
+    url: Optional[str]
     page: str
     data: str
     scores: Dict[str, float]
@@ -57,15 +62,30 @@ class PublishedModel:
     checksum: Optional[str] = None
     needs: Tuple[str, ...] = ()
 
+    def load(self, offline: bool = False) -> Dict[str, Any]:
+        """Their package; `offline` downloads nothing.
+
+        Raises:
+            CheckpointError: If they cannot be had, see :func:`.fetching.load_url`.
+        """
+        if self.url is None:
+            return read_package(self.folder)
+        return load_url(self.url, checksum=self.checksum, offline=offline)
+
     @property
-    def average_score(self) -> float:
-        """Mean of the sources' scores in dB."""
-        return mean(self.scores.values())
+    def folder(self) -> Path:
+        """Where weights that come with this package are."""
+        return Path(__file__).with_name(self.name)
+
+    @property
+    def average_score(self) -> Optional[float]:
+        """Mean of the sources' scores in dB, if there are any."""
+        return mean(self.scores.values()) if self.scores else None
 
     @property
     def bytes_cached(self) -> Optional[int]:
         """Size of the cached file in bytes; None if it is not in the cache."""
-        path = find_cached(self.url)
+        path = find_cached(self.url) if self.url else None
         return path.stat().st_size if path else None
 
     @property
@@ -76,6 +96,8 @@ class PublishedModel:
     @property
     def checksum_state(self) -> str:
         """The checksum that a download has to match, and where it comes from."""
+        if self.url is None:
+            return "part of the package"
         if self.checksum:
             return f"{self.checksum} (known)"
         recorded = recorded_checksum(self.url)
@@ -85,6 +107,17 @@ class PublishedModel:
 PUBLISHED: Dict[str, PublishedModel] = {
     model.name: model
     for model in (
+        PublishedModel(
+            name="small",
+            title="X-D3Net of 0.1 million parameters, which comes with the package",
+            url=None,
+            page="https://creativecommons.org/publicdomain/zero/1.0/",
+            data="CC0 and rendered songs",
+            size=_SMALL_BYTES,
+            scores={},
+            scores_source="its card, asteroid_xscheme/weights/small/README.md",
+            licence="CC0 1.0",
+        ),
         PublishedModel(
             name="xumx",
             title="X-UMX, trained on MUSDB18",

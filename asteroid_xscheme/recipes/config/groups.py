@@ -10,7 +10,7 @@ from .training import TrainingConfig
 
 SOURCES = ["bass", "drums", "vocals", "other"]
 DATASETS = ("musdb18", "musdb18hq", "demo", "folder")
-AUGMENTATIONS = ("gain", "channelswap", "polarity")
+AUGMENTATIONS = ("gain", "channelswap", "polarity", "speed")
 METRICS = ("bsseval", "usdr", "si_sdr")
 LOSSES = ("MultiDomainLoss", "WaveformL1Loss")
 
@@ -49,6 +49,13 @@ class DataConfig:
     valid_tracks: Optional[List[str]] = option(
         None, "tracks in train/ to validate on (none: the official 14 of MUSDB18)"
     )
+    demo_songs: int = option(
+        24,
+        "songs that --dataset demo renders to train on",
+        affects_result=False,
+        least=1,
+        most=576,
+    )
     sources: List[str] = option(SOURCES, "sources to separate, in the order of the model's outputs")
     sample_rate: int = option(44100, "sample rate of the prepared files in Hz", least=1)
     seq_dur: float = option(6.0, "length of a training segment in seconds", above=0)
@@ -86,6 +93,11 @@ class DataConfig:
         if self.gain_min > self.gain_max:
             raise ConfigError(
                 f"gain_min must be at most gain_max, got {self.gain_min} and {self.gain_max}."
+            )
+        if "speed" in self.source_augmentations and not self.random_track_mix:
+            raise ConfigError(
+                "The augmentation speed changes each source alone: leave it out of "
+                "source_augmentations, or set random_track_mix to yes."
             )
         if self.seq_dur * self.sample_rate < 1:
             raise ConfigError(f"seq_dur must be at least one sample long, got {self.seq_dur} s.")

@@ -24,7 +24,8 @@ class SegmentDataset(Dataset):
     """Random segments of training tracks, indexed by (epoch, index), or by a list for a batch.
 
     Args:
-        tracks: Tracks of one or more folders, each at least one segment long.
+        tracks: Tracks of one or more folders, each at least one segment long at any speed of the
+            augmenter.
         sources: Names of the J sources, in the order of the output.
         segment: Length T of a segment in samples.
         samples_per_track: Segments per track and epoch.
@@ -59,6 +60,7 @@ class SegmentDataset(Dataset):
         self.segment, self.samples_per_track = segment, samples_per_track
         self.nb_channels, self.random_track_mix = nb_channels, random_track_mix
         self.augmenter, self.seed = augmenter, seed
+        self._longest = augmenter.samples_read(segment)
         self.has_weights = root_weights is not None
         self._pool = _Pool(self.tracks, root_weights)
         self._pools = {
@@ -112,7 +114,7 @@ class SegmentDataset(Dataset):
         return self.tracks[index // self.samples_per_track]
 
     def _draw_start(self, track: Track, generator: np.random.Generator) -> int:
-        return int(generator.integers(track.n_samples - self.segment + 1))
+        return int(generator.integers(track.n_samples - self._longest + 1))
 
 
 class _Pool:

@@ -71,7 +71,7 @@ class MusicDataModule(pl.LightningDataModule):
             config.samples_per_track,
             self.nb_channels,
             random_track_mix=config.random_track_mix,
-            augmenter=Augmenter(config.source_augmentations, config.gain_min, config.gain_max),
+            augmenter=_augmenter(config),
             seed=config.seed,
             root_weights=None if weights is None else dict(zip(self.roots, weights)),
             cache=config.cache,
@@ -158,9 +158,13 @@ def _select_valid(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
     return selected
 
 
+def _augmenter(config: DataConfig) -> Augmenter:
+    return Augmenter(config.source_augmentations, config.gain_min, config.gain_max)
+
+
 def _drop_short(tracks: Sequence[Track], config: DataConfig) -> List[Track]:
     """The tracks that are at least a segment long; warns about the others."""
-    needed = int(config.seq_dur * config.sample_rate)
+    needed = _augmenter(config).samples_read(int(config.seq_dur * config.sample_rate))
     long_enough = [track for track in tracks if track.n_samples >= needed]
     short = [track.name for track in tracks if track.n_samples < needed]
     if not long_enough:

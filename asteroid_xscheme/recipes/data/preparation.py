@@ -50,7 +50,8 @@ def prepare(
     Songs that are made again, left alone or left out are logged as warnings.
 
     Args:
-        config: Options, of which `dataset`, `source_dir`, `sample_rate` and `source_map` are used.
+        config: Options, of which `dataset`, `source_dir`, `demo_songs`, `sample_rate` and
+            `source_map` are used.
         root: The folder to prepare: missing, empty or made by this function.
         jobs: Songs to convert at once; None means one per core, at most 4.
         progress: Whether to show progress bars on a terminal.
@@ -102,7 +103,7 @@ def _check_options(root: Path, config: DataConfig) -> None:
 def _orders_without_source(root: Path, config: DataConfig, progress: bool) -> List[SongOrder]:
     """The songs of the demo, or of an official set, which is downloaded if necessary."""
     if config.dataset == "demo":
-        songs = demo_set()
+        songs = demo_set(config.demo_songs)
         remove_others(root, songs)
         return [*songs, RealTrack()]
     if _is_complete(root):

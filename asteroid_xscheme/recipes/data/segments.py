@@ -12,7 +12,9 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import soundfile
+import torch
 
+from ...audio import resample
 from .augment import Augmentation
 from .errors import DataError
 from .tracks import Track
@@ -120,7 +122,8 @@ def read_source(
         start: First sample.
         out: (C, T) float32 array to overwrite. If C is 1, the channels of a file are averaged; a
             mono file is copied to every channel.
-        augmentation: Gain and channel swap.
+        augmentation: Gain, channel swap, and speed: `speed` * T samples of the files are played in
+            the time of T.
 
     Raises:
         DataError: If a file ends too early, or its number of channels does not fit.
@@ -128,9 +131,10 @@ def read_source(
     paths = track.source_files.get(source, ())
     if not paths:
         out.fill(0.0)
+    n_samples = int(out.shape[1] * augmentation.speed)
     for k, path in enumerate(paths):
-        frames = reader.read(path, start, out.shape[1])
-        channels = _match_channels(frames, len(out), path)
+        frames = reader.read(path, start, n_samples)
+        channels = _at_length(_match_channels(frames, len(out), path), out.shape[1])
         if augmentation.swap and len(out) == 2:
             channels = channels[::-1]
         factor = np.float32(augmentation.gain * _FULL_SCALE[frames.dtype.name])
@@ -163,6 +167,14 @@ def read_sources(
     for source, place in zip(sources, out):
         read_source(reader, track, source, start, place)
     return out
+
+
+def _at_length(channels: np.ndarray, n_samples: int) -> np.ndarray:
+    """Channels (C, T') played in the time of T samples, (C, T)."""
+    if channels.shape[1] == n_samples:
+        return channels
+    played = torch.from_numpy(np.ascontiguousarray(channels, np.float32))
+    return resample(played, channels.shape[1], n_samples).numpy()
 
 
 def _match_channels(frames: np.ndarray, n_channels: int, path: Path) -> np.ndarray:

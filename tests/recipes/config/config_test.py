@@ -161,6 +161,11 @@ def test_fraction_is_no_integer():
         ({"data": {"dataset": "dsd100"}}, "one of musdb18"),
         ({"data": {"cache": "disk"}}, "one of none, memory"),
         ({"data": {"source_augmentations": ["pitch"]}}, "one of gain"),
+        (
+            {"data": {"source_augmentations": ["speed"], "random_track_mix": False}},
+            "speed changes each source alone: leave it out .* random_track_mix to yes",
+        ),
+        ({"data": {"demo_songs": 577}}, "demo_songs must be at least 1 and at most 576, got 577"),
         ({"data": {"sources": ["a", "a"]}}, "one or more names, each once"),
         ({"data": {"gain_min": 2.0}}, "gain_min must be at most gain_max"),
         ({"data": {"root_weights": [1, 2]}}, "Expected one root weight for each of the 1 folders"),

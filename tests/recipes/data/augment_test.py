@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from asteroid_xscheme.recipes.data import Augmentation, Augmenter
+from asteroid_xscheme.recipes.data.augment import SPEEDS
 
 
 def draws(augmenter, n=4000):
@@ -25,6 +26,15 @@ def test_swap_and_polarity_change_half_of_the_draws_independently():
     inverted = np.array([draw.gain == -1 for draw in drawn])
     for share in (swapped.mean(), inverted.mean(), (swapped == inverted).mean()):
         assert share == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / len(drawn)))  # four deviations
+
+
+def test_speed_is_uniform_in_its_range_and_never_reads_more_than_is_promised():
+    augmenter = Augmenter(["speed"])
+    speeds = np.array([draw.speed for draw in draws(augmenter)])
+    assert SPEEDS[0] <= speeds.min() and speeds.max() <= SPEEDS[1]
+    assert speeds.mean() == pytest.approx(np.mean(SPEEDS), abs=0.01)
+    assert int(1000 * speeds.max()) <= augmenter.samples_read(1000) == 1250
+    assert Augmenter(["gain"]).samples_read(1000) == 1000
 
 
 def test_without_names_nothing_changes():

@@ -31,6 +31,14 @@ def test_mixture_is_the_sum_of_the_augmented_sources(tracks):
     assert torch.equal(mixture, sources[0] + sources[1] + sources[2] + sources[3])
 
 
+def test_segments_of_the_shortest_track_fit_at_every_speed(tracks):
+    augmenter = Augmenter(["speed"])
+    longest = int(RATE / 1.25)
+    dataset = SegmentDataset(tracks, SOURCES, longest, augmenter=augmenter)
+    lengths = {dataset[0, index][1].shape[-1] for index in range(20)}
+    assert lengths == {longest} and augmenter.samples_read(longest) == RATE
+
+
 def test_example_depends_on_seed_epoch_and_index_only(tracks):
     first, again = (SegmentDataset(tracks, SOURCES, 1000, 5, seed=3) for _ in range(2))
     for key in [(0, 0), (0, 29), (1, 0), (7, 11)]:

@@ -157,6 +157,8 @@ def test_short_tracks_are_named_and_not_trained_on(make_module, root, make_track
 def test_segments_longer_than_all_tracks_are_an_error(make_module):
     with pytest.raises(DataError, match="No training track is left: 4 are shorter.*seq_dur"):
         make_module(seq_dur=2.0)
+    with pytest.raises(DataError, match="No training track is left"):
+        make_module(seq_dur=0.9, source_augmentations=["speed"])  # reads up to 1.125 s of 1 s
 
 
 def test_validation_tracks_that_are_not_there_are_an_error_that_names_others(make_module):

@@ -327,7 +327,7 @@ def rendered(monkeypatch):
         return {name: silence for name in NAMES}
 
     monkeypatch.setattr(demo, "render_song", render)
-    monkeypatch.setattr(preparation, "demo_set", lambda: demo.demo_set(1, 0, 1))
+    monkeypatch.setattr(preparation, "demo_set", lambda n_train: demo.demo_set(1, 0, 1))
     monkeypatch.setattr(preparation, "RealTrack", RealTrack)
     return songs
 

@@ -17,7 +17,7 @@ from asteroid_xscheme.recipes.data.segments import (
     read_sources,
 )
 
-from .conftest import SOURCES
+from .conftest import RATE, SOURCES
 
 
 @pytest.fixture(params=[FileReader, MemoryReader])
@@ -40,6 +40,20 @@ def test_gain_and_swap_are_applied(root, reader):
     out = np.empty_like(plain)
     read_source(reader, track, "bass", 10, out, Augmentation(-0.5, swap=True))
     np.testing.assert_allclose(out, -0.5 * plain[::-1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_at_another_speed_pitch_and_tempo_change_and_the_level_stays(tmp_path, reader, subtype):
+    seconds = torch.arange(RATE) / RATE
+    tone = 0.5 * torch.sin(2 * torch.pi * 440 * seconds).expand(2, -1)
+    (tmp_path / "train" / "x").mkdir(parents=True)
+    write_audio(tmp_path / "train" / "x" / "bass.wav", tone, RATE, subtype)
+    (track,) = find_tracks(tmp_path, "train", SOURCES)
+    out = np.empty((2, 4000), np.float32)
+    read_source(reader, track, "bass", 500, out, Augmentation(speed=1.25))
+    spectrum = np.abs(np.fft.rfft(out * np.hanning(4000)))
+    assert (spectrum.argmax(-1) == 440 * 1.25 * 4000 / RATE).all()
+    assert np.abs(out[:, 1000:3000]).max() == pytest.approx(0.5, abs=0.01)
 
 
 def test_mono_is_the_mean_of_the_channels(root, reader):
