@@ -152,7 +152,7 @@ def _verdict(scores: Mapping[str, Scores]) -> str:
             and of[MODEL][source] <= of[FILTER][source]
         ]
         exception = f", but not on {' and '.join(below)}" if below else ""
-        lines.append(f"- {title}: {gain:+.2f} dB from the static filter on average{exception}.")
+        lines.append(f"- {title}: {gain:+.2f} dB above the static filter on average{exception}.")
     return "\n".join(lines)
 
 
