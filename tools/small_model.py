@@ -39,7 +39,7 @@ license: cc0-1.0
 
 # small
 
-A {title} of {parameters:,} parameters in {size:.1f} MB that separates songs into bass, drums,
+An {title} of {parameters:,} parameters in {size:.1f} MB that separates songs into bass, drums,
 vocals and other. It comes with asteroid_xscheme:
 
 ```bash
@@ -68,8 +68,9 @@ mask made from the true sources.
 `make small-model SONGS=folder` made it; its options are egs/musdb18/X-D3Net/local/conf_small.yml.
 Commit {commit}, seed {seed}.
 
-- **Real songs** (CC0): {real}, of the album "Everything is Free" by Software-Entwicklungskit, with
-  stems grouped into four sources and brought to a common level. {left_out} was left out.
+- **Real songs** (CC0): {real}, of the album "Everything is Free"
+  by Software-Entwicklungskit, with stems grouped into four sources and brought to a common level.
+  {left_out} was left out.
 - **Rendered songs**: {n_rendered} of 20 s, by `demo_songs`.
 - **Examples**: every source from a song and a place of its own, at a random level, speed (0.8 to
   1.25), polarity and order of the channels.
@@ -111,8 +112,8 @@ def _scores(record: Mapping, subset: str, title: str, count: bool = False) -> Di
     names = [track["name"] for track in of["tracks"]]
     systems = {MODEL if k == record["name"] else k: v["figures"] for k, v in of["systems"].items()}
     figures = {
-        system: {s: _rounded(by_source.get(s, {}).get("SDR")) for s in SOURCES}
-        for system, by_source in systems.items()
+        system: {s: _rounded(systems[system].get(s, {}).get("SDR")) for s in SOURCES}
+        for system in ("mixture", FILTER, MODEL, "ratio-mask oracle")
     }
     return {title.format(len(names) if count else ", ".join(names)): figures}
 
