@@ -5,20 +5,20 @@ Usage: python tools/small_model.py RUN   (tools/small_model.sh calls it)
 The card is written from the files of the run alone, so no number in it was typed.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
-from asteroid_xscheme.atomic import write_json
+from asteroid_xscheme.atomic import read_json, write_json
 from asteroid_xscheme.recipes.config import Config
+from asteroid_xscheme.recipes.evaluation import BASELINES, ORACLE, STATIC_FILTER
 from asteroid_xscheme.recipes.identity import weights_hash
 from asteroid_xscheme.recipes.markdown import markdown_table
 from asteroid_xscheme import weights
 from asteroid_xscheme.weights import load_package, save_package
 
 SOURCES = ("bass", "drums", "vocals", "other")
-FILTER, MODEL = "static filter", "small"
+MODEL = "small"
 SONGS = {
     "title": "Everything is Free",
     "title_link": "https://creativecommons.org/publicdomain/zero/1.0/",
@@ -84,10 +84,7 @@ def main(run: Path) -> None:
     """Write the folder of the model."""
     package = load_package(str(run / "best_model.pth"))
     records = {"": run, "rendered": run / "rendered"}
-    found = {
-        name: json.loads((folder / "evaluation/record.json").read_text(encoding="utf-8"))
-        for name, folder in records.items()
-    }
+    found = {name: read_json(folder / "evaluation/record.json") for name, folder in records.items()}
     for record in found.values():
         if record["made_of"]["model"] != weights_hash(package):
             sys.exit(f"small_model: the scores in {run} are of other weights: score them again.")
@@ -113,7 +110,7 @@ def _scores(record: Mapping, subset: str, title: str, count: bool = False) -> Di
     systems = {MODEL if k == record["name"] else k: v["figures"] for k, v in of["systems"].items()}
     figures = {
         system: {s: _rounded(systems[system].get(s, {}).get("SDR")) for s in SOURCES}
-        for system in ("mixture", FILTER, MODEL, "ratio-mask oracle")
+        for system in (*(name for name in BASELINES if name != ORACLE), MODEL, ORACLE)
     }
     return {title.format(len(names) if count else ", ".join(names)): figures}
 
@@ -145,12 +142,12 @@ def _verdict(scores: Mapping[str, Scores]) -> str:
     """How far the model is above the equaliser, and where it is not."""
     lines: List[str] = []
     for title, of in scores.items():
-        gain = average(of[MODEL]) - average(of[FILTER])
+        gain = average(of[MODEL]) - average(of[STATIC_FILTER])
         below = [
             source
             for source in SOURCES
-            if None not in (of[MODEL][source], of[FILTER][source])
-            and of[MODEL][source] <= of[FILTER][source]
+            if None not in (of[MODEL][source], of[STATIC_FILTER][source])
+            and of[MODEL][source] <= of[STATIC_FILTER][source]
         ]
         exception = f", but not on {' and '.join(below)}" if below else ""
         lines.append(f"- {title}: {gain:+.2f} dB above the static filter on average{exception}.")
@@ -159,8 +156,8 @@ def _verdict(scores: Mapping[str, Scores]) -> str:
 
 def _card(run: Path, package: Mapping, record: Mapping, scores: Dict, size: int) -> str:
     config = Config.from_yaml(run / "conf.yml")
-    made_of = json.loads((run / "made_of.json").read_text(encoding="utf-8"))
-    finished = json.loads((run / "finished.json").read_text(encoding="utf-8"))
+    made_of = read_json(run / "made_of.json")
+    finished = read_json(run / "finished.json")
     rendered, real = (
         sorted(title.partition("/")[2] for title in songs)
         for songs in made_of["training tracks"].values()

@@ -137,11 +137,13 @@ def system_names(models: Sequence[str], folders: Sequence[str]) -> Dict[Tuple[st
         By ("model" or "estimates", name as given): the last part of the name; all of it if the last
         part is taken.
     """
+    from asteroid_xscheme.recipes.evaluation import BASELINES
+
     from .batch import model_folder
 
     keys = [*(("model", name) for name in models), *(("estimates", each) for each in folders)]
     short = {key: model_folder(key[1]) for key in dict.fromkeys(keys)}
-    taken = [*short.values(), "mixture", "static filter", "ratio-mask oracle"]
+    taken = [*short.values(), *BASELINES]
     return {
         key: name if taken.count(name) == 1 else key[1].strip("/").replace("/", "_")
         for key, name in short.items()

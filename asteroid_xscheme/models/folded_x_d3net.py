@@ -15,7 +15,6 @@ from .bridged_models import Statistics
 from .d3net_folding import fold_networks
 from .inference import Inference, Map, PatchGroup
 from .patches import averaged_over_flip
-from .x_d3net import overlap_add_patches
 
 
 class XD3Net(x_d3net.XD3Net):
@@ -54,17 +53,8 @@ class XD3Net(x_d3net.XD3Net):
             flip_channels: Whether to average over the channels in both orders, as published; twice
                 the work.
         """
-        return torch.cat(
-            [
-                overlap_add_patches(
-                    averaged_over_flip(group.estimate) if flip_channels else group.estimate,
-                    magnitudes,
-                    group.frames,
-                    group.shift,
-                )
-                for group in self.patch_groups
-            ]
-        )
+        estimate = averaged_over_flip(self.estimate_song) if flip_channels else self.estimate_song
+        return estimate(magnitudes)
 
     def fit_segments(self, n_samples: int) -> None:
         """Take songs in patches as long as training segments from now on."""

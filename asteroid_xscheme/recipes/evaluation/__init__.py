@@ -5,6 +5,7 @@ from .errors import ScoringError
 from .published import PUBLISHED, Published
 from .record import describe_machine, find_commit, subset_record, write_record
 from .run import (
+    BASELINES,
     ORACLE,
     STATIC_FILTER,
     evaluate_baselines,
@@ -28,6 +29,7 @@ from .table import (
 from .waveforms import Waveforms
 
 __all__ = [
+    "BASELINES",
     "BSS_EVAL",
     "Evaluation",
     "METRICS",
