@@ -44,7 +44,9 @@ def test_json_holds_the_same_for_programs():
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(CheckpointError, match="no published weights 'umx'. Known: small, xumx, xumxhq"):
+    with pytest.raises(
+        CheckpointError, match="no published weights 'umx'. Known: small, xumx, xumxhq"
+    ):
         list_models(["umx"])
 
 
