@@ -417,24 +417,35 @@ def checkout(stand_in, tmp_path_factory):
     utils = root / "egs/wham/ConvTasNet/utils"
     utils.mkdir(parents=True)
     (utils / "parse_options.sh").write_text(PARSE_OPTIONS, encoding="utf-8")
+    upload = root / "bin/asteroid-upload"
+    upload.parent.mkdir()
+    upload.write_text('#!/bin/sh\necho "$@" > uploaded\n', encoding="utf-8")
+    upload.chmod(0o755)
     paths = [stand_in, Path(__file__).parents[2]]
     if "ASTEROID_WITH_MODELS" in os.environ:
         paths = [os.environ["ASTEROID_WITH_MODELS"]]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "PATH": os.pathsep.join([str(upload.parent), os.environ["PATH"]]),
+    }
     return root / "egs/musdb18", environment
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
-def test_recipe_trains_scores_and_packs(checkout, music, name):
+def test_recipe_trains_scores_packs_and_uploads(checkout, music, name):
     recipes, environment = checkout
     conf = recipes / name / "local/conf.yml"
     conf.write_text(yaml.safe_dump(read_conf(name)), encoding="utf-8")
     command = ["./run.sh", "--stage", "1", "--tag", "test", "--musdb18_dir", music]
     command += ["--python_path", sys.executable, "--epochs", "2", "--n_save_ex", "1"]
     command += ["--sources", "drums,bass"]  # of all four, museval takes half a minute
+    command += ["--uploader", "A Tester"]
     subprocess.run(command, cwd=recipes / name, env=environment, check=True)
     run = recipes / name / f"exp/train_{name.replace('-', '').lower()}_test"
+    uploaded = (recipes / name / "uploaded").read_text(encoding="utf-8")
+    assert uploaded == f"exp/{run.name}/publish_dir --uploader A Tester\n"
     assert len(json.loads((run / "best_k_models.json").read_text(encoding="utf-8"))) == 2
     frames = pd.read_csv(run / "all_metrics.csv")
     scores = frames.groupby(["target", "metric"])["score"].median()

@@ -23,7 +23,7 @@ from local.dataloader import make_loaders, read_sources
 parser = argparse.ArgumentParser()
 parser.add_argument("--exp_dir", default="exp/tmp", help="Where the run is saved, and resumed")
 
-# Options that may be others when a run is resumed.
+# Options that may change when a run is resumed.
 RESUMABLE = ("epochs", "patience", "num_workers", "train_dir")
 
 
@@ -60,7 +60,7 @@ def get_statistics(conf, tracks):
 
 
 def make_model(conf, tracks=None):
-    """The model, with random or pretrained weights; only `tracks` give it statistics."""
+    """The model, with random or pretrained weights, and with statistics if it gets `tracks`."""
     data, bandwidth = conf["data"], conf["input"]["bandwidth"]
     pretrained = conf["training"]["pretrained"]
     args = dict(conf["model"])
@@ -93,7 +93,7 @@ def make_scheduler(optimizer, training, n_batches):
         plateau = ReduceLROnPlateau(
             optimizer, factor=gamma, patience=training["lr_decay_patience"], cooldown=10
         )
-        # Lightning saves a checkpoint after the last step of an epoch, but before its end.
+        # Not at the end of an epoch: Lightning has saved its checkpoint by then, without that step.
         return {"scheduler": plateau, "interval": "step", "frequency": n_batches}
     return None
 
