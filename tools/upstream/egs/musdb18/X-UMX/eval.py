@@ -144,7 +144,7 @@ def main(args):
     print(results)
 
     final = {f"{metric}_{source}": score for (source, metric), score in medians.items()}
-    final["SDR"] = medians.xs("SDR", level="metric").mean()
+    final["SDR"] = float(medians.xs("SDR", level="metric").mean())
     with open(out_dir / "final_metrics.json", "w") as f:
         json.dump(final, f, indent=0)
     if args.exp_dir:
