@@ -8,8 +8,6 @@ set -o pipefail
 # If you start from downloading MUSDB18, you'll need disk space to dump the MUSDB18 and its wav.
 musdb18_dir=data
 
-# After running the recipe a first time, you can run it from stage 1 directly to train new models.
-
 # Path to the python you'll use for the experiment. Defaults to the current python
 # You can run ./utils/prepare_python_env.sh to create a suitable python environment, paste the output here.
 python_path=python
@@ -24,39 +22,28 @@ stop_stage=3  # Controls after which stage to stop
 tag=  # Controls the directory name associated to the experiment
 # You can ask for several GPUs using id (passed to CUDA_VISIBLE_DEVICES). By default all are used.
 id=$CUDA_VISIBLE_DEVICES
+uploader=  # Your name: the model is uploaded only if it is given
 
 # Options of train.py and eval.py. Those that are not given have the values of local/conf.yml
-train_options="sample_rate seed seq_dur samples_per_track source_augmentations sources num_workers \
+train_options="sample_rate seed seq_dur samples_per_track channelswap polarity sources num_workers \
   batch_size epochs optimizer lr weight_decay patience lr_decay_patience lr_decay_epoch \
   lr_decay_gamma gradient_clipping loss_combine_sources loss_use_multidomain mix_coef val_dur \
   pretrained bridge"
 eval_options="use_gpu chunk_dur overlap wiener niter softmask n_save_ex"
-for name in $train_options $eval_options; do
-  declare $name=
-done
+for name in $train_options $eval_options; do declare $name=; done
 
 . utils/parse_options.sh
 
 # The options with these names that were given
 given() {
   for name in "$@"; do
-    if [[ -n ${!name} ]]; then
-      echo "--$name" "${!name}"
-    fi
+    if [[ -n ${!name} ]]; then echo "--$name" "${!name}"; fi
   done
 }
-if [[ -n $id ]]; then
-  export CUDA_VISIBLE_DEVICES=$id
-fi
 
-# Without a tag, a training gets a random ID; other stages need to know which run is meant
-if [[ -z $tag ]]; then
-  if [[ $stage -gt 1 ]]; then
-    echo "Say with --tag which run to use from stage $stage on" 1>&2
-    exit 1
-  fi
-  tag=$($python_path -c 'import uuid; print(str(uuid.uuid4())[:8])')
-fi
+if [[ -n $id ]]; then export CUDA_VISIBLE_DEVICES=$id; fi
+# Generate a random ID for the run if no tag is specified
+tag=${tag:-$($python_path -c 'import uuid; print(str(uuid.uuid4())[:8])')}
 recipe=$(basename "$PWD")
 expdir=exp/train_$(echo $recipe | tr -d - | tr A-Z a-z)_${tag}  # Such as exp/train_xumx_TAG
 
@@ -64,29 +51,25 @@ if [[ $stage -le 0 && $stop_stage -ge 0 ]]; then
   echo "Stage 0: Downloading MUSDB18 into $musdb18_dir"
   $python_path -m pip install -r requirements.txt
   wget -c --tries=0 --read-timeout=20 https://zenodo.org/record/1117372/files/musdb18.zip -P $musdb18_dir
-  mkdir -p $musdb18_dir/logs
-  unzip -n $musdb18_dir/musdb18.zip -d $musdb18_dir >> $musdb18_dir/logs/unzip_musdb18.log
+  unzip -qn $musdb18_dir/musdb18.zip -d $musdb18_dir
   musdbconvert $musdb18_dir $musdb18_dir
 fi
 
-mkdir -p logs
 if [[ $stage -le 1 && $stop_stage -ge 1 ]]; then
   echo "Stage 1: Training. Results will be stored in $expdir"
   mkdir -p $expdir/publish_dir
   echo "musdb18/$recipe" > $expdir/publish_dir/recipe_name.txt
   $python_path train.py --exp_dir $expdir --train_dir "$musdb18_dir" \
-    $(given $train_options) | tee -a logs/train_${tag}.log
-  cp logs/train_${tag}.log $expdir/train.log
+    $(given $train_options) | tee -a $expdir/train.log
 fi
 
 if [[ $stage -le 2 && $stop_stage -ge 2 ]]; then
-  echo "Stage 2: Evaluation"
+  echo "Stage 2: Evaluation, and packing the model for publication"
   $python_path eval.py --exp_dir $expdir --root "$musdb18_dir" \
-    $(given $eval_options) | tee logs/eval_${tag}.log
-  cp logs/eval_${tag}.log $expdir/eval.log
+    $(given $eval_options) | tee $expdir/eval.log
 fi
 
-if [[ $stage -le 3 && $stop_stage -ge 3 ]]; then
-  echo "Stage 3: Packing the model for publication"
-  $python_path publish.py --exp_dir $expdir
+if [[ $stage -le 3 && $stop_stage -ge 3 && -n $uploader ]]; then
+  echo "Stage 3: Uploading the model to Zenodo"
+  asteroid-upload $expdir/publish_dir --uploader "$uploader"
 fi

@@ -1,1 +1,0 @@
-../X-UMX/publish.py
