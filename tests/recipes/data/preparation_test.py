@@ -18,6 +18,7 @@ from asteroid_xscheme.recipes.data import (
     conversion,
     demo,
     find_tracks,
+    ownership,
     preparation,
     prepare,
     verify,
@@ -340,9 +341,26 @@ def test_demo_songs_are_rendered_at_their_own_rate_only(prepared, rendered):
     assert [t.name for t in find_tracks(prepared, "train", SOURCES, 44100)] == ["Amber Harbour"]
 
 
-def test_of_two_recipes_at_once_one_makes_the_songs_and_the_other_waits(prepared, rendered):
+def test_two_recipes_at_once_make_each_song_once(prepared, rendered):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: run(prepared, "demo", sample_rate=44100), range(2)))
+    assert sorted(rendered) == [(0, 0), (2, 0)]
+
+
+@pytest.mark.parametrize("look", ["_names_of_others", "_holds_songs", "_read_marker"])
+def test_folder_that_another_recipe_prepares_during_the_check_is_accepted(
+    prepared, rendered, monkeypatch, look
+):
+    original = getattr(ownership, look)
+
+    def look_then_lose_the_race(root):
+        seen = original(root)
+        monkeypatch.setattr(ownership, look, original)
+        run(prepared, "demo", sample_rate=44100)
+        return seen
+
+    monkeypatch.setattr(ownership, look, look_then_lose_the_race)
+    run(prepared, "demo", sample_rate=44100)
     assert sorted(rendered) == [(0, 0), (2, 0)]
 
 
