@@ -2,53 +2,41 @@
 
 import errno
 import hashlib
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from asteroid_xscheme.download import DownloadError, attempt, check_file, download
+from tests.loopback import LoopbackHandler, LoopbackServer
 
 BODY = bytes(range(256)) * 4000  # 1 MB
 MD5 = "md5:" + hashlib.md5(BODY).hexdigest()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     """Answers with `script`, one behaviour per request (the last one for ever), and keeps a log."""
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
+        self.url += "/file.bin"
         self.body, self.etag, self.script, self.requests = BODY, None, ["good"], []
 
-    def handle_error(self, request, client_address):
-        """A client that hangs up is part of the game."""
 
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/file.bin"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
+class _Handler(LoopbackHandler):
     def do_GET(self):
         server = self.server
         behaviour = server.script.pop(0) if len(server.script) > 1 else server.script[0]
         server.requests.append(self.headers.get("Range"))
         if isinstance(behaviour, int):
-            return self._answer(behaviour, b"no")
+            return self.answer(behaviour, b"no")
         if behaviour == "html":
-            return self._answer(200, b"<html>log in</html>", {"Content-Type": "text/html"})
+            return self.answer(200, b"<html>log in</html>", {"Content-Type": "text/html"})
         if behaviour == "endless":
             return self._send_without_end({})
         if behaviour == "more than announced":
             chunked = {"Transfer-Encoding": "chunked", "Content-Length": str(len(BODY))}
             return self._send_without_end(chunked)
         if behaviour == "html in disguise":
-            return self._answer(200, b"\n<!DOCTYPE html><html>log in</html>")
+            return self.answer(200, b"\n<!DOCTYPE html><html>log in</html>")
         self._send_file(behaviour)
 
     def _send_file(self, behaviour):
@@ -60,14 +48,14 @@ class _Handler(BaseHTTPRequestHandler):
         if asked and valid and behaviour != "ignore range":
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(body):
-                return self._answer(416, b"", {"Content-Range": f"bytes */{len(body)}"})
+                return self.answer(416, b"", {"Content-Range": f"bytes */{len(body)}"})
             headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
             body, status = body[start:], 206
         cut = len(body) // 2 if behaviour in ("cut", "ignore range and cut") else len(body)
         if behaviour == "ignore range and cut":
             body, status = self.server.body, 200
             headers.pop("Content-Range", None)
-        self._answer(status, body[:cut], headers, length=len(body))
+        self.answer(status, body[:cut], headers, length=len(body))
 
     def _send_without_end(self, headers):
         """Fifty bodies without a length: more than any test takes, and no disk is filled."""
@@ -79,23 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
         for _ in range(50):
             self.wfile.write(size + BODY + (b"\r\n" if headers else b""))
 
-    def _answer(self, status, body, headers=None, length=None):
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.end_headers()
-        self.wfile.write(body)
-
 
 @pytest.fixture
 def server():
     with _Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ ORDER = (
     *(
         f"{KIT}/{room}"
         for room in (
-            "identity markdown config data system run training baselines evaluation publication "
-            "report stages ablation"
+            "machine identity markdown config data system run training baselines evaluation "
+            "publication report stages ablation"
         ).split()
     ),
     "xscheme",

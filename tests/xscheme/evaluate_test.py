@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import ModelCard
 from museval import EvalStore, MethodStore
 
+from asteroid_xscheme.atomic import alone
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.weights import save_package
 from tests.conftest import MODELS
@@ -147,6 +148,34 @@ def test_a_second_time_nothing_is_scored_again_and_a_changed_estimate_is(
     shutil.copy(data / "test" / "t" / "bass.wav", estimates / "t" / "bass.wav")
     assert main(command) == 0 and path.stat().st_mtime_ns != first
     assert "files, bass.wav changed" in capsys.readouterr().out
+
+
+def test_systems_with_one_name_are_kept_apart_across_commands(data, foreign, weights, tmp_path):
+    out = tmp_path / "out"
+    common = ["--data", str(data), "-o", str(out), "--no-baselines", "--metrics", "usdr", *QUICK]
+    same = shutil.copytree(foreign / "demucs", tmp_path / "elsewhere" / "tiny")
+    for systems in (["-n", weights], ["--estimates", same], ["-n", weights]):
+        assert main(["evaluate", *map(str, systems), *common]) == 0
+    whole = str(same).strip("/").replace("/", "_")
+    assert {path.name for path in (out / "records").iterdir()} == {"tiny", whole}
+    assert {row["system"] for row in rows(out)} == {"tiny"}
+
+
+def test_systems_that_no_path_tells_apart_are_refused(data, foreign, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(foreign)
+    command = ["evaluate", "-n", "demucs", "--estimates", "demucs", "--data", str(data)]
+    assert main([*command, "-o", str(tmp_path), "--no-baselines"]) == 1
+    error = capsys.readouterr().err
+    assert "demucs: " in error and "another system named demucs (model " in error
+    assert "Give a longer path, or choose another -o" in error
+
+
+def test_two_evaluations_at_once_in_one_folder_are_refused(data, foreign, tmp_path, capsys):
+    command = ["evaluate", "--estimates", foreign / "demucs", "--data", data, "-o", tmp_path]
+    with alone(tmp_path):
+        assert main([*map(str, command)]) == 1
+    assert f"Another process is using {tmp_path}: wait for it" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 import yaml
 from huggingface_hub import ModelCard
 
+from asteroid_xscheme.atomic import alone
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.recipes.data import dataset_infos
 from asteroid_xscheme.recipes.evaluation import write_record
@@ -128,6 +129,30 @@ def test_file_is_published_with_the_scores_that_are_named(package, tmp_path, cap
     assert publish(path, "--dataset", "musdb18hq", "--scores", scores, "-o", out) == 1
     error = capsys.readouterr().err
     assert "are of another model (model changed)" in error and error.count("\n") == 1
+
+
+def test_interrupted_publication_leaves_no_files_of_the_previous_model(run, package, monkeypatch):
+    assert publish(run) == 0
+    package["state_dict"]["mean_scale.input_mean_bass"] = torch.ones(33)
+    save_package(package, run / "best_model.pth")
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("asteroid_xscheme.weights.publishing.write_json", stop)
+    assert publish(run) == 130
+    left = [path for path in (run / "publish_dir").iterdir() if path.name != "recipe_name.txt"]
+    assert {weights_hash(load_package(path)) for path in left if path.suffix != ".safetensors"} == {
+        weights_hash(package)
+    }
+    assert {path.suffix for path in left} == {".pth", ".bin", ".safetensors"}
+
+
+def test_two_publications_at_once_in_one_folder_are_refused(run, capsys):
+    with alone(run):
+        assert publish(run) == 1
+    assert f"Another process is using {run}: wait for it" in capsys.readouterr().err
+    assert not (run / "publish_dir").exists()
 
 
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub's own

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from asteroid_xscheme.atomic import alone
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.recipes.data import dataset_infos
 from asteroid_xscheme.recipes.evaluation import TrackScores
@@ -214,6 +215,16 @@ def test_damaged_scores_are_made_again_and_said(make_run, caplog, capsys, damage
     assert run.sdr() == sdr
     said = caplog.text + capsys.readouterr().out
     assert "t.json is damaged" in said or "there is no record of what it was made from" in said
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_run_that_another_process_uses_is_neither_evaluated_nor_published(make_run, stage):
+    run = make_run()
+    if stage == 3:
+        run.stage(2)
+    with alone(run.folder):
+        assert f"Another process is using {run.folder}: wait for it" in run.fails(stage)
+    assert not (run.folder / ("evaluation" if stage == 2 else "publish_dir")).exists()
 
 
 def test_published_options_are_those_that_were_scored(make_run):
