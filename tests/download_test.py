@@ -83,20 +83,20 @@ def fetch(server, target, **options):
     return download(server.url, target, progress=False, **{"backoff": 0.001, **options})
 
 
-def test_file_arrives_whole_and_nothing_is_left_beside_it(server, target):
+def test_file_arrives_complete_and_nothing_else_is_left(server, target):
     assert fetch(server, target, checksum=MD5) == target
     assert target.read_bytes() == BODY
     assert [p.name for p in target.parent.iterdir() if not p.name.endswith(".lock")] == ["file.bin"]
 
 
-def test_file_that_exists_is_not_fetched_again(server, target):
+def test_existing_file_is_not_fetched_again(server, target):
     target.parent.mkdir()
     target.write_bytes(b"there")
     fetch(server, target)
     assert target.read_bytes() == b"there" and server.requests == []
 
 
-def test_connection_that_breaks_is_continued_where_it_broke(server, target):
+def test_broken_connection_is_resumed_where_it_broke(server, target):
     server.script = ["cut", "cut", "good"]
     fetch(server, target)
     assert target.read_bytes() == BODY
@@ -110,7 +110,7 @@ def test_server_that_ignores_ranges_is_read_from_the_start(server, target):
     assert target.read_bytes() == BODY
 
 
-def test_server_that_always_breaks_is_given_up_and_the_part_is_kept(server, target):
+def test_download_that_keeps_breaking_is_given_up_and_the_part_is_kept(server, target):
     server.script = ["cut", "ignore range and cut"]
     with pytest.raises(DownloadError, match="could not be downloaded in 3 attempts.*resumes"):
         fetch(server, target, retries=2)
@@ -118,14 +118,14 @@ def test_server_that_always_breaks_is_given_up_and_the_part_is_kept(server, targ
     assert target.with_name("file.bin.part").stat().st_size > 0
 
 
-def test_next_call_continues_a_part_when_the_checksum_can_tell(server, target):
+def test_part_is_resumed_if_the_checksum_can_verify_it(server, target):
     target.parent.mkdir()
     target.with_name("file.bin.part").write_bytes(BODY[:1000])
     fetch(server, target, checksum=MD5)
     assert server.requests == ["bytes=1000-"] and target.read_bytes() == BODY
 
 
-def test_next_call_continues_a_part_when_the_etag_can_tell(server, target):
+def test_part_is_resumed_if_the_etag_can_verify_it(server, target):
     server.etag, server.script = '"v1"', ["cut", 503]
     with pytest.raises(DownloadError, match="503"):
         fetch(server, target, retries=1)
@@ -134,7 +134,7 @@ def test_next_call_continues_a_part_when_the_etag_can_tell(server, target):
     assert server.requests[0].startswith("bytes=") and target.read_bytes() == BODY
 
 
-def test_part_of_an_older_version_is_thrown_away(server, target):
+def test_part_of_an_older_version_is_discarded(server, target):
     server.etag, server.script = '"v1"', ["cut", 503]
     with pytest.raises(DownloadError, match="503"):
         fetch(server, target, retries=1)
@@ -143,7 +143,7 @@ def test_part_of_an_older_version_is_thrown_away(server, target):
     assert target.read_bytes() == BODY[::-1]
 
 
-def test_part_that_nothing_can_vouch_for_is_not_continued(server, target):
+def test_part_that_cannot_be_verified_is_not_resumed(server, target):
     target.parent.mkdir()
     target.with_name("file.bin.part").write_bytes(b"something else")
     fetch(server, target)
@@ -151,7 +151,7 @@ def test_part_that_nothing_can_vouch_for_is_not_continued(server, target):
 
 
 @pytest.mark.parametrize("stale", [b"x" * 1000, b"x" * (len(BODY) + 1), BODY])
-def test_stale_part_is_noticed_by_the_checksum(server, target, stale):
+def test_stale_part_is_detected_by_the_checksum(server, target, stale):
     target.parent.mkdir()
     target.with_name("file.bin.part").write_bytes(stale)
     fetch(server, target, checksum=MD5)
@@ -164,7 +164,7 @@ def test_wrong_checksum_leaves_no_file(server, target):
     assert not target.exists() and not target.with_name("file.bin.part").exists()
 
 
-def test_checksum_that_is_none_is_refused_before_the_transfer(server, target):
+def test_malformed_checksum_is_refused_before_the_transfer(server, target):
     with pytest.raises(ValueError, match="Expected a checksum such as md5"):
         fetch(server, target, checksum="md5:123")
     assert server.requests == []
@@ -181,7 +181,7 @@ def test_web_page_instead_of_the_file_is_refused(server, target, behaviour):
 @pytest.mark.parametrize(
     "status, message", [(403, "access denied"), (404, "not found"), (410, "moved"), (418, "418")]
 )
-def test_refusal_is_told_at_once_with_a_remedy(server, target, status, message):
+def test_refusal_is_reported_at_once_with_a_remedy(server, target, status, message):
     server.script = [status]
     with pytest.raises(DownloadError, match=f"{message}.*by hand to"):
         fetch(server, target)
@@ -189,13 +189,13 @@ def test_refusal_is_told_at_once_with_a_remedy(server, target, status, message):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_busy_server_is_asked_again(server, target, status):
+def test_busy_server_is_retried(server, target, status):
     server.script = [status, status, "good"]
     fetch(server, target)
     assert target.read_bytes() == BODY and len(server.requests) == 3
 
 
-def test_each_new_attempt_is_announced_with_its_pause(server, target, caplog):
+def test_retries_are_announced_with_their_pause(server, target, caplog):
     server.script = [503, 503, "good"]
     fetch(server, target, retries=4, backoff=0.002)
     assert [record.getMessage() for record in caplog.records] == [
@@ -205,7 +205,7 @@ def test_each_new_attempt_is_announced_with_its_pause(server, target, caplog):
     assert {record.levelname for record in caplog.records} == {"WARNING"}
 
 
-def test_server_that_is_not_there_is_an_error_with_a_remedy(target):
+def test_unreachable_server_is_an_error_with_a_remedy(target):
     with pytest.raises(DownloadError, match="no connection.*Check the network and the proxy"):
         download("http://127.0.0.1:9/file", target, progress=False, retries=1, backoff=0.001)
 
@@ -213,13 +213,13 @@ def test_server_that_is_not_there_is_an_error_with_a_remedy(target):
 @pytest.mark.parametrize(
     "url", ["nonsense", "http://", "http:///file", "http://host:port/file", "http://[::1/file"]
 )
-def test_address_that_is_none_is_an_error(target, url):
+def test_malformed_url_is_an_error(target, url):
     with pytest.raises(DownloadError, match="cannot be requested") as raised:
         download(url, target, progress=False)
     assert str(raised.value).startswith(url) and "\n" not in str(raised.value)
 
 
-def test_scheme_may_be_in_capitals(server, target):
+def test_url_scheme_may_be_in_capitals(server, target):
     download(server.url.replace("http", "HTTP"), target, progress=False)
     assert target.read_bytes() == BODY
 
@@ -227,9 +227,7 @@ def test_scheme_may_be_in_capitals(server, target):
 @pytest.mark.parametrize(
     "behaviour, free, bound", [("endless", 5e6, "2"), ("more than announced", 1e9, "1")]
 )
-def test_body_without_end_is_stopped_and_deleted(
-    server, target, monkeypatch, behaviour, free, bound
-):
+def test_endless_body_is_stopped_and_deleted(server, target, monkeypatch, behaviour, free, bound):
     monkeypatch.setattr(attempt.shutil, "disk_usage", lambda path: _Usage(free=int(free)))
     server.script = [behaviour]
     with pytest.raises(DownloadError, match=f"was stopped after {bound} MB.*deleted"):
@@ -238,14 +236,14 @@ def test_body_without_end_is_stopped_and_deleted(
     assert len(server.requests) == 1
 
 
-def test_file_without_a_length_arrives_if_it_ends(server, target, monkeypatch):
+def test_file_without_an_announced_length_arrives(server, target, monkeypatch):
     monkeypatch.setattr(attempt.shutil, "disk_usage", lambda path: _Usage(free=10**9))
     server.script = ["endless"]
     fetch(server, target)
     assert target.read_bytes() == 50 * BODY
 
 
-def test_offline_uses_what_is_there_and_says_how_to_get_what_is_not(server, target):
+def test_offline_uses_existing_files_and_says_how_to_get_others(server, target):
     with pytest.raises(DownloadError, match=r"offline.*put it there"):
         fetch(server, target, offline=True)
     assert server.requests == []
@@ -253,7 +251,7 @@ def test_offline_uses_what_is_there_and_says_how_to_get_what_is_not(server, targ
     assert fetch(server, target, offline=True).read_bytes() == BODY
 
 
-def test_full_disk_is_told_before_the_transfer(server, target, monkeypatch):
+def test_full_disk_is_reported_before_the_transfer(server, target, monkeypatch):
     monkeypatch.setattr(attempt.shutil, "disk_usage", lambda path: _Usage(free=10))
     with pytest.raises(DownloadError, match="needs 1 MB in.*0 MB are free"):
         fetch(server, target)
@@ -264,7 +262,7 @@ class _Usage:
         self.free = free
 
 
-def test_disk_that_fills_up_is_not_taken_for_a_broken_network(server, target, monkeypatch):
+def test_disk_that_fills_up_is_not_mistaken_for_a_broken_network(server, target, monkeypatch):
     def write(block):
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -27,7 +27,7 @@ def model(tmp_path, monkeypatch):
     return model
 
 
-def test_names_of_hubconf_are_the_documented_ones_and_what_they_need_is_required():
+def test_hubconf_names_match_the_documentation_and_list_their_requirements():
     names = runpy.run_path(f"{ROOT}/hubconf.py")
     public = {name for name, value in names.items() if callable(value) and name[0] != "_"}
     assert public == {"generic", "xumx", "xumxl"}

@@ -75,7 +75,7 @@ def test_file_imports_only_rooms_before_its_own(path):
     assert not wrong, f"{'/'.join(parts)} is in room {room} and may not import {sorted(wrong)}."
 
 
-def test_the_reader_of_imports_sees_every_form():
+def test_every_form_of_import_is_checked():
     path = ROOT / "asteroid_xscheme" / "models" / "bridged_models.py"
     seen = set(imported_rooms(path))
     assert {f"{ADD_ON}/{room}" for room in ("bridge", "weights")} <= seen

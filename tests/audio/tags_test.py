@@ -91,7 +91,7 @@ def latin_info(path):
 
 
 @pytest.mark.parametrize("suffix, make", [(".mp3", latin_id3v1), (".wav", latin_info)])
-def test_tags_of_undeclared_encodings_are_read_and_the_song_is(tmp_path, suffix, make):
+def test_tags_in_undeclared_encodings_are_decoded(tmp_path, suffix, make):
     path = tmp_path / f"a{suffix}"
     make(path)
     fields = read_tags(path).fields
@@ -99,7 +99,7 @@ def test_tags_of_undeclared_encodings_are_read_and_the_song_is(tmp_path, suffix,
     assert read_audio(path)[0].shape == (1, 8001)
 
 
-def test_loudness_and_identifiers_of_the_recording_are_not_taken(tmp_path):
+def test_loudness_and_recording_identifiers_are_not_copied(tmp_path):
     names = ("REPLAYGAIN_TRACK_GAIN", "MUSICBRAINZ_TRACKID", "ISRC")
     content = write(tmp_path / "a.flac", Tags({"title": "t", "artist": "x" * 40})).read_bytes()
     for name in names:
@@ -108,14 +108,14 @@ def test_loudness_and_identifiers_of_the_recording_are_not_taken(tmp_path):
         assert read_tags(tmp_path / "b.flac").fields == {"title": "t"}
 
 
-def test_a_cover_that_files_cannot_hold_is_left_out_in_words(tmp_path):
+def test_unsupported_cover_is_left_out_with_a_note(tmp_path):
     path = write(tmp_path / "a.mp3", Tags({"title": "t"}, png(1 << 24)))
     tags = read_tags(path)
     assert (tags.fields, tags.cover) == ({"title": "t"}, None)
     assert tags.note == "its cover (17 MB) is too large and was left out"
 
 
-def test_what_cannot_have_or_has_no_tags_is_named(tmp_path):
+def test_unsupported_and_unreadable_tags_are_reported(tmp_path):
     with pytest.raises(AudioError, match="a.ogg: tags are written to .flac, .mp3, .wav only"):
         AudioWriter(tmp_path / "a.ogg", 8000, 1, tags=Tags({"title": "t"}))
     (tmp_path / "a.wav").write_bytes(b"text")

@@ -19,7 +19,7 @@ def everything(works):
 
 
 @everything(EVERYTHING)
-def test_the_default_device_changes_nothing(make):
+def test_default_device_does_not_change_results(make):
     expected = make("cpu")()
     run = make("cpu")
     with torch.device("meta"):

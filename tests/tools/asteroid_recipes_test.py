@@ -171,7 +171,7 @@ def test_recipes_import_nothing_of_this_package():
             assert "xscheme" not in path.read_text(encoding="utf-8")
 
 
-def test_recipes_differ_in_their_configuration_alone():
+def test_recipes_differ_only_in_their_configuration():
     def tree(name):
         files = (path for path in (RECIPES / name).rglob("*") if "__pycache__" not in path.parts)
         return {path.relative_to(RECIPES / name): path for path in files}
@@ -184,7 +184,7 @@ def test_recipes_differ_in_their_configuration_alone():
             assert not path.is_symlink() or path.resolve() == ours[file].resolve()
 
 
-def test_every_option_of_run_sh_is_one_of_each_configuration(recipe):
+def test_every_option_of_run_sh_is_in_each_configuration(recipe):
     script = (RECIPES / "X-UMX/run.sh").read_text(encoding="utf-8").replace("\\\n", " ")
     train, evaluation = (
         set(script.split(f'{name}_options="')[1].split('"')[0].split())
@@ -197,7 +197,7 @@ def test_every_option_of_run_sh_is_one_of_each_configuration(recipe):
         assert evaluation <= set(conf["evaluation"])
 
 
-def test_ranks_share_the_examples_of_one_process_and_epochs_draw_new_ones(recipe, make_conf):
+def test_ranks_share_the_examples_of_one_process_and_epochs_differ(recipe, make_conf):
     conf = make_conf(batch_size=1)
 
     def examples(rank, world_size, epoch=0):
@@ -224,14 +224,14 @@ def test_mixture_is_the_sum_of_sources_in_the_order_of_the_configuration(recipe,
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_validation_takes_every_sample_once_on_any_number_of_ranks(recipe, make_conf, ranks):
+def test_validation_uses_every_sample_once_on_any_number_of_ranks(recipe, make_conf, ranks):
     loaders = [recipe.dataloader.make_loaders(make_conf(), rank, ranks)[1] for rank in range(ranks)]
     assert len({len(loader) for loader in loaders}) == 1
     taken = sum(mixture.shape[-1] for loader in loaders for mixture, _ in loader)
     assert taken == int(1.2 * RATE)
 
 
-def test_validation_loss_weighs_chunks_by_their_length(recipe):
+def test_validation_loss_is_weighted_by_the_length_of_chunks(recipe):
     system = recipe.train.MusicSystem(torch.nn.Identity(), None, lambda x, y: x.mean(), None)
     logged = []
     system.log = lambda name, value, **how: logged.append((name, float(value), how))
@@ -240,7 +240,7 @@ def test_validation_loss_weighs_chunks_by_their_length(recipe):
     assert logged[0][2]["batch_size"] == 30 and logged[0][2]["sync_dist"]
 
 
-def test_statistics_are_ours_and_those_of_mixtures_without_augmentation(recipe, make_conf, music):
+def test_statistics_equal_ours_and_ignore_augmentation(recipe, make_conf, music):
     conf = make_conf()
     data = MusicDataModule(our_config(conf).data, batch_size=1)
     expected = magnitude_statistics(data.train_tracks, n_fft=64, hop=16, progress=False)
@@ -249,7 +249,7 @@ def test_statistics_are_ours_and_those_of_mixtures_without_augmentation(recipe, 
         np.testing.assert_allclose(own, ours, rtol=1e-5)
 
 
-def test_optimizer_and_schedule_are_the_named_ones(recipe, make_conf):
+def test_optimizer_and_schedule_are_as_configured(recipe, make_conf):
     conf = make_conf(optimizer="sgd", lr_decay_epoch=3)
     system = recipe.train.make_system(conf, None, None)
     assert isinstance(system.optimizer, torch.optim.SGD)
@@ -290,7 +290,7 @@ def test_training_without_examples_is_refused(recipe, make_conf, options, messag
 
 @pytest.mark.parametrize("n_samples", [50, 400, 1001])
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
-def test_chunks_of_a_linear_map_are_its_whole_and_none_is_longer(recipe, n_samples, overlap):
+def test_chunked_linear_map_equals_the_whole_within_the_chunk_length(recipe, n_samples, overlap):
     lengths = []
 
     def estimate(mixture):
@@ -303,7 +303,7 @@ def test_chunks_of_a_linear_map_are_its_whole_and_none_is_longer(recipe, n_sampl
     assert max(lengths) == min(lengths) == min(100, n_samples)
 
 
-def test_chunks_of_a_filter_with_less_context_than_their_ends_are_its_whole(recipe):
+def test_chunked_filter_equals_the_whole_if_its_context_fits_the_overlap(recipe):
     def estimate(mixture):  # nine samples to either side, where the ends leave ten
         return torch.nn.functional.avg_pool1d(mixture[None], 19, 1, 9)
 
@@ -312,7 +312,7 @@ def test_chunks_of_a_filter_with_less_context_than_their_ends_are_its_whole(reci
     torch.testing.assert_close(estimates, estimate(mixture), rtol=0, atol=1e-5)
 
 
-def test_filtered_estimates_are_those_of_our_wiener_filter(recipe, make_conf):
+def test_filtered_estimates_equal_those_of_our_wiener_filter(recipe, make_conf):
     torch.manual_seed(0)
     model = recipe.train.make_model(make_conf()).eval()
     mixture = 0.1 * torch.randn(2, 2000)
@@ -327,13 +327,13 @@ def test_filtered_estimates_are_those_of_our_wiener_filter(recipe, make_conf):
     torch.testing.assert_close(unfiltered, model.forward_wav(mixture[None])[0].detach())
 
 
-def test_evaluation_never_takes_another_model_for_that_of_the_run(recipe, tmp_path):
+def test_evaluation_never_scores_another_model_than_the_runs(recipe, tmp_path):
     args = recipe.eval.parser.parse_args(["--exp_dir", str(tmp_path)])
     with pytest.raises(FileNotFoundError, match="best_model.pth: train the run first"):
         recipe.eval.main(args)
 
 
-def test_scores_of_an_earlier_model_are_not_packed_with_a_new_one(recipe, tmp_path):
+def test_scores_of_an_earlier_model_are_not_published_with_a_new_one(recipe, tmp_path):
     for name, time in (("conf.yml", 2), ("final_metrics.json", 1), ("best_model.pth", 2)):
         (tmp_path / name).write_text("{}", encoding="utf-8")
         os.utime(tmp_path / name, (time, time))
@@ -377,7 +377,7 @@ def our_losses(conf, model, batches):
     "name", ["X-UMX", "X-ConvTasNet", pytest.param("X-D3Net", marks=pytest.mark.slow)]
 )
 @lightning_is_quiet
-def test_epoch_gives_the_losses_of_ours_from_the_same_weights_and_batches(recipe, make_conf, name):
+def test_epoch_has_the_same_losses_as_our_recipe(recipe, make_conf, name):
     """The recipe draws the batches, as each orders the examples in its own way.
 
     Validation data are read by each of them. There is no dropout, of which each seeds its own.
@@ -395,7 +395,7 @@ def test_epoch_gives_the_losses_of_ours_from_the_same_weights_and_batches(recipe
 
 @pytest.mark.slow
 @lightning_is_quiet
-def test_resumed_run_ends_where_one_without_a_stop_does(recipe, make_conf, tmp_path):
+def test_resumed_run_equals_uninterrupted_run(recipe, make_conf, tmp_path):
     conf = make_conf(lr=0.01, lr_decay_epoch=1, epochs=3)
     ends = []
     for name, stops in (("whole", [3]), ("resumed", [1, 3])):
@@ -429,7 +429,7 @@ def checkout(stand_in, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
-def test_recipe_trains_scores_and_packs(checkout, music, name):
+def test_recipe_trains_scores_and_publishes(checkout, music, name):
     recipes, environment = checkout
     conf = recipes / name / "local/conf.yml"
     conf.write_text(yaml.safe_dump(read_conf(name)), encoding="utf-8")

@@ -60,7 +60,7 @@ def change_fields(content, generator):
     "name, unchanged",
     [("xumx_nnabla.h5", "loaded"), ("d3net_small.h5", "bands of 'vocals' are split")],
 )
-def test_changed_h5_loads_or_ends_in_one_line(golden, tmp_path, name, unchanged, change):
+def test_changed_h5_loads_or_is_refused_in_one_line(golden, tmp_path, name, unchanged, change):
     content, path = (golden / name).read_bytes(), tmp_path / name
     n_mutations = 40_000_000 // len(content)
     generator, answers = random.Random(2), []

@@ -70,11 +70,11 @@ def check_mutations(content, path, n_mutations, seed):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_changed_file_loads_or_ends_in_one_line(files, tmp_path, kind):
+def test_changed_file_loads_or_is_refused_in_one_line(files, tmp_path, kind):
     check_mutations(files[kind], tmp_path / "model.pth", FEW, seed=0)
 
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("kind", KINDS)
-def test_ten_thousand_changed_files_load_or_end_in_one_line(files, tmp_path, kind):
+def test_ten_thousand_changed_files_load_or_are_refused_in_one_line(files, tmp_path, kind):
     check_mutations(files[kind], tmp_path / "model.pth", MANY, seed=1)

@@ -69,7 +69,7 @@ def out(data, foreign, weights, tmp_path_factory):
     return out
 
 
-def test_models_and_folders_stand_in_one_table_csv_and_report(out):
+def test_models_and_folders_share_one_table_csv_and_report(out):
     text = (out / "results.md").read_text(encoding="utf-8")
     for name in ("tiny", "demucs", "sisec", "mixture", "static filter", "ratio-mask oracle"):
         assert text.count(f"| {name} ") >= 3  # SDR, uSDR, SI-SDR
@@ -80,7 +80,7 @@ def test_models_and_folders_stand_in_one_table_csv_and_report(out):
     assert one == other
 
 
-def test_figures_of_whole_songs_are_those_of_their_definitions(out, data, foreign):
+def test_figures_of_whole_songs_equal_their_definitions(out, data, foreign):
     for row in (row for row in rows(out) if row["system"] == "demucs"):
         reference, estimate = (
             soundfile.read(folder / "t" / f"{row['source']}.wav")[0].ravel()
@@ -95,7 +95,7 @@ def test_figures_of_whole_songs_are_those_of_their_definitions(out, data, foreig
         assert float(row["SI-SDR"]) == pytest.approx(si_sdr, abs=1e-4)
 
 
-def test_museval_reads_the_scores_and_finds_the_same(out):
+def test_museval_reads_the_scores_and_gets_equal_figures(out):
     store, methods = EvalStore(), MethodStore()
     store.add_eval_dir(str(out / "scores" / "demucs"))
     for name in ("tiny", "demucs", "static filter"):
@@ -108,7 +108,7 @@ def test_museval_reads_the_scores_and_finds_the_same(out):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="musdb needs ffprobe")
-def test_musdb_and_museval_read_the_estimates_and_score_the_same(out, data, tmp_path):
+def test_musdb_and_museval_score_the_estimates_equally(out, data, tmp_path):
     estimates = out / "estimates" / "tiny"
     assert [t.name for t in musdb.DB(str(estimates), is_wav=True)] == ["t"]
     vars(np.linalg).setdefault("linalg", np.linalg)
@@ -125,7 +125,7 @@ def test_musdb_and_museval_read_the_estimates_and_score_the_same(out, data, tmp_
         assert found[source] == pytest.approx(expected[source], abs=2e-3)
 
 
-def test_scores_are_published_with_the_weights_that_they_are_of(out, weights, tmp_path):
+def test_scores_are_published_with_their_weights(out, weights, tmp_path):
     scores = ["--scores", out / "records" / "tiny" / "record.json", "--dataset", "folder"]
     assert main([*map(str, ["publish", weights, *scores, "-o", tmp_path])]) == 0
     results = ModelCard.load(tmp_path / "publish_dir" / "README.md").data.eval_results
@@ -135,9 +135,7 @@ def test_scores_are_published_with_the_weights_that_they_are_of(out, weights, tm
         assert published[name] == pytest.approx(usdr, abs=1e-3)
 
 
-def test_a_second_time_nothing_is_scored_again_and_a_changed_estimate_is(
-    out, data, foreign, tmp_path, capsys
-):
+def test_only_a_changed_estimate_is_scored_again(out, data, foreign, tmp_path, capsys):
     estimates = shutil.copytree(foreign / "demucs", tmp_path / "estimates")
     command = ["evaluate", "--estimates", estimates, "--data", data, "-o", tmp_path / "out"]
     command = [*map(str, command), "--no-baselines", *QUICK]
@@ -188,7 +186,7 @@ def test_two_evaluations_at_once_in_one_folder_are_refused(data, foreign, tmp_pa
         (["--estimates", "nowhere", "-d", "nowhere"], "no device 'nowhere'"),
     ],
 )
-def test_mistakes_are_told_in_one_line(options, message, data, tmp_path, capsys):
+def test_mistakes_are_reported_in_one_line(options, message, data, tmp_path, capsys):
     command = ["evaluate", "--data", str(data), "-o", str(tmp_path), "--no-baselines"]
     assert main([*command, *options]) == 1
     error = capsys.readouterr().err

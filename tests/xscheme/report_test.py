@@ -37,7 +37,7 @@ def test_report_command_writes_the_page_into_the_run_and_prints_its_table(run, c
     assert (run / "report" / "report.html").is_file()
 
 
-def test_report_command_writes_where_it_is_told(run, tmp_path):
+def test_report_command_writes_to_the_requested_folder(run, tmp_path):
     assert main(["report", str(run), "--out", str(tmp_path / "page")]) == 0
     assert (tmp_path / "page" / "scores.csv").is_file()
 
@@ -54,7 +54,7 @@ def test_run_and_page_may_share_a_folder(run):
     assert (run / "report.html").is_file()
 
 
-def test_report_command_says_what_is_missing(tmp_path, capsys):
+def test_report_command_names_what_is_missing(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 1
     assert "evaluate the run first" in capsys.readouterr().err
 

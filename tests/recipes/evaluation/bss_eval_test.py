@@ -68,16 +68,16 @@ def estimates(references):
     return references + 0.1 * references[::-1] + 0.5 * noise
 
 
-def test_scores_of_noise_are_musevals(references, estimates):
+def test_scores_of_noise_equal_musevals(references, estimates):
     assert assert_equal(references, estimates).shape == (4, 2, 3)
 
 
-def test_scores_of_mono_are_musevals(references, estimates):
+def test_scores_of_mono_equal_musevals(references, estimates):
     assert_equal(references[:, :1], estimates[:, :1])
 
 
 @pytest.mark.parametrize("n_samples", [300, 900])
-def test_scores_of_tracks_shorter_than_a_window_are_musevals(references, estimates, n_samples):
+def test_scores_of_tracks_shorter_than_a_window_equal_musevals(references, estimates, n_samples):
     stable = assert_equal_where_stable(references[:, :1, :n_samples], estimates[:, :1, :n_samples])
     assert stable.shape == (4, 2, 1)
 
@@ -95,23 +95,23 @@ def test_channels_that_cancel_count_as_silence_as_in_museval(references, estimat
     assert np.isnan(assert_equal(references, estimates)[..., 0]).all()
 
 
-def test_scores_with_a_silent_channel_are_musevals(references, estimates):
+def test_scores_with_a_silent_channel_equal_musevals(references, estimates):
     references[0, 1] = 0
     assert_equal(references, estimates)
 
 
-def test_scores_of_identical_channels_are_musevals(references, estimates):
+def test_scores_of_identical_channels_equal_musevals(references, estimates):
     references[:, 1] = references[:, 0]
     assert_equal(references, estimates)
 
 
-def test_scores_of_identical_sources_are_musevals_least_squares(references, estimates):
+def test_scores_of_identical_sources_equal_musevals_least_squares(references, estimates):
     """The correlations are singular to the last bit."""
     references[1] = references[0]
     assert_equal_where_stable(references[:, :1], estimates[:, :1])
 
 
-def test_scores_of_perfect_estimates_are_beyond_hearing(references):
+def test_scores_of_perfect_estimates_exceed_any_audible_level(references):
     sdr, *others = score("fast", references, references)
     assert np.isposinf(sdr).all()
     assert np.min(others) > 200
@@ -125,13 +125,13 @@ def real_sources():
     return np.stack([stream.double().numpy() for stream in streams])
 
 
-def test_scores_of_real_audio_are_musevals(real_sources):
+def test_scores_of_real_audio_equal_musevals(real_sources):
     estimates = 0.8 * real_sources + 0.3 * np.tanh(real_sources[::-1])
     stable = assert_equal_where_stable(real_sources, estimates, window=22050)
     assert stable[:2].all() and stable.mean() > 0.8
 
 
-def test_scores_of_real_16_bit_audio_are_musevals_in_every_frame(real_sources):
+def test_scores_of_real_16_bit_audio_equal_musevals_in_every_frame(real_sources):
     references = np.round(real_sources * 32768) / 32768
     estimates = np.round((0.8 * references + 0.3 * np.tanh(references[::-1])) * 32768) / 32768
     assert_equal(references, estimates, window=22050)

@@ -45,7 +45,7 @@ def record(track, tmp_path):
     return read_record(run)
 
 
-def test_record_names_files_wherever_the_run_lies(record, track, tmp_path):
+def test_record_locates_files_relative_to_the_run(record, track, tmp_path):
     (song,) = record.subsets["test"].tracks
     assert [path.resolve() for path in song.references["bass"]] == [
         tmp_path / "songs/test/a/bass1.wav",
@@ -56,7 +56,7 @@ def test_record_names_files_wherever_the_run_lies(record, track, tmp_path):
     assert list(song.estimates) == ["bass"]
 
 
-def test_record_holds_figures_and_seconds_and_nothing_for_undefined_ones(record):
+def test_record_has_figures_and_frames_and_null_where_undefined(record):
     system = record.subsets["test"].systems["X-UMX"]
     assert system.figures["bass"]["SDR"] == 2.0
     assert system.figures["vocals"]["SIR"] is None

@@ -89,7 +89,7 @@ def test_track_with_scores_on_disk_is_not_separated_again(folder, tracks):
     assert all(of.frames["bass"]["SDR"].shape == (3,) for of in scores)
 
 
-def test_only_the_unfinished_track_is_separated_and_estimates_go_if_unwanted(
+def test_only_the_unfinished_track_is_separated_and_estimates_are_removed_if_not_kept(
     folder, tracks, tmp_path
 ):
     finished = folder / "scores" / "test" / "b.json"
@@ -103,7 +103,7 @@ def test_only_the_unfinished_track_is_separated_and_estimates_go_if_unwanted(
     np.testing.assert_array_equal(scores[1].frames["bass"]["SDR"], again[1].frames["bass"]["SDR"])
 
 
-def test_scores_of_another_model_are_made_again(tracks, tmp_path, capsys):
+def test_scores_of_another_model_are_computed_again(tracks, tmp_path, capsys):
     separator = CountingSeparator()
     for model, n_songs in (("first", 1), ("first", 1), ("second", 2)):
         evaluate(separator, tracks[:1], tmp_path, made_of={"model": model})
@@ -121,7 +121,7 @@ def test_error_in_a_scoring_process_names_the_track(tracks, tmp_path):
     assert list(tmp_path.glob("scores/test/*")) == []
 
 
-def test_a_bug_in_scoring_names_the_track_and_is_no_mistake(tracks):
+def test_bug_in_scoring_names_the_track_and_is_not_a_mistake(tracks):
     class Processes:
         def submit(self, *_):
             failed = Future()

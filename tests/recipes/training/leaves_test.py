@@ -5,6 +5,6 @@ from pytorch_lightning.utilities import CombinedLoader
 from asteroid_xscheme.recipes.run.leaves import make_leaves_as_torch_does
 
 
-def test_lightning_reads_batches_without_a_warning_of_torch():
+def test_lightning_reads_batches_without_a_torch_warning():
     make_leaves_as_torch_does()
     CombinedLoader({"songs": [1, 2]})  # warnings are errors
