@@ -1,4 +1,4 @@
-"""The X-scheme around networks that nobody edited: laws, our models by a second way, refusals."""
+"""Bridges between unmodified networks: laws, equality with our models, and errors."""
 
 import copy
 import pickle
@@ -57,7 +57,7 @@ class Plain(nn.Module):
 
 
 def by_hand(networks, x):
-    """`Plain` networks of which `act` reads the mean and the skip connection the own features."""
+    """`Plain` networks whose `act` reads the mean, and whose skip connection their own features."""
     own = [torch.tanh(network.first(x)) for network in networks]
     mean = sum(own) / len(own)
     middles = [network.second(network.act(mean)) for network in networks]
@@ -65,7 +65,7 @@ def by_hand(networks, x):
 
 
 def assert_near(found, expected):
-    """Equal but for 1e-6 of the largest value; both ways sum in orders of their own."""
+    """Assert equality within 1e-6 of the largest value, since the order of sums differs."""
     for x, y in zip(found, expected, strict=True):
         assert (x - y).abs().max() <= 1e-6 * max(1, y.abs().max())
 
@@ -150,7 +150,7 @@ def test_in_place_changes_stay_within_one_network():
 
 
 class Nested(nn.Module):
-    """Hands tuples, keywords and dictionaries on, and calls one submodule twice."""
+    """Passes tuples, keywords and dictionaries on, and calls one submodule twice."""
 
     class Inner(nn.Module):
         def forward(self, number, *, pair):
@@ -402,7 +402,7 @@ def test_invalid_sets_of_networks_are_refused():
 
 
 class Detour(Plain):
-    """Goes through its layers in an order of its own."""
+    """Calls its layers in its own order."""
 
     def __init__(self, order):
         super().__init__(n_features=4)
@@ -453,7 +453,7 @@ def test_point_without_a_floating_point_tensor_is_refused():
 
 
 class Failing(Plain):
-    """Fails after its point where it is told to, and notes that its contexts were closed."""
+    """Fails after its point on request, and records that its contexts were closed."""
 
     fails = False
     closed = 0

@@ -30,7 +30,7 @@ def seeded(build, n_networks=4):
 
 @pytest.fixture
 def open_unmix():
-    """openunmix's network; it imports torchaudio, which the network does not use."""
+    """openunmix's network, imported without torchaudio, which it does not use."""
     peers = pytest.importorskip("benchmarks.peers")
     try:
         return peers.import_openunmix().model.OpenUnmix
@@ -39,7 +39,7 @@ def open_unmix():
 
 
 def renamed(state, source):
-    """An X-UMX's parameters of one source under the names of an Open-Unmix."""
+    """The parameters of one source of an X-UMX under the names of Open-Unmix."""
     found = {
         name.removesuffix(f"_{source}").removeprefix("mean_scale."): value
         for name, value in state.items()
@@ -59,7 +59,7 @@ def renamed(state, source):
 
 @pytest.fixture(params=(True, False), ids=("train", "eval"))
 def umx_pair(open_unmix, request):
-    """An X-UMX and four Open-Unmix of its weights, bridged at the paper's points."""
+    """An X-UMX, and four Open-Unmix with its weights, bridged at the paper's points."""
     sizes = dict(hidden_size=8, nb_layers=1, max_bin=25)
     model = XUMX(SOURCES, window_length=64, in_chan=64, n_hop=16, **sizes)
     networks = [open_unmix(nb_bins=33, **sizes) for _ in SOURCES]
@@ -140,7 +140,7 @@ def demucs_network(name):
 
 @pytest.fixture(params=[*ASTEROID, "HDemucs", "HTDemucs"])
 def theirs(request):
-    """Somebody's network: a function that builds it, points, and an input that it takes."""
+    """Another package's network: a function that builds it, its points, and an input."""
     if request.param in ASTEROID:
         return (*ASTEROID[request.param], noise(2, 400))
     points = {"HDemucs": ["decoder.0", "tdecoder.0"], "HTDemucs": ["crosstransformer", "decoder.0"]}

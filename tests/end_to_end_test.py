@@ -1,4 +1,4 @@
-"""The main job as a user runs it: the whole demo, a second time, and a training that is killed."""
+"""The whole demo as a user runs it, a second run, and a training that is killed and resumed."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The exported core runs elsewhere and estimates the same."""
+"""The exported core gives equal estimates in ONNX Runtime."""
 
 import sys
 
@@ -61,7 +61,7 @@ def test_exported_d3net_has_no_tiles_and_takes_any_number_of_frames(tmp_path):
 
 
 class Unwritable(XUMX):
-    """A model with an operation that ONNX does not have."""
+    """A model with an operation that ONNX does not support."""
 
     def estimate_magnitudes(self, magnitudes):
         return torch.special.bessel_j0(magnitudes)[None]

@@ -1,4 +1,4 @@
-"""A small server of Hugging Face's API on loopback: what huggingface_hub calls to push and load."""
+"""A loopback server of the part of Hugging Face's API that pushes and downloads use."""
 
 import base64
 import hashlib
@@ -127,7 +127,7 @@ _ROUTES = (
 
 
 class HubServer(LoopbackServer):
-    """Repositories by name, each its files by name; takes no token but `TOKEN`.
+    """Repositories by name, each with its files by name; accepts only the token `TOKEN`.
 
     A path in `refusals` is answered by its status. `asked` notes what was asked for.
     """

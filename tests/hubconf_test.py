@@ -1,4 +1,4 @@
-"""torch.hub on this folder: the names of hubconf.py, their weights from the cache or a file."""
+"""torch.hub on this folder: the names in hubconf.py, with weights from the cache or a file."""
 
 import configparser
 import re
@@ -17,7 +17,7 @@ ROOT = str(Path(__file__).parents[1])
 
 @pytest.fixture
 def model(tmp_path, monkeypatch):
-    """A small model, in the cache as if it were fetched under both published names."""
+    """A small model, in the cache under both published names."""
     monkeypatch.setenv("ASTEROID_CACHE", str(tmp_path))
     torch.manual_seed(0)
     model = XUMX(["a", "b"], 64, 64, 16, hidden_size=4, nb_layers=1)

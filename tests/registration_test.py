@@ -212,7 +212,7 @@ print(json.dumps([changed, sorted(set(sys.modules) - modules)]))
 
 
 def run_python(program, *arguments):
-    """What a program prints in an interpreter of its own, as JSON."""
+    """The JSON that a program prints in a fresh interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
     )

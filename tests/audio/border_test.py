@@ -1,4 +1,4 @@
-"""Files as they come: cut, damaged, of unknown length, under any name. Read right, or one line."""
+"""Truncated or damaged files, unknown lengths, any names: read correctly or refused in one line."""
 
 import os
 import shutil

@@ -73,7 +73,7 @@ def check_resampling(shape, from_rate, to_rate, size):
 
 
 def check_mutation(name, position, new):
-    """A file with some bytes replaced and its end cut is read, or refused in a line."""
+    """A file with some bytes replaced and its end cut off is read, or refused in one line."""
     waveform = steps_of_16_bit(2, 3000)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name

@@ -1,4 +1,4 @@
-"""Tags: what is written is what the ffmpeg libraries read, and no sample changes."""
+"""Tags: the ffmpeg libraries read what was written, and no sample changes."""
 
 import struct
 import zlib
@@ -18,7 +18,7 @@ FIELDS = {
 
 
 def png(n_bytes=0):
-    """A picture of one pixel, followed by so many bytes that viewers ignore."""
+    """A picture of one pixel, followed by this number of bytes, which viewers ignore."""
 
     def chunk(name, content):
         check = struct.pack(">I", zlib.crc32(name + content))
@@ -76,7 +76,7 @@ def test_a_title_names_the_stem():
 
 
 def latin_id3v1(path):
-    """The tag of old programs, of no declared encoding, behind an MP3."""
+    """An ID3v1 tag, which declares no encoding, at the end of an MP3."""
     write_audio(path, noise(), 8000)
     title, artist = "Grüße".encode("cp1252"), b"Ana\xefs"
     tag = b"TAG" + title.ljust(30, b"\0") + artist.ljust(30, b"\0")
@@ -84,7 +84,7 @@ def latin_id3v1(path):
 
 
 def latin_info(path):
-    """An INFO list in the encoding of an old Windows."""
+    """An INFO list in the Windows-1252 encoding."""
     content = write(path, Tags({"title": "XXXXX", "artist": "YYYYY"})).read_bytes()
     content = content.replace(b"XXXXX", "Grüße".encode("cp1252")).replace(b"YYYYY", b"Ana\xefs")
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Laws of the built-in songs: what they are made of, and how every instrument and voice sounds."""
+"""Laws of the built-in songs, their instruments and voices."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def plan_with(**changes):
 
 
 def pitch_of(signal):
-    """Frequency in Hz at which the signal repeats itself best, from its autocorrelation."""
+    """Fundamental frequency in Hz, from the autocorrelation."""
     spectrum = np.abs(np.fft.rfft(signal, 4 * signal.size)) ** 2
     correlation = np.fft.irfft(spectrum)[: signal.size // 2]
     first = np.argmax(correlation < 0.5 * correlation[0])

@@ -1,4 +1,4 @@
-"""Every tensor is made where its neighbours are: found without a GPU, on the device "meta".
+"""Every tensor is created on the device of its inputs: tested without a GPU, on "meta".
 
 With "meta" as the default device, a tensor made without a device is a meta tensor, and its first
 meeting with one on the CPU is an error. On the device "meta" itself, it is the other way round: a

@@ -1,4 +1,4 @@
-"""A GPU computes what the CPU computes; `make test-gpu`, five minutes.
+"""The GPU gives the CPU's results: `make test-gpu`, five minutes.
 
 The tolerances bound the relative error of a tensor in its 2-norm. A result is made of a chain of
 rounded operations; each of them adds at most u times what its sums hold, with u the unit roundoff.
@@ -54,7 +54,7 @@ ON_A_GPU = [
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=ON_A_GPU)])
 def device(request):
-    """The GPU; and the CPU, on which the tests themselves are tested."""
+    """The GPU, and the CPU, which tests the tests themselves."""
     if request.param == "cpu":
         yield "cpu"
         return
@@ -67,7 +67,7 @@ def everything(works):
 
 
 def assert_near(found, expected, tolerance):
-    """Every tensor of two dictionaries, in its norm; gradients and buffers of nothing are small."""
+    """Compare every tensor of two dictionaries by its norm; tiny gradients and buffers pass."""
     assert found.keys() == expected.keys()
     largest = max(float(x.abs().double().norm()) for x in expected.values())
     for name, tensor in expected.items():
@@ -94,7 +94,7 @@ def test_separators_equal_the_cpu(make, device):
 
 @pytest.mark.parametrize("build", SMALL_MODELS)
 def test_gradients_of_a_training_step_equal_the_cpu(build, device):
-    """Without dropout, whose random numbers are each device's own; ten times for the way back."""
+    """Without dropout, whose random numbers depend on the device; ten times the tolerance."""
     pair = [without_dropout(build) for _ in range(2)]
     found, expected = train_model(pair[0], device)(), train_model(pair[1], "cpu")()
     assert_near(found, expected, 10 * SINGLE)
@@ -147,7 +147,7 @@ def with_rounded_weights(build):
 
 
 def gradient_of(step):
-    """Those of all weights in one vector."""
+    """The gradients of all weights in one vector."""
     parts = [x.cpu().double().flatten() for name, x in step.items() if name.endswith(".grad")]
     return torch.cat(parts)
 
@@ -164,7 +164,7 @@ def test_two_gpus_hold_the_same_results():
     [pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=TWO_GPUS)],
 )
 def test_two_processes_have_the_gradients_of_one_with_the_full_batch(kind, tmp_path):
-    """Of networks without BatchNorm, whose statistics are each process's own."""
+    """For networks without BatchNorm, whose statistics differ between processes."""
     command = [sys.executable, "-m", one_rank.__name__, kind, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     processes = [

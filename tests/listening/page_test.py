@@ -1,4 +1,4 @@
-"""What a page of a mixer holds, and when there is none."""
+"""The content of a mixer page, and the cases in which none is written."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def described(page):
 
 
 def sound(page, track, description):
-    """The waveform (T, C) of a track, of its chunks one after the other."""
+    """The waveform (T, C) of a track: its chunks, joined."""
     text = page.read_text(encoding="utf-8")
     parts = []
     for chunk in description["tracks"][track]["chunks"]:

@@ -164,7 +164,7 @@ def test_silence_gives_finite_gradients(loss, silent, waveforms):
 
 @pytest.mark.parametrize("loss, size", [(combination_mse, 0), (combination_wsdr, 1)])
 def test_long_float32_sums_lose_no_digits(loss, size):
-    """The squared error to a rounding of itself, the SDR to one of the 1 that it is a part of."""
+    """Compare the squared error relative to itself, and the SDR relative to 1, its scale."""
     generator = torch.Generator().manual_seed(0)
     references = 3 + torch.rand(1, 2, 1, 3_000_000, generator=generator)
     estimates = references + 0.01 * torch.rand(references.shape, generator=generator)

@@ -1,4 +1,4 @@
-"""The losses of sums of sources are their definition, for any J, C, B and T."""
+"""The losses of sums of sources equal their definition for any J, C, B and T."""
 
 import pytest
 import torch

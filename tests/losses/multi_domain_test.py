@@ -13,7 +13,7 @@ def small_loss(combine=True, multi=True, nb_channels=2, spec_power=1, mix_coef=1
 
 
 def magnitudes_of(waveforms, spec_power=1):
-    """(B, J, C, T) -> (B, J, C, F, N), as torch has it."""
+    """(B, J, C, T) -> (B, J, C, F, N), by torch.stft."""
     window = torch.hann_window(N_FFT).to(waveforms.dtype)
     flat = waveforms.reshape(-1, waveforms.shape[-1])
     spectrograms = torch.stft(flat, N_FFT, HOP, window=window, return_complex=True)
@@ -38,7 +38,7 @@ def outputs(waveforms):
 
 @pytest.fixture
 def plain_loss(enumerated_mse, enumerated_wsdr):
-    """The loss by its definition, on references already mixed down and cut."""
+    """The loss by its definition, on references already mixed down and truncated."""
 
     def compute(est_targets, references, mixture=None, combine=True, multi=True, magnitudes=None):
         spectrograms, time_signals = est_targets

@@ -1,4 +1,4 @@
-"""Laws of identity: any change of what results depend on is named, and nothing else is a change."""
+"""Laws of identity: every change that affects results is named, and no other."""
 
 import dataclasses
 import json
@@ -72,7 +72,7 @@ VALUES = {
 
 
 def values_of(kind):
-    """A strategy of the values that an option of a type can hold."""
+    """A strategy for the values of an option of this type."""
     if typing.get_origin(kind) is list:
         return some.lists(values_of(*typing.get_args(kind)), min_size=1, max_size=3, unique=True)
     if typing.get_origin(kind) is dict:
@@ -107,7 +107,7 @@ NAMES = [f"{architecture} {title} {field.name}" for architecture, title, field i
 
 
 def option_and_value(draw, architecture, title, field):
-    """The default options and, beside one other value, what a command line would make of it."""
+    """The default options, and the same with one value changed as by the command line."""
     before = Config.from_dict({"model": {"architecture": architecture}})
     groups = before.to_dict()
     groups[title][field.name] = draw(values_of_option(architecture, title, field))
@@ -118,7 +118,7 @@ def option_and_value(draw, architecture, title, field):
 
 
 def records(config):
-    """Those of a run and of a grid, without songs, as files hold them."""
+    """The records of a run and of a grid, without songs, as saved in files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cells, "configured_tracks", lambda data, subset: ())
         grid = cells.grid_record(config)
@@ -127,7 +127,7 @@ def records(config):
 
 
 def changes_that_count(title, field, before, now):
-    """How changes have to begin: with the option, if it affects results and its value is another.
+    """The expected start of each change: the option, if it affects results and its value differs.
 
     That of the devices is the "number of processes (devices)".
     """
@@ -140,7 +140,7 @@ def changes_that_count(title, field, before, now):
 
 
 def first_word(change):
-    """The option that a change is about: it was, it is new, or something in it is another."""
+    """The option that a change is about: "was", "is new", or a change inside it."""
     return change.split()[0].rstrip(",")
 
 
@@ -225,7 +225,7 @@ PACKAGES = some.fixed_dictionaries(
 
 
 def is_equal(one, other):
-    """Whether two packages are one model, entry by entry and bit by bit."""
+    """Whether two packages are the same model, entry by entry and bit by bit."""
     states = one["state_dict"], other["state_dict"]
     plain = [{**package, "state_dict": sorted(package["state_dict"])} for package in (one, other)]
     return plain[0] == plain[1] and all(
@@ -277,7 +277,7 @@ SONGS = some.dictionaries(
 
 
 def contents(songs):
-    """What a folder of songs, written anew, is made of."""
+    """The identity of a folder of songs that is written again."""
     with tempfile.TemporaryDirectory() as root:
         for name, stems in songs.items():
             folder = Path(root) / "train" / name
@@ -290,7 +290,7 @@ def contents(songs):
 
 
 def mutated(draw, songs):
-    """Songs of which one stem was written, renamed, added or removed, or the whole song was."""
+    """Songs in which a stem, or a whole song, was changed, renamed, added or removed."""
     songs = {name: dict(stems) for name, stems in songs.items()}
     name, stem = draw(some.sampled_from(sorted(songs))), draw(STEMS)
     way = draw(some.sampled_from(["bytes", "rename", "remove", "add", "rename song"]))

@@ -1,4 +1,4 @@
-"""Any change of what a product was made of is seen and named, and nothing else is one."""
+"""Every change to what an output was made of is noticed and named; nothing else is a change."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A model that this package knows nothing of goes all the way: its class stands in this file."""
+"""A model class that this package does not know, defined here, works in every stage."""
 
 import sys
 
@@ -58,7 +58,7 @@ class Gain(BridgedModel):
 
 @pytest.fixture
 def config_of(make_config, monkeypatch):
-    """A function from a class here to options of a run, read from a text as conf.yml is."""
+    """A function from a class in this file to the options of a run, read as from conf.yml."""
     monkeypatch.setitem(sys.modules, "stranger", sys.modules[__name__])
 
     def make(model_class, **groups):

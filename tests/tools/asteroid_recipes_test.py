@@ -1,4 +1,4 @@
-"""The recipes that Asteroid is to have: Asteroid's own, and yet the same training as ours.
+"""The recipes proposed for Asteroid use only Asteroid, and train like ours.
 
 They import nothing of this package. Where the installed Asteroid lacks the models, importing
 asteroid_xscheme puts ours in their place; where librosa is missing, which `asteroid.data` imports
@@ -68,7 +68,7 @@ done
 
 
 def lightning_is_quiet(test):
-    """Leave out what Lightning says of so small a training, and of a torch newer than itself."""
+    """Filter Lightning's warnings about a training this small and a torch newer than itself."""
     for message in (
         "The number of training batches",
         ".*many workers",
@@ -81,7 +81,7 @@ def lightning_is_quiet(test):
 
 @pytest.fixture(scope="module")
 def stand_in(tmp_path_factory):
-    """A folder for Python's path that gives Asteroid our models and what it cannot import."""
+    """A folder for Python's path that provides our models and Asteroid's missing imports."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "sitecustomize.py").write_text("import asteroid_xscheme\n", encoding="utf-8")
     if importlib.util.find_spec("librosa") is None:
@@ -142,7 +142,7 @@ def read_conf(name):
 
 
 def our_config(conf):
-    """The same configuration in this package's words."""
+    """The same configuration in this package's format."""
     data = dict(conf["data"], train_dir=[conf["data"]["train_dir"]], valid_tracks=[VALID])
     for name in ("sources", "source_augmentations"):
         data[name] = data[name].split(",")
@@ -414,7 +414,7 @@ def test_resumed_run_equals_uninterrupted_run(recipe, make_conf, tmp_path):
 
 @pytest.fixture(scope="module")
 def checkout(stand_in, tmp_path_factory):
-    """What the recipes find in Asteroid's repository, and how to run them there."""
+    """The files that the recipes find in Asteroid's repository, and how to run them there."""
     root = tmp_path_factory.mktemp("asteroid")
     shutil.copytree(RECIPES, root / "egs/musdb18", symlinks=True)
     utils = root / "egs/wham/ConvTasNet/utils"

@@ -1,4 +1,4 @@
-"""`make upstream`: laid over a stand-in for asteroid that holds just the lines it edits.
+"""`make upstream`, applied to a stand-in for asteroid with just the lines that it edits.
 
 With the environment variable ASTEROID, the path of a clone, it is laid over a copy of that too.
 """
@@ -60,7 +60,7 @@ def steps(upstream):
 
 @pytest.fixture(scope="module")
 def laid(upstream, steps, tmp_path_factory):
-    """The stand-in with the whole contribution."""
+    """The stand-in with the whole contribution applied."""
     files = files_before(step.patch for step in steps)
     files["setup.py"] = files["setup.py"].replace("# line 1\n", 'name="asteroid"\n')
     checkout = make_checkout(tmp_path_factory.mktemp("asteroid"), files)

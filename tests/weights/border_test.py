@@ -1,4 +1,4 @@
-"""Packages of strangers: arguments and weights that make no model are named in one line."""
+"""Packages from others: arguments and weights that do not fit are named in one line."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A small package, a cache of its own for each test, and a server on loopback to fetch from."""
+"""A small package, a separate cache for each test, and a loopback server to fetch from."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ WEIGHT = "layer_dec.a.dec.0.weight"  # (8, 16), of `model_package`
 
 
 def assert_refused(path, words, error=CheckpointError):
-    """No model comes of a file, and one line names it and says why."""
+    """Assert that a file is refused with one line that names it and the reason."""
     with pytest.raises(error, match=words) as raised:
         BridgedModel.from_pretrained(path)
     assert str(path) in str(raised.value) and "\n" not in str(raised.value)
@@ -37,7 +37,7 @@ def package():
 
 @pytest.fixture
 def trained(package):
-    """A package that says what it was trained on."""
+    """A package that describes its training data."""
     licence = {
         "title": "MUSDB18",
         "title_link": "https://a",
@@ -52,7 +52,7 @@ def trained(package):
 
 @pytest.fixture
 def model_package():
-    """A package that makes a model."""
+    """A package that builds a model."""
     sizes = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, nb_layers=2, max_bin=25)
     with torch.random.fork_rng():
         torch.manual_seed(0)

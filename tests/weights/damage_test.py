@@ -1,4 +1,4 @@
-"""Files that lie about their size or are broken: one line instead of memory, time or noise."""
+"""Files with false sizes or damage are refused in one line, without using memory or time."""
 
 import json
 import struct
@@ -152,7 +152,7 @@ def test_unmodified_h5_of_this_module_loads(h5):
 
 
 def _replace(path, prefix, **dataset):
-    """Put another dataset in the place of the first whose name begins so."""
+    """Replace the first dataset whose name starts like this."""
     with h5py.File(path, "r+") as root:
         name = next(name for name in root if name.startswith(prefix))
         del root[name]

@@ -1,4 +1,4 @@
-"""Weights by URL, from a server that behaves as badly as real ones, and asteroid's cache."""
+"""Weights by URL, from a server that misbehaves like real ones, and asteroid's cache."""
 
 import hashlib
 import logging
@@ -26,7 +26,7 @@ def load(server, path=FILE, **options):
 
 
 def put_in_cache(url, content):
-    """Leave a file as asteroid does."""
+    """Store a file in the cache like asteroid."""
     folder = cache_dir() / hub_utils.url_to_filename(url)
     folder.mkdir(parents=True)
     (folder / "model.pth").write_bytes(content)

@@ -1,4 +1,4 @@
-"""Files of weights, good, old, hostile, broken and of another kind."""
+"""Weights files: good, old, malicious, broken, and of another kind."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Repositories of Hugging Face, pushed to and read back, on a server of its API on loopback."""
+"""Push to Hugging Face repositories and load from them, on a loopback server of its API."""
 
 import huggingface_hub
 import pytest
@@ -30,7 +30,7 @@ def published(trained, model_package, tmp_path):
 
 @pytest.fixture
 def repository(hub_server, package, tmp_path):
-    """A function that makes the repository me/mine of the same weights under some names."""
+    """A function that makes the repository me/mine with the same weights under these names."""
     content = save_package(package, tmp_path / "made.pth").read_bytes()
 
     def make(*names):

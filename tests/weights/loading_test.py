@@ -1,4 +1,4 @@
-"""What may name weights: a package, a path, a name, an id, a URL."""
+"""All ways to name weights: a package, a path, a name, an id, a URL."""
 
 import copy
 from pathlib import Path
@@ -19,7 +19,7 @@ from asteroid_xscheme.weights import PUBLISHED, CheckpointError, load_package, s
 
 @pytest.fixture
 def hub(monkeypatch, package, tmp_path):
-    """Hugging Face, with the repository me/model that holds `files`; notes what it was asked."""
+    """Hugging Face with the repository me/model of `files`; records the requests."""
     path = save_package(package, tmp_path / "hub" / "weights")
 
     class Hub:

@@ -1,4 +1,4 @@
-"""What `xscheme models` and `xscheme convert` do."""
+"""`xscheme models` and `xscheme convert`."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is written to share a model: asteroid's publish_dir and a Hugging Face repository."""
+"""The published folder: asteroid's publish_dir and a Hugging Face repository."""
 
 import copy
 import json

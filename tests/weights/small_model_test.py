@@ -1,4 +1,4 @@
-"""The model that comes with the package: it works without a network, and its card is true."""
+"""The model that comes with the package works offline, and its card is correct."""
 
 import json
 import re

@@ -20,7 +20,7 @@ def _bits(tensor):
 
 
 def assert_equal(ours, theirs):
-    """The same values in the same containers; tensors in type, shape and every bit."""
+    """Assert equal values in equal containers, and tensors of equal type, shape and bits."""
     if isinstance(theirs, torch.Tensor):
         assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
         assert torch.equal(_bits(ours), _bits(theirs))

@@ -1,4 +1,4 @@
-"""`xscheme separate` at its border: a line for each mistake, and nothing written that is read."""
+"""Bad input to `xscheme separate`: one line for each mistake, and no input is overwritten."""
 
 import json
 import os

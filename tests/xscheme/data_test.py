@@ -1,4 +1,4 @@
-"""The commands `xscheme data prepare` and `xscheme data verify`, as typed."""
+"""`xscheme data prepare` and `xscheme data verify` from the command line."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ RATE = 8000
 
 @pytest.fixture
 def songs(tmp_path):
-    """A folder of one's own with a song of two sources."""
+    """A user's folder with a song of two sources."""
     folder = tmp_path / "songs" / "my song"
     folder.mkdir(parents=True)
     for name in ("voice", "guitar"):

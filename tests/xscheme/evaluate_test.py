@@ -30,7 +30,7 @@ def data(songs):
 
 @pytest.fixture(scope="module")
 def foreign(data, tmp_path_factory):
-    """Estimates as demucs leaves them, TRACK/SOURCE.wav, and as SiSEC does, test/TRACK/..."""
+    """Estimates in the layouts of demucs, TRACK/SOURCE.wav, and of SiSEC, test/TRACK/..."""
     folder = tmp_path_factory.mktemp("foreign")
     generator = np.random.default_rng(0)
     for source in SOURCES:

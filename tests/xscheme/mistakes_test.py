@@ -1,4 +1,4 @@
-"""Every command tells a mistake in one line with what was given, and shows no traceback."""
+"""Every command reports a mistake in one line that names the input, without a traceback."""
 
 import shlex
 

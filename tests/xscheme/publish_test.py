@@ -1,4 +1,4 @@
-"""`xscheme publish` from the command line, on what a run and a command left, up to the hub."""
+"""`xscheme publish` from the command line: from a run, or from weights and scores, to the hub."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def package():
 
 
 def write_scores(path, package):
-    """A record as an evaluation leaves it."""
+    """Write a record like that of an evaluation."""
     made_of = {
         "model": weights_hash(package),
         "separation": {"niter": 1},

@@ -171,7 +171,7 @@ def test_skip_existing_finishes_unfinished_songs(run, tmp_path):
 
 @pytest.fixture
 def threads():
-    """The number of torch's threads is as before after a test that changes it."""
+    """Restore the number of torch's threads after a test that changes it."""
     before = torch.get_num_threads()
     yield before
     torch.set_num_threads(before)

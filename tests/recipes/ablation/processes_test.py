@@ -1,4 +1,4 @@
-"""Child processes of a grid: shares, failures, and ends."""
+"""Child processes of a grid: their share of the machine, failures, and termination."""
 
 import os
 import threading

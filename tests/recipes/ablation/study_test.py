@@ -1,4 +1,4 @@
-"""A grid from options to table and picture: nothing twice, nothing lost, nothing overstated."""
+"""A grid, from options to table and picture: no work is repeated, lost or overstated."""
 
 import json
 import shutil

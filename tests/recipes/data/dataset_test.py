@@ -1,4 +1,4 @@
-"""What an example is: a function of (seed, epoch, index), and a mixture that is a sum."""
+"""An example is a function of (seed, epoch, index), and its mixture is the sum of its sources."""
 
 import numpy as np
 import pytest
@@ -140,7 +140,7 @@ def test_memory_cache_does_not_change_examples(tracks):
 
 @pytest.fixture
 def two_roots(root, tmp_path, make_track):
-    """The tracks of `root`, and three of another folder that call their sources otherwise."""
+    """The tracks of `root`, and three of another folder with other names of sources."""
     other = tmp_path / "stage"
     for name in ("x", "y"):
         make_track(other / "train" / name, ["voice", "kit", "keys"], mixture=False)

@@ -1,4 +1,4 @@
-"""Loaders: who gets which examples, however many processes and workers there are."""
+"""Loaders: which examples each process gets, for any number of processes and workers."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Official facts are those of the musdb package, and what is prepared is data that it reads."""
+"""Constants equal those of the musdb package, which can read prepared folders."""
 
 import importlib.util
 import inspect

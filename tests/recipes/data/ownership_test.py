@@ -1,4 +1,4 @@
-"""Nothing is written into a folder that is not ours, and other options are named: by command."""
+"""Commands write nothing into a folder that is not ours, and name options that differ."""
 
 import os
 import sys

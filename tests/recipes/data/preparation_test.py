@@ -1,4 +1,4 @@
-"""From what a user has to a prepared folder: every kind of original, stopped and started again."""
+"""Preparation of every kind of original, interrupted and resumed."""
 
 import multiprocessing
 import zipfile
@@ -192,7 +192,7 @@ def _falcon():
 
 @pytest.fixture
 def stems(tmp_path):
-    """A folder of MUSDB18 that holds the real track of the stempeg package."""
+    """A folder of MUSDB18 with the real track of the stempeg package."""
     folder = tmp_path / "musdb18" / "test"
     folder.mkdir(parents=True)
     (folder / _falcon().name).symlink_to(_falcon())

@@ -1,4 +1,4 @@
-"""Segments are what the files hold, however they are read."""
+"""Segments equal the content of the files, however they are read."""
 
 import multiprocessing
 import os

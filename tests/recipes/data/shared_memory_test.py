@@ -1,4 +1,4 @@
-"""The one private name of torch that this room uses is still there, and does what it is for."""
+"""The private function of torch that shared_memory.py uses still exists and works."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Statistics of the mixtures against the whole tracks at once, and their cache."""
+"""Statistics of mixtures, computed in blocks and on whole tracks, and their cache."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What is wrong with a folder is named, with the remedy; what is right is not."""
+"""Verification names what is wrong with a folder, with a remedy, and nothing else."""
 
 import pytest
 import soundfile
@@ -80,7 +80,7 @@ def test_mixture_may_differ_from_the_sum_as_much_as_in_real_stems(root):
 
 @pytest.fixture
 def minute(tmp_path):
-    """A sound track of a minute."""
+    """An intact track of one minute."""
     generator = torch.Generator().manual_seed(0)
     sources = 0.05 * torch.randn(4, 2, 60 * RATE, generator=generator)
     folder = tmp_path / "minute" / "train" / "x"

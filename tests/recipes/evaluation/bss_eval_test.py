@@ -28,14 +28,14 @@ def perturbed(signals, seed):
 
 
 def assert_equal(references, estimates, window=WINDOW):
-    """All scores of all frames; returns them."""
+    """Assert that all scores of all frames are equal, and return them."""
     fast = score("fast", references, estimates, window)
     assert_close(fast, score("museval", references, estimates, window))
     return fast
 
 
 def assert_close(fast, expected):
-    """Equal in dB, or both beyond what the arithmetic resolves."""
+    """Assert equality in dB, or that both are beyond the precision of the arithmetic."""
     fast, expected = (np.minimum(scores, HIGHEST) for scores in (fast, expected))
     np.testing.assert_allclose(fast, expected, rtol=0, atol=TOLERANCE)
 
@@ -57,7 +57,7 @@ def assert_equal_where_stable(references, estimates, window=WINDOW):
 
 @pytest.fixture
 def references():
-    """Two coloured noises (2, 2, T) whose last second frame is not full."""
+    """Two coloured noises (2, 2, T) whose last frame of a second is incomplete."""
     noise = np.random.default_rng(0).standard_normal((2, 2, 3 * WINDOW + 1234))
     return lfilter([1], [1, -0.9], noise)
 
@@ -106,7 +106,7 @@ def test_scores_of_identical_channels_equal_musevals(references, estimates):
 
 
 def test_scores_of_identical_sources_equal_musevals_least_squares(references, estimates):
-    """The correlations are singular to the last bit."""
+    """The matrix of correlations is exactly singular."""
     references[1] = references[0]
     assert_equal_where_stable(references[:, :1], estimates[:, :1])
 
@@ -119,7 +119,7 @@ def test_scores_of_perfect_estimates_exceed_any_audible_level(references):
 
 @pytest.fixture(scope="module")
 def real_sources():
-    """Two sources (2, C, T) of a real track, one second and a half, as decoded from AAC."""
+    """Two sources (2, C, T) of 1.5 seconds of a real track, decoded from AAC."""
     stem_file = find_real_track()
     streams = [read_audio(stem_file, 100000, 66150, stream=index)[0] for index in (1, 4)]
     return np.stack([stream.double().numpy() for stream in streams])

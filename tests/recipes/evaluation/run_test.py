@@ -1,4 +1,4 @@
-"""Runs over tracks: what lies on disk afterwards, continuing, and errors of other processes."""
+"""Evaluations of several tracks: files on disk, resuming, and errors in other processes."""
 
 from concurrent.futures import Future
 

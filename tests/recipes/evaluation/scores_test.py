@@ -1,4 +1,4 @@
-"""Scores of one track: known values, silence, and the file they are kept in."""
+"""Scores of one track: known values, silence, and the score file."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors, pictures that load, mixers that play what links say."""
+"""The page in a real browser: no errors, all pictures load, and links play the right sound."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What reports say, and the files they consist of."""
+"""The content and the files of reports."""
 
 import csv
 import io
@@ -101,7 +101,7 @@ def test_worst_second_of_each_song_and_source_links_to_its_sound(page):
 
 
 def sound_of(path):
-    """What soundfile knows of the MP3 in a script."""
+    """soundfile's information about the MP3 in a script."""
     coded = re.fullmatch(r'mixerAudio\("[^"]+", "(.*)"\);\n', path.read_text()).group(1)
     return soundfile.info(io.BytesIO(b64decode(coded)))
 
@@ -127,7 +127,7 @@ def test_spectrograms_are_pictures_of_one_size(page):
 def test_report_of_many_songs_has_short_excerpts_within_the_size_limit(
     make_run, tmp_path, monkeypatch
 ):
-    """The limit of 100 MB for fifty songs, here of 1.4 MB for three: by the files."""
+    """The limit of 100 MB for fifty songs is 1.4 MB for three; the files are measured."""
     monkeypatch.setattr("asteroid_xscheme.recipes.report.songs.MOST_BYTES", 1_400_000)
     run = make_run(tmp_path / "run", songs=("a", "b", "c"), n_seconds=40)
     page = write_report([run], tmp_path / "report")

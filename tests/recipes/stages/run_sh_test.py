@@ -1,4 +1,4 @@
-"""run.sh: its options, its stages, and the memory of the last run; Python is played by a script."""
+"""run.sh: its options, its stages and the last run's tag; a script stands in for Python."""
 
 import json
 import os

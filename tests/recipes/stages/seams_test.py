@@ -20,7 +20,7 @@ QUICK = {"bss_eval": "fast", "baselines": False, "save_estimates": False}
 
 
 def copy_tracks(songs, root, **tracks):
-    """A folder of test songs and one to train on, from those of another."""
+    """A folder with copies of test songs and one training song."""
     for name, original in {**tracks, "train": "train/a"}.items():
         target = root / ("train/a" if name == "train" else f"test/{name}")
         shutil.copytree(songs / original, target)
@@ -33,7 +33,7 @@ def root(songs, tmp_path):
 
 
 class Run:
-    """A run whose model is as it was initialised, and its stages."""
+    """A run with an untrained model, and its stages."""
 
     def __init__(self, config, folder, monkeypatch):
         self.config, self.folder, self.monkeypatch = config, folder, monkeypatch

@@ -33,7 +33,7 @@ RECIPE = Path(__file__).parents[3] / "egs" / "musdb18" / "X-UMX"
 
 @pytest.fixture(scope="module")
 def run(make_config, tmp_path_factory):
-    """Options and folder of a run whose model is as it was initialised."""
+    """Options and folder of a run with an untrained model."""
     config = make_config(evaluation={"bss_eval": "fast"})
     args = config.model.model_args(config.data.sample_rate)
     torch.manual_seed(0)
@@ -47,7 +47,7 @@ def run(make_config, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluated(run):
-    """The run after its evaluation, and what that printed."""
+    """The run after its evaluation, and the printed output."""
     with redirect_stdout(StringIO()) as text:
         evaluate_run(*run)
     return (*run, text.getvalue())

@@ -1,4 +1,4 @@
-"""`architecture: XScheme`: a network that a conf.yml names, from training to a score."""
+"""`architecture: XScheme`: a network named in conf.yml, from training to scores."""
 
 import subprocess
 import sys

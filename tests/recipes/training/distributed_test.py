@@ -1,4 +1,4 @@
-"""Two processes on one machine, with gloo, as torchrun starts them: they train as one."""
+"""Two processes on one machine, started by torchrun with gloo, train as one."""
 
 import os
 import subprocess
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def run_alone(config, folder):
-    """Train in this process; its record."""
+    """Train in this process and return its record."""
     train(config, folder, callbacks=[one_rank.Recorder(folder)])
     return torch.load(folder / "rank0.pt")
 
 
 def run_two(config, folder):
-    """Train in two processes; the record of each."""
+    """Train in two processes and return the record of each."""
     folder.mkdir()
     conf = folder / "given.yml"
     conf.write_text(config.to_yaml(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Weights of another model are taken by source, name and shape, and listed for the user."""
+"""Pretrained weights are matched by source, name and shape, and listed for the user."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What a private name of Lightning is replaced for."""
+"""Why a private name of Lightning is replaced."""
 
 from pytorch_lightning.utilities import CombinedLoader
 

@@ -1,4 +1,4 @@
-"""Something changed between two trainings in a folder: continued if it may, else named."""
+"""A change between two trainings in one folder: allowed and resumed, or named and refused."""
 
 import csv
 import shutil

@@ -1,4 +1,4 @@
-"""Training: what a run leaves behind, how it continues, and what it refuses."""
+"""Training: the files of a run, how it resumes, and what it refuses."""
 
 import csv
 import json
