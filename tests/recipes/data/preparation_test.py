@@ -18,7 +18,6 @@ from asteroid_xscheme.recipes.data import (
     conversion,
     demo,
     find_tracks,
-    ownership,
     preparation,
     prepare,
     verify,
@@ -349,19 +348,22 @@ def test_two_recipes_at_once_make_each_song_once(prepared, rendered):
     assert sorted(rendered) == [(0, 0), (2, 0)]
 
 
-@pytest.mark.parametrize("look", ["_names_of_others", "_holds_songs", "_read_marker"])
+@pytest.mark.parametrize("look", ["is_dir", "iterdir", "is_file"])
 def test_folder_that_another_recipe_prepares_during_the_check_is_accepted(
     prepared, rendered, monkeypatch, look
 ):
-    original = getattr(ownership, look)
+    original = getattr(Path, look)
 
-    def look_then_lose_the_race(root):
-        seen = original(root)
-        monkeypatch.setattr(ownership, look, original)
-        run(prepared, "demo", sample_rate=44100)
+    def look_then_lose_the_race(path):
+        seen = original(path)
+        if path == prepared or prepared in path.parents:
+            seen = list(seen) if look == "iterdir" else seen
+            monkeypatch.setattr(Path, look, original)
+            run(prepared, "demo", sample_rate=44100)
         return seen
 
-    monkeypatch.setattr(ownership, look, look_then_lose_the_race)
+    prepared.mkdir()
+    monkeypatch.setattr(Path, look, look_then_lose_the_race)
     run(prepared, "demo", sample_rate=44100)
     assert sorted(rendered) == [(0, 0), (2, 0)]
 
