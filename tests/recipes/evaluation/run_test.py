@@ -1,12 +1,15 @@
 """Evaluations of several tracks: files on disk, resuming, and errors in other processes."""
 
-from concurrent.futures import Future
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
+from asteroid_xscheme.atomic import alone
 from asteroid_xscheme.audio import probe_audio, write_audio
+from asteroid_xscheme.recipes import evaluation
 from asteroid_xscheme.recipes.data import find_tracks
 from asteroid_xscheme.recipes.evaluation import (
     Scoring,
@@ -144,3 +147,15 @@ def test_baselines_rise_from_mixture_to_static_filter_to_oracle(root, tracks, tm
     again = evaluate_baselines(tracks, train_tracks, tmp_path, SCORING)
     assert again.keys() == scores.keys()
     assert written and written == {path: path.stat().st_mtime_ns for path in written}
+
+
+def test_evaluation_waits_for_baselines_that_another_one_is_scoring(tracks, tmp_path, caplog):
+    shared = tmp_path / "baselines"
+    data = evaluation.TestData("songs", {"test": tracks}, (), shared)
+    with ThreadPoolExecutor(1) as pool:
+        with alone(shared):
+            done = pool.submit(evaluation.evaluate, [], data, SCORING, tmp_path / "run")
+            while "Waiting for another process" not in caplog.text and not done.done():
+                time.sleep(0.01)
+            assert not list(shared.rglob("*.json"))
+        assert list(done.result().scores["test"]) == ["mixture", "ratio-mask oracle"]
