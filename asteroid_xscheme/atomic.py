@@ -11,6 +11,8 @@ from filelock import FileLock, Timeout
 from .errors import XSchemeError
 from .hidden import HiddenFile
 
+LOCK = ".lock"  # file in a folder that `alone` has locked at some time
+
 log = logging.getLogger(__name__)
 
 
@@ -81,7 +83,7 @@ def alone(folder: Path, wait: bool = False) -> Iterator[None]:
         BusyError: If another process holds the lock and `wait` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:

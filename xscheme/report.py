@@ -29,7 +29,7 @@ def add_arguments(commands) -> None:
 
 def report(arguments: Namespace) -> int:
     """Run the command, then print the table and the path of the page."""
-    from asteroid_xscheme.atomic import alone
+    from asteroid_xscheme.atomic import LOCK, alone
     from asteroid_xscheme.recipes.report import write_report
 
     runs = [Path(run) for run in arguments.folder]
@@ -37,7 +37,7 @@ def report(arguments: Namespace) -> int:
     out = Path(arguments.out) if arguments.out else default
     with ExitStack() as held:
         for run in {run.resolve() for run in runs} - {out.resolve()}:
-            if os.access(run, os.W_OK):  # otherwise nobody can be evaluating in it
+            if os.access(run / LOCK, os.W_OK):  # otherwise nobody is evaluating in it
                 held.enter_context(alone(run))
         page = write_report(runs, out)
     table = page.with_name("scores.md").read_text(encoding="utf-8")

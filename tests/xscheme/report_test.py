@@ -57,6 +57,7 @@ def test_run_and_page_may_share_a_folder(run):
 def test_report_command_names_what_is_missing(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 1
     assert "evaluate the run first" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

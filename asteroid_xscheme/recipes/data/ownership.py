@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence
 
-from ...atomic import alone, write_json
+from ...atomic import LOCK, alone, write_json
 from ...hidden import is_hidden, remove_orphans
 from ..identity import Record, as_plain, compare
 from .errors import DataError
 from .musdb import SUBSETS
 
 MARKER = "prepared.json"
-_LOCK = ".lock"
 
 
 @contextmanager
@@ -124,9 +123,7 @@ def _names_of_others(root: Path) -> List[str]:
     """Names in a folder, without those that a killed process of ours may have left."""
     if not root.is_dir():
         return []
-    return sorted(
-        path.name for path in root.iterdir() if path.name != _LOCK and not is_hidden(path)
-    )
+    return sorted(path.name for path in root.iterdir() if path.name != LOCK and not is_hidden(path))
 
 
 def _holds_songs(root: Path) -> bool:
