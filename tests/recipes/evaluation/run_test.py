@@ -149,13 +149,16 @@ def test_baselines_rise_from_mixture_to_static_filter_to_oracle(root, tracks, tm
     assert written and written == {path: path.stat().st_mtime_ns for path in written}
 
 
-def test_evaluation_waits_for_baselines_that_another_one_is_scoring(tracks, tmp_path, caplog):
-    shared = tmp_path / "baselines"
+def test_evaluation_waits_for_baselines_that_another_one_is_scoring(
+    tracks, folder, tmp_path, caplog
+):
+    shared, places = tmp_path / "baselines", (tmp_path / "scores", tmp_path / "record.json")
+    half = evaluation.estimates_system("half", folder / "estimates", SCORING, places, "")
     data = evaluation.TestData("songs", {"test": tracks}, (), shared)
     with ThreadPoolExecutor(1) as pool:
         with alone(shared):
-            done = pool.submit(evaluation.evaluate, [], data, SCORING, tmp_path / "run")
+            done = pool.submit(evaluation.evaluate, [half], data, SCORING, tmp_path / "run")
             while "Waiting for another process" not in caplog.text and not done.done():
                 time.sleep(0.01)
             assert not list(shared.rglob("*.json"))
-        assert list(done.result().scores["test"]) == ["mixture", "ratio-mask oracle"]
+        assert list(done.result().scores["test"]) == ["mixture", "ratio-mask oracle", "half"]
