@@ -170,12 +170,12 @@ def test_unreadable_files_are_named_in_one_line(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_is_not_a_file(tmp_path):
+def test_folder_is_not_a_file(tmp_path):
     with pytest.raises(AudioError, match="is a folder"):
         read_audio(tmp_path)
 
 
-def test_truncated_mp4_promises_more_than_it_holds(tmp_path):
+def test_truncated_mp4_promises_more_than_it_contains(tmp_path):
     (tmp_path / "cut.mp4").write_bytes(stem_track().read_bytes()[:300000])
     with AudioReader(tmp_path / "cut.mp4") as reader:
         assert reader.info.n_samples == 268288
@@ -202,7 +202,7 @@ def test_failed_write_leaves_only_the_old_file(tmp_path):
     assert torch.equal(read_audio(tmp_path / "a.wav")[0], noise(1, 10))
 
 
-def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
+def test_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50000, limits[1]))
     try:
@@ -213,7 +213,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_target_folder_is_an_error(tmp_path):
+def test_missing_target_folder_is_an_error(tmp_path):
     with pytest.raises(AudioError, match="a.wav: cannot be written"):
         write_audio(tmp_path / "none" / "a.wav", noise(), 44100)
 
@@ -231,7 +231,7 @@ def test_unknown_formats_are_refused(tmp_path, name, subtype, message):
         write_audio(tmp_path / name, noise(), 44100, subtype)
 
 
-def test_a_format_that_cannot_hold_the_channels_says_so(tmp_path):
+def test_format_that_cannot_hold_the_channels_says_so(tmp_path):
     with pytest.raises(AudioError, match="MP3 cannot hold 6 channels"):
         write_audio(tmp_path / "a.mp3", noise(6), 44100)
     assert not list(tmp_path.iterdir())
@@ -243,7 +243,7 @@ def test_block_with_another_number_of_channels_is_refused(tmp_path):
             writer.write(noise(1))
 
 
-def test_a_huge_wav_is_written_as_rf64(tmp_path):
+def test_huge_wav_is_written_as_rf64(tmp_path):
     with AudioWriter(tmp_path / "a.wav", 44100, 2, n_samples=2**31) as writer:
         writer.write(noise())
     assert soundfile.info(tmp_path / "a.wav").format == "RF64"

@@ -62,7 +62,7 @@ def test_truncated_wav_promises_the_length_in_its_header(tmp_path):
         assert reader.info.n_samples == 80000
 
 
-def test_a_flac_of_unknown_length_is_read(tmp_path):
+def test_flac_of_unknown_length_is_read(tmp_path):
     path = written(tmp_path / "a.flac")
     whole, _ = read_audio(path)
     patched(path, (21, bytes([path.read_bytes()[21] & 0xF0])), (22, bytes(4)))

@@ -54,7 +54,7 @@ def test_tags_and_cover_are_read_back_and_no_sample_changes(tmp_path, suffix, n_
     assert not read_tags(plain)
 
 
-def test_a_wav_of_more_than_four_gigabytes_counts_its_tags(tmp_path):
+def test_wav_of_more_than_four_gigabytes_counts_its_tags(tmp_path):
     path = write(tmp_path / "a.wav", Tags(FIELDS), n_samples=99)
     with AudioWriter(tmp_path / "b.wav", 8000, 1, n_samples=1 << 33, tags=Tags(FIELDS)) as writer:
         writer.write(noise())
@@ -65,7 +65,7 @@ def test_a_wav_of_more_than_four_gigabytes_counts_its_tags(tmp_path):
     assert struct.unpack("<I", path.read_bytes()[4:8])[0] == path.stat().st_size - 8
 
 
-def test_a_title_names_the_stem():
+def test_title_names_the_stem():
     tags = Tags({"title": "Yesterday", "artist": "B"})
     assert tags.of_stem("no_vocals", "01").fields == {
         "title": "Yesterday (no vocals)",

@@ -154,7 +154,7 @@ def gradient_of(step):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
-def test_two_gpus_hold_the_same_results():
+def test_two_gpus_give_the_same_results():
     for make in (*MODELS.values(), *FILTERS.values()):
         assert_near(make("cuda:1")(), make("cuda:0")(), SINGLE)
 

@@ -279,7 +279,7 @@ def test_estimates_and_references_of_different_shapes_are_refused(loss, waveform
         loss(estimates[:, :2], references)
 
 
-def test_a_mixture_of_another_shape_is_refused(waveforms):
+def test_mixture_of_another_shape_is_refused(waveforms):
     estimates, references, mixture = waveforms(3)
     with pytest.raises(ValueError, match=r"Expected a mixture of shape \(2, 2, 301\)"):
         combination_wsdr(estimates, references, mixture[:, :1])

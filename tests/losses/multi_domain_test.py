@@ -218,7 +218,7 @@ def test_loss_under_autocast_is_computed_in_float32(dtype, outputs):
     assert all(x.grad.dtype == dtype for x in halves)
 
 
-def test_the_loss_adds_nothing_to_a_checkpoint():
+def test_loss_adds_nothing_to_a_checkpoint():
     assert not small_loss().state_dict()
 
 
@@ -249,7 +249,7 @@ def test_references_of_other_channels_are_refused(outputs):
         small_loss()(est_targets, references[0])
 
 
-def test_a_mixture_of_another_shape_is_refused(outputs):
+def test_mixture_of_another_shape_is_refused(outputs):
     est_targets, references, mixture = outputs(3)
     with pytest.raises(ValueError, match="Expected a mixture of shape"):
         small_loss()(est_targets, references, mixture[..., 1:])

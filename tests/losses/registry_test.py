@@ -25,7 +25,7 @@ def test_get_refuses_what_is_not_a_loss(identifier):
         losses.get(identifier)
 
 
-def test_a_registered_loss_is_found(own_loss):
+def test_registered_loss_is_found(own_loss):
     losses.register_loss(own_loss)
     assert losses.get("OwnLoss") is own_loss
 

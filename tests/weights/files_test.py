@@ -181,7 +181,7 @@ def test_song_instead_of_weights_is_recognised(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
-def test_file_that_is_cut_short_is_told_to_be(weights, tmp_path, kept):
+def test_truncated_file_is_reported(weights, tmp_path, kept):
     path = write(tmp_path, weights[: int(len(weights) * kept)])
     with pytest.raises(DamagedFileError, match="model.pth is truncated|damaged"):
         read_package(path)

@@ -174,6 +174,6 @@ def test_networks_of_different_spectrograms_are_refused():
         convert_d3net(parameters)
 
 
-def test_a_file_without_network_is_an_error():
+def test_file_without_network_is_an_error():
     with pytest.raises(CheckpointError, match="Expected parameters of a D3Net"):
         convert_d3net({"fc1_bass/affine/W": np.zeros(1)})

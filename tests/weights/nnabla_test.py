@@ -93,7 +93,7 @@ def test_other_network_is_recognised(tmp_path, arrays):
 
 
 @pytest.mark.parametrize("kept", [100, 5000, -1])
-def test_file_that_is_cut_short_is_told_to_be(golden, tmp_path, kept):
+def test_truncated_file_is_reported(golden, tmp_path, kept):
     path = tmp_path / "x-umx.h5"
     path.write_bytes((golden / "xumx_nnabla.h5").read_bytes()[:kept])
     with pytest.raises(DamagedFileError, match="x-umx.h5 is damaged or truncated"):

@@ -280,7 +280,7 @@ def test_bad_song_is_reported_in_one_line_and_the_others_are_separated(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_song_without_permission_is_named(run, tmp_path):
+def test_song_without_permission_is_named(run, tmp_path):
     path = song(tmp_path / "a.wav")
     path.chmod(0)
     status, errors = run(path)
@@ -365,7 +365,7 @@ def test_invalid_options_are_reported_in_one_line(run, tmp_path, options, messag
     assert errors[0].startswith("xscheme: ") and message in errors[0]
 
 
-def test_a_pattern_or_folder_without_songs_is_an_error(run, tmp_path):
+def test_pattern_or_folder_without_songs_is_an_error(run, tmp_path):
     (tmp_path / "empty").mkdir()
     status, errors = run(tmp_path / "none*.wav", tmp_path / "empty")
     assert status == 1
@@ -408,7 +408,7 @@ def test_ctrl_c_leaves_no_stem(run, tmp_path, monkeypatch, threads, jobs):
     assert not any(path.is_file() for path in (tmp_path / "out").rglob("*"))
 
 
-def test_a_kill_leaves_no_stem(model, tmp_path):
+def test_kill_leaves_no_stem(model, tmp_path):
     path, out = song(tmp_path / "a.wav", 8000 * 600), tmp_path / "out"
     program = "import xscheme; raise SystemExit(xscheme.main())"
     arguments = ["separate", str(path), "-n", str(model), "-o", str(out), "-d", "cpu"]
@@ -464,7 +464,7 @@ def test_stems_have_the_tags_of_their_song(run, tmp_path, option, suffix):
         assert found == {"title": f"Grüße ({stem})", "artist": "Ärtist"}
 
 
-def test_a_song_whose_tags_cannot_be_read_is_separated_with_a_note(run, tmp_path, monkeypatch):
+def test_song_whose_tags_cannot_be_read_is_separated_with_a_note(run, tmp_path, monkeypatch):
     def broken(path):
         raise AudioError(f"{path}: its tags cannot be read (damaged).")
 
@@ -525,7 +525,7 @@ def test_impossible_stem_mp4_is_refused(four_sources, run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_command_is_required(capsys):
+def test_command_is_required(capsys):
     with pytest.raises(SystemExit):
         xscheme.main([])
     assert "COMMAND" in capsys.readouterr().err
