@@ -26,7 +26,7 @@ def test_model_estimates_every_source_in_every_channel(build, sources, nb_channe
 
 
 @pytest.mark.parametrize("n_samples", (1, 2, 15, 33, 63, 64, 65, 200))
-def test_estimates_are_finite_and_as_long_as_the_input_whatever_its_length(build, n_samples):
+def test_estimates_are_finite_and_as_long_as_the_input_for_any_length(build, n_samples):
     model = build().eval()
     estimates = model.forward_wav(noise(1, 2, n_samples))
     assert estimates.shape == (1, 3, 2, n_samples)

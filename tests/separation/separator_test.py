@@ -177,7 +177,7 @@ def test_constant_stays_constant(overlap):
     assert torch.allclose(sources["one"], constant / 2, atol=1e-7)
 
 
-def test_a_tone_has_no_step_at_the_seams(xumx):
+def test_tone_has_no_step_at_the_seams(xumx):
     time = torch.arange(5 * 44100) / 44100
     tone = torch.sin(2 * torch.pi * 440 * time).repeat(2, 1)
     whole = Separator(xumx, chunk_seconds=60).separate(tone)
@@ -241,7 +241,7 @@ def test_bfloat16_networks_are_close_to_float32(xumx, music, error_db):
     assert all(error_db(low[source], reference[source]) < -20 for source in SOURCES)
 
 
-def test_a_file_is_separated_at_its_own_rate(xumx, music, tmp_path, error_db):
+def test_file_is_separated_at_its_own_rate(xumx, music, tmp_path, error_db):
     write_audio(tmp_path / "song.wav", music, 44100, "FLOAT")
     seconds = []
     sources = Separator(xumx).separate(tmp_path / "song.wav", progress=seconds.append)
@@ -353,6 +353,6 @@ def test_part_of_a_file_is_a_song(tmp_path):
         song_of_file(tmp_path / "ramp.wav", duration=0)
 
 
-def test_a_song_can_be_read_twice():
+def test_song_can_be_read_twice():
     song = song_of_waveform(torch.ones(1, 100000), 8000)
     assert sum(x.shape[-1] for x in song.open()) == sum(x.shape[-1] for x in song.open()) == 100000

@@ -132,7 +132,7 @@ def test_interruption_leaves_no_file_and_no_folder(tmp_path, form):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_format_that_cannot_hold_the_song_is_refused_before_the_work(tmp_path):
+def test_format_that_cannot_hold_the_song_is_refused_before_the_work(tmp_path):
     song = song_of_waveform(torch.zeros(24, 1000), 44100)
     with pytest.raises(AudioError, match="MP3 cannot hold 24 channels"):
         with StemFiles([tmp_path / "new" / "a.mp3"], song, StemFormat(".mp3")):
@@ -140,7 +140,7 @@ def test_a_format_that_cannot_hold_the_song_is_refused_before_the_work(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_clip_mode_is_refused(tmp_path):
+def test_unknown_clip_mode_is_refused(tmp_path):
     song = song_of_waveform(torch.zeros(1, 10), 44100)
     with pytest.raises(SeparationError, match="Expected a clip mode"):
         StemFiles([tmp_path / "a.wav"], song, StemFormat(clip_mode="hard"))
