@@ -11,6 +11,8 @@ from filelock import FileLock, Timeout
 from .errors import XSchemeError
 from .hidden import HiddenFile
 
+LOCK = ".lock"  # file in a folder that `alone` has locked at some time
+
 log = logging.getLogger(__name__)
 
 
@@ -29,6 +31,16 @@ def replacing(path: Path) -> Iterator[Path]:
         hidden.remove()
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, completely or not at all.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, content: Any, indent: Optional[int] = 2, allow_nan: bool = True) -> None:
     """Write a JSON file, completely or not at all.
 
@@ -40,8 +52,7 @@ def write_json(path: Path, content: Any, indent: Optional[int] = 2, allow_nan: b
     Raises:
         OSError: If the file cannot be written.
     """
-    with replacing(path) as part:
-        part.write_text(json.dumps(content, indent=indent, allow_nan=allow_nan), encoding="utf-8")
+    write_text(path, json.dumps(content, indent=indent, allow_nan=allow_nan))
 
 
 def read_json(path: Path) -> Any:
@@ -72,7 +83,7 @@ def alone(folder: Path, wait: bool = False) -> Iterator[None]:
         BusyError: If another process holds the lock and `wait` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:

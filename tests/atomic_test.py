@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files appear completely or not at all."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from asteroid_xscheme.atomic import read_json, replacing, write_json
 from asteroid_xscheme.errors import XSchemeError
 
 
-def test_a_file_takes_its_place_only_when_it_is_complete(tmp_path):
+def test_file_appears_only_when_complete(tmp_path):
     path = tmp_path / "scores.json"
     path.write_text("before")
     with replacing(path) as part:
@@ -16,7 +16,7 @@ def test_a_file_takes_its_place_only_when_it_is_complete(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_after_a_failure_the_earlier_file_stays_and_nothing_else(tmp_path):
+def test_failed_write_leaves_only_the_earlier_file(tmp_path):
     path = tmp_path / "scores.json"
     path.write_text("before")
     with pytest.raises(OSError, match="disk full"), replacing(path) as part:

@@ -30,7 +30,7 @@ def test_average_does_not_depend_on_the_order_of_the_sources():
     torch.testing.assert_close(average(paths), average(paths[::-1]))
 
 
-def test_average_leaves_the_features_as_they_were():
+def test_average_does_not_change_its_inputs():
     paths = features(3, 6)
     before = [path.clone() for path in paths]
     average(paths)
@@ -63,12 +63,12 @@ def test_choice_opens_points_in_the_order_of_the_network(bridge, points):
     assert select_bridge_points(bridge, KNOWN, ("encoder", "decoder")) == points
 
 
-def test_unknown_point_is_an_error_that_lists_the_known_ones():
+def test_unknown_point_is_an_error_that_lists_known_points():
     with pytest.raises(ValueError, match=r"\['end'\].*\['encoder', 'middle', 'decoder'\]"):
         select_bridge_points(["encoder", "end"], KNOWN, KNOWN)
 
 
-def test_open_points_average_and_closed_ones_let_pass():
+def test_open_points_average_and_closed_points_pass_through():
     bridges, paths = Bridges(["encoder"], KNOWN, KNOWN), features(3, 6)
     for shared in bridges("encoder", paths):
         assert torch.equal(shared, average(paths))

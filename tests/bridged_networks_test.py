@@ -1,4 +1,4 @@
-"""The X-scheme around networks that nobody edited: laws, our models by a second way, refusals."""
+"""Bridges between unmodified networks: laws, equality with our models, and errors."""
 
 import copy
 import pickle
@@ -57,7 +57,7 @@ class Plain(nn.Module):
 
 
 def by_hand(networks, x):
-    """`Plain` networks of which `act` reads the mean and the skip connection the own features."""
+    """`Plain` networks whose `act` reads the mean, and whose skip connection their own features."""
     own = [torch.tanh(network.first(x)) for network in networks]
     mean = sum(own) / len(own)
     middles = [network.second(network.act(mean)) for network in networks]
@@ -65,7 +65,7 @@ def by_hand(networks, x):
 
 
 def assert_near(found, expected):
-    """Equal but for 1e-6 of the largest value; both ways sum in orders of their own."""
+    """Assert equality within 1e-6 of the largest value, since the order of sums differs."""
     for x, y in zip(found, expected, strict=True):
         assert (x - y).abs().max() <= 1e-6 * max(1, y.abs().max())
 
@@ -98,7 +98,7 @@ def test_output_of_one_layer_and_input_of_the_next_are_the_same_point():
     assert all(map(torch.equal, outputs, again))
 
 
-def test_without_points_networks_are_independent_bit_for_bit_dropout_included():
+def test_networks_without_points_are_bitwise_independent_even_with_dropout():
     networks, x = seeded(Plain), noise(3, 4)
     bridged = BridgedNetworks(networks, [])
     torch.manual_seed(3)
@@ -108,7 +108,7 @@ def test_without_points_networks_are_independent_bit_for_bit_dropout_included():
 
 
 @pytest.mark.parametrize("points", (["act"], ["first:output", "act", "second", "last"]))
-def test_identical_networks_bridge_to_themselves_and_one_is_itself(points):
+def test_bridging_identical_networks_or_a_single_one_changes_nothing(points):
     alone, x = seeded(Plain, 1)[0].eval(), noise(3, 4)
     expected = alone(x)
     copies = [copy.deepcopy(alone) for _ in range(4)]
@@ -117,7 +117,7 @@ def test_identical_networks_bridge_to_themselves_and_one_is_itself(points):
     assert torch.equal(BridgedNetworks([alone], points)(x)[0], expected)
 
 
-def test_order_of_networks_does_not_matter():
+def test_result_does_not_depend_on_the_order_of_networks():
     networks, x = seeded(Plain), noise(3, 4)
     forward = BridgedNetworks(networks, ["act", "last"]).eval()(x)
     backward = BridgedNetworks(networks[::-1], ["act", "last"]).eval()(x)
@@ -134,7 +134,7 @@ def test_state_dict_is_that_of_the_networks():
 
 
 @pytest.mark.parametrize("duplicate", (copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))))
-def test_copies_are_bridged_too_and_keep_apart(duplicate):
+def test_copies_are_bridged_independently_of_the_original(duplicate):
     bridged, x = BridgedNetworks(seeded(Plain), ["act"]).eval(), noise(3, 4)
     twin = duplicate(bridged)
     assert all(map(torch.equal, twin(x), bridged(x)))
@@ -142,7 +142,7 @@ def test_copies_are_bridged_too_and_keep_apart(duplicate):
     assert not torch.equal(twin(x)[1], bridged(x)[1])
 
 
-def test_network_that_changes_its_features_in_place_changes_only_its_own():
+def test_in_place_changes_stay_within_one_network():
     x = noise(3, 4)
     outputs = BridgedNetworks(seeded(lambda: Plain(inplace=True)), ["act"]).eval()(x)
     expected = BridgedNetworks(seeded(Plain), ["act"]).eval()(x)
@@ -150,7 +150,7 @@ def test_network_that_changes_its_features_in_place_changes_only_its_own():
 
 
 class Nested(nn.Module):
-    """Hands tuples, keywords and dictionaries on, and calls one submodule twice."""
+    """Passes tuples, keywords and dictionaries on, and calls one submodule twice."""
 
     class Inner(nn.Module):
         def forward(self, number, *, pair):
@@ -167,7 +167,7 @@ class Nested(nn.Module):
 
 
 @pytest.mark.parametrize("point", ("inner", "inner:output"))
-def test_first_tensor_of_nested_values_is_meant_at_every_visit(point):
+def test_first_tensor_of_nested_values_is_bridged_at_every_visit(point):
     networks, x = seeded(Nested), noise(3, 4)
     expected = 6 * sum(network.first(x) for network in networks) / 3
     for output in BridgedNetworks(networks, [point])(x):
@@ -275,7 +275,7 @@ def test_wrapper_of_d3net_is_x_d3net(bridge):
     ),
 )
 @pytest.mark.parametrize("outside", (torch.enable_grad, lambda: torch.autocast("cpu")))
-def test_modes_that_a_network_opens_around_a_point_stay_its_own(around, outside):
+def test_autograd_modes_around_a_point_stay_within_their_network(around, outside):
     x = noise(3, 4)
     networks = seeded(lambda: Plain(around))
     with outside():
@@ -299,7 +299,7 @@ def test_modes_that_a_network_opens_around_a_point_stay_its_own(around, outside)
         torch.testing.assert_close(found, wanted, **rounding)
 
 
-def test_no_grad_around_a_point_cuts_the_gradient_there_and_nowhere_else():
+def test_no_grad_around_a_point_cuts_only_that_gradient():
     networks = seeded(lambda: Plain(torch.no_grad))
     outputs = BridgedNetworks(networks, ["act"]).eval()(noise(3, 4))
     sum(output.sum() for output in outputs).backward()
@@ -309,7 +309,7 @@ def test_no_grad_around_a_point_cuts_the_gradient_there_and_nowhere_else():
 
 
 @pytest.mark.parametrize("make_context", (torch.no_grad, torch.inference_mode))
-def test_call_without_gradients_gives_the_same(make_context):
+def test_outputs_are_equal_with_and_without_gradients(make_context):
     bridged, x = BridgedNetworks(seeded(Plain), ["act", "last"]).eval(), noise(3, 4)
     with make_context():
         outputs = bridged(x)
@@ -357,7 +357,7 @@ def test_checkpointing_across_a_point_is_refused():
         (warnings.catch_warnings, "warnings.catch_warnings"),
     ),
 )
-def test_state_that_siblings_would_run_in_is_refused_by_name_and_closed(around, named):
+def test_state_that_leaks_into_sibling_networks_is_refused_and_closed(around, named):
     networks, x = seeded(lambda: Plain(around)), noise(3, 4)
     filters = warnings.filters
     with pytest.raises(BridgingError, match=f"Network 0 reaches 'act' inside .*{named}"):
@@ -383,7 +383,7 @@ def test_bridged_networks_train_under_ddp(tmp_path):
 # errors
 
 
-def test_unknown_submodule_is_named_with_the_nearest():
+def test_unknown_submodule_is_named_with_the_nearest_match():
     with pytest.raises(BridgingError, match="Network 0, a Plain, has no submodule 'secnd'.*second"):
         BridgedNetworks(seeded(Plain), ["secnd"])
     for point in ("", ":output", "act:input"):
@@ -391,7 +391,7 @@ def test_unknown_submodule_is_named_with_the_nearest():
             BridgedNetworks(seeded(Plain), [point])
 
 
-def test_what_is_no_set_of_networks_is_refused():
+def test_invalid_sets_of_networks_are_refused():
     network = Plain()
     with pytest.raises(BridgingError, match="one or more networks"):
         BridgedNetworks([], [])
@@ -402,7 +402,7 @@ def test_what_is_no_set_of_networks_is_refused():
 
 
 class Detour(Plain):
-    """Goes through its layers in an order of its own."""
+    """Calls its layers in its own order."""
 
     def __init__(self, order):
         super().__init__(n_features=4)
@@ -423,7 +423,7 @@ class Detour(Plain):
         (("act first", "first act"), "network 0 is at 'act' .visit 1., network 1 is at 'first'"),
     ),
 )
-def test_networks_that_do_not_meet_are_named_with_the_point(orders, said):
+def test_networks_that_diverge_at_a_point_are_named_with_it(orders, said):
     networks = [Detour(order.split()) for order in orders]
     points = ["act", "first"] if "first act" == orders[1] else ["act"]
     bridged = BridgedNetworks(networks, points)
@@ -431,14 +431,14 @@ def test_networks_that_do_not_meet_are_named_with_the_point(orders, said):
         bridged(noise(3, 4))
 
 
-def test_features_of_different_shapes_are_named_with_point_and_networks():
+def test_mismatched_features_are_named_with_point_and_networks():
     networks = [Plain(n_features=5), Plain(n_features=6)]
     bridged = BridgedNetworks(networks, ["act"])
     with pytest.raises(BridgingError, match=r"'act'.*network 0 \(3, 5\), network 1 \(3, 6\)"):
         bridged(noise(3, 4))
 
 
-def test_point_without_tensor_or_with_whole_numbers_is_refused():
+def test_point_without_a_floating_point_tensor_is_refused():
     class Looks(nn.Module):
         def __init__(self):
             super().__init__()
@@ -453,7 +453,7 @@ def test_point_without_tensor_or_with_whole_numbers_is_refused():
 
 
 class Failing(Plain):
-    """Fails after its point where it is told to, and notes that its contexts were closed."""
+    """Fails after its point on request, and records that its contexts were closed."""
 
     fails = False
     closed = 0
@@ -468,7 +468,7 @@ class Failing(Plain):
             self.closed += 1
 
 
-def test_network_that_raises_shows_its_own_traceback_and_the_next_call_works():
+def test_error_in_a_network_keeps_its_traceback_and_the_next_call_works():
     networks, x = seeded(lambda: Failing(torch.no_grad)), noise(3, 4)
     bridged = BridgedNetworks(networks, ["act"]).eval()
     expected = bridged(x)
@@ -482,7 +482,7 @@ def test_network_that_raises_shows_its_own_traceback_and_the_next_call_works():
     assert all(map(torch.equal, bridged(x), expected))
 
 
-def test_network_by_itself_is_refused_until_it_is_wrapped_anew():
+def test_calling_a_wrapped_network_alone_is_refused():
     networks, x = seeded(Plain), noise(3, 4)
     BridgedNetworks(networks, ["act"])
     with pytest.raises(
@@ -519,19 +519,19 @@ def test_bridged_networks_inside_a_network_bridge_among_themselves():
     ids=("script", "trace", "export", "compile"),
 )
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
-def test_compilers_are_told_in_a_sentence(try_it):
+def test_compilers_are_refused_in_one_sentence(try_it):
     with pytest.raises(Exception, match="coroutines, which torch.jit, torch.export and torch.comp"):
         try_it(BridgedNetworks(seeded(Plain), ["act"]), noise(3, 4))
 
 
-def test_a_torch_without_a_state_that_it_does_not_document_is_told(monkeypatch):
+def test_torch_without_an_expected_private_state_is_reported(monkeypatch):
     monkeypatch.delattr(torch._C, "_len_torch_dispatch_stack")
     networks = BridgedNetworks([nn.Linear(2, 2)], [])
     with pytest.raises(RuntimeError, match="has no torch._C._len_torch_dispatch_stack, .*earlier"):
         networks(torch.zeros(2))
 
 
-def test_a_torch_that_keeps_hooks_elsewhere_is_told():
+def test_torch_that_moved_its_hooks_is_reported():
     network = nn.Identity()
     del network._forward_hooks
     with pytest.raises(RuntimeError, match="no nn.Module._forward_hooks.*earlier torch"):

@@ -30,7 +30,7 @@ def seeded(build, n_networks=4):
 
 @pytest.fixture
 def open_unmix():
-    """openunmix's network; it imports torchaudio, which the network does not use."""
+    """openunmix's network, imported without torchaudio, which it does not use."""
     peers = pytest.importorskip("benchmarks.peers")
     try:
         return peers.import_openunmix().model.OpenUnmix
@@ -39,7 +39,7 @@ def open_unmix():
 
 
 def renamed(state, source):
-    """An X-UMX's parameters of one source under the names of an Open-Unmix."""
+    """The parameters of one source of an X-UMX under the names of Open-Unmix."""
     found = {
         name.removesuffix(f"_{source}").removeprefix("mean_scale."): value
         for name, value in state.items()
@@ -59,7 +59,7 @@ def renamed(state, source):
 
 @pytest.fixture(params=(True, False), ids=("train", "eval"))
 def umx_pair(open_unmix, request):
-    """An X-UMX and four Open-Unmix of its weights, bridged at the paper's points."""
+    """An X-UMX, and four Open-Unmix with its weights, bridged at the paper's points."""
     sizes = dict(hidden_size=8, nb_layers=1, max_bin=25)
     model = XUMX(SOURCES, window_length=64, in_chan=64, n_hop=16, **sizes)
     networks = [open_unmix(nb_bins=33, **sizes) for _ in SOURCES]
@@ -71,7 +71,7 @@ def umx_pair(open_unmix, request):
     return model.double().train(request.param), bridged.double().train(request.param)
 
 
-def test_four_open_unmix_are_x_umx_in_values_and_gradients(umx_pair):
+def test_four_bridged_open_unmix_equal_x_umx_in_values_and_gradients(umx_pair):
     model, bridged = umx_pair
     magnitudes = noise(9, 2, 2, 33).double().abs()
     expected = model.estimate_magnitudes(magnitudes)
@@ -88,7 +88,7 @@ def test_four_open_unmix_are_x_umx_in_values_and_gradients(umx_pair):
             torch.testing.assert_close(gradient, wanted[name], rtol=1e-6, atol=1e-9)
 
 
-def test_model_of_open_unmix_separates_as_x_umx_and_is_saved_by_name(open_unmix):
+def test_model_of_open_unmix_separates_like_x_umx_and_is_saved_by_name(open_unmix):
     sizes = dict(hidden_size=8, nb_layers=1, max_bin=25)
     stft = dict(window_length=64, in_chan=64, n_hop=16)
     expected = XUMX(SOURCES, **stft, **sizes).eval()
@@ -140,14 +140,14 @@ def demucs_network(name):
 
 @pytest.fixture(params=[*ASTEROID, "HDemucs", "HTDemucs"])
 def theirs(request):
-    """Somebody's network: a function that builds it, points, and an input that it takes."""
+    """Another package's network: a function that builds it, its points, and an input."""
     if request.param in ASTEROID:
         return (*ASTEROID[request.param], noise(2, 400))
     points = {"HDemucs": ["decoder.0", "tdecoder.0"], "HTDemucs": ["crosstransformer", "decoder.0"]}
     return demucs_network(request.param), points[request.param], noise(1, 2, 4000)
 
 
-def test_networks_of_others_are_independent_without_points_and_train_together_with(theirs):
+def test_peer_networks_are_independent_without_points_and_coupled_with_them(theirs):
     build, points, mixture = theirs
     networks = [network.eval() for network in seeded(build)]
     alone = [network(mixture) for network in networks]
@@ -159,7 +159,7 @@ def test_networks_of_others_are_independent_without_points_and_train_together_wi
         assert any(x.grad is not None and x.grad.any() for x in network.parameters())
 
 
-def test_identical_networks_of_others_bridge_to_themselves(theirs):
+def test_bridging_identical_peer_networks_changes_nothing(theirs):
     build, points, mixture = theirs
     networks = [network.eval() for network in seeded(build)]
     for network in networks[1:]:

@@ -2,53 +2,41 @@
 
 import errno
 import hashlib
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from asteroid_xscheme.download import DownloadError, attempt, check_file, download
+from tests.loopback import LoopbackHandler, LoopbackServer
 
 BODY = bytes(range(256)) * 4000  # 1 MB
 MD5 = "md5:" + hashlib.md5(BODY).hexdigest()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     """Answers with `script`, one behaviour per request (the last one for ever), and keeps a log."""
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
+        self.url += "/file.bin"
         self.body, self.etag, self.script, self.requests = BODY, None, ["good"], []
 
-    def handle_error(self, request, client_address):
-        """A client that hangs up is part of the game."""
 
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/file.bin"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
+class _Handler(LoopbackHandler):
     def do_GET(self):
         server = self.server
         behaviour = server.script.pop(0) if len(server.script) > 1 else server.script[0]
         server.requests.append(self.headers.get("Range"))
         if isinstance(behaviour, int):
-            return self._answer(behaviour, b"no")
+            return self.answer(behaviour, b"no")
         if behaviour == "html":
-            return self._answer(200, b"<html>log in</html>", {"Content-Type": "text/html"})
+            return self.answer(200, b"<html>log in</html>", {"Content-Type": "text/html"})
         if behaviour == "endless":
             return self._send_without_end({})
         if behaviour == "more than announced":
             chunked = {"Transfer-Encoding": "chunked", "Content-Length": str(len(BODY))}
             return self._send_without_end(chunked)
         if behaviour == "html in disguise":
-            return self._answer(200, b"\n<!DOCTYPE html><html>log in</html>")
+            return self.answer(200, b"\n<!DOCTYPE html><html>log in</html>")
         self._send_file(behaviour)
 
     def _send_file(self, behaviour):
@@ -60,14 +48,14 @@ class _Handler(BaseHTTPRequestHandler):
         if asked and valid and behaviour != "ignore range":
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(body):
-                return self._answer(416, b"", {"Content-Range": f"bytes */{len(body)}"})
+                return self.answer(416, b"", {"Content-Range": f"bytes */{len(body)}"})
             headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
             body, status = body[start:], 206
         cut = len(body) // 2 if behaviour in ("cut", "ignore range and cut") else len(body)
         if behaviour == "ignore range and cut":
             body, status = self.server.body, 200
             headers.pop("Content-Range", None)
-        self._answer(status, body[:cut], headers, length=len(body))
+        self.answer(status, body[:cut], headers, length=len(body))
 
     def _send_without_end(self, headers):
         """Fifty bodies without a length: more than any test takes, and no disk is filled."""
@@ -79,23 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
         for _ in range(50):
             self.wfile.write(size + BODY + (b"\r\n" if headers else b""))
 
-    def _answer(self, status, body, headers=None, length=None):
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.end_headers()
-        self.wfile.write(body)
-
 
 @pytest.fixture
 def server():
     with _Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -107,20 +83,20 @@ def fetch(server, target, **options):
     return download(server.url, target, progress=False, **{"backoff": 0.001, **options})
 
 
-def test_file_arrives_whole_and_nothing_is_left_beside_it(server, target):
+def test_file_arrives_complete_and_nothing_else_is_left(server, target):
     assert fetch(server, target, checksum=MD5) == target
     assert target.read_bytes() == BODY
     assert [p.name for p in target.parent.iterdir() if not p.name.endswith(".lock")] == ["file.bin"]
 
 
-def test_file_that_exists_is_not_fetched_again(server, target):
+def test_existing_file_is_not_fetched_again(server, target):
     target.parent.mkdir()
     target.write_bytes(b"there")
     fetch(server, target)
     assert target.read_bytes() == b"there" and server.requests == []
 
 
-def test_connection_that_breaks_is_continued_where_it_broke(server, target):
+def test_broken_connection_is_resumed_where_it_broke(server, target):
     server.script = ["cut", "cut", "good"]
     fetch(server, target)
     assert target.read_bytes() == BODY
@@ -134,7 +110,7 @@ def test_server_that_ignores_ranges_is_read_from_the_start(server, target):
     assert target.read_bytes() == BODY
 
 
-def test_server_that_always_breaks_is_given_up_and_the_part_is_kept(server, target):
+def test_download_that_keeps_breaking_is_given_up_and_the_part_is_kept(server, target):
     server.script = ["cut", "ignore range and cut"]
     with pytest.raises(DownloadError, match="could not be downloaded in 3 attempts.*resumes"):
         fetch(server, target, retries=2)
@@ -142,14 +118,14 @@ def test_server_that_always_breaks_is_given_up_and_the_part_is_kept(server, targ
     assert target.with_name("file.bin.part").stat().st_size > 0
 
 
-def test_next_call_continues_a_part_when_the_checksum_can_tell(server, target):
+def test_part_is_resumed_if_the_checksum_can_verify_it(server, target):
     target.parent.mkdir()
     target.with_name("file.bin.part").write_bytes(BODY[:1000])
     fetch(server, target, checksum=MD5)
     assert server.requests == ["bytes=1000-"] and target.read_bytes() == BODY
 
 
-def test_next_call_continues_a_part_when_the_etag_can_tell(server, target):
+def test_part_is_resumed_if_the_etag_can_verify_it(server, target):
     server.etag, server.script = '"v1"', ["cut", 503]
     with pytest.raises(DownloadError, match="503"):
         fetch(server, target, retries=1)
@@ -158,7 +134,7 @@ def test_next_call_continues_a_part_when_the_etag_can_tell(server, target):
     assert server.requests[0].startswith("bytes=") and target.read_bytes() == BODY
 
 
-def test_part_of_an_older_version_is_thrown_away(server, target):
+def test_part_of_an_older_version_is_discarded(server, target):
     server.etag, server.script = '"v1"', ["cut", 503]
     with pytest.raises(DownloadError, match="503"):
         fetch(server, target, retries=1)
@@ -167,7 +143,7 @@ def test_part_of_an_older_version_is_thrown_away(server, target):
     assert target.read_bytes() == BODY[::-1]
 
 
-def test_part_that_nothing_can_vouch_for_is_not_continued(server, target):
+def test_part_that_cannot_be_verified_is_not_resumed(server, target):
     target.parent.mkdir()
     target.with_name("file.bin.part").write_bytes(b"something else")
     fetch(server, target)
@@ -175,7 +151,7 @@ def test_part_that_nothing_can_vouch_for_is_not_continued(server, target):
 
 
 @pytest.mark.parametrize("stale", [b"x" * 1000, b"x" * (len(BODY) + 1), BODY])
-def test_stale_part_is_noticed_by_the_checksum(server, target, stale):
+def test_stale_part_is_detected_by_the_checksum(server, target, stale):
     target.parent.mkdir()
     target.with_name("file.bin.part").write_bytes(stale)
     fetch(server, target, checksum=MD5)
@@ -188,7 +164,7 @@ def test_wrong_checksum_leaves_no_file(server, target):
     assert not target.exists() and not target.with_name("file.bin.part").exists()
 
 
-def test_checksum_that_is_none_is_refused_before_the_transfer(server, target):
+def test_malformed_checksum_is_refused_before_the_transfer(server, target):
     with pytest.raises(ValueError, match="Expected a checksum such as md5"):
         fetch(server, target, checksum="md5:123")
     assert server.requests == []
@@ -205,7 +181,7 @@ def test_web_page_instead_of_the_file_is_refused(server, target, behaviour):
 @pytest.mark.parametrize(
     "status, message", [(403, "access denied"), (404, "not found"), (410, "moved"), (418, "418")]
 )
-def test_refusal_is_told_at_once_with_a_remedy(server, target, status, message):
+def test_refusal_is_reported_at_once_with_a_remedy(server, target, status, message):
     server.script = [status]
     with pytest.raises(DownloadError, match=f"{message}.*by hand to"):
         fetch(server, target)
@@ -213,13 +189,13 @@ def test_refusal_is_told_at_once_with_a_remedy(server, target, status, message):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_busy_server_is_asked_again(server, target, status):
+def test_busy_server_is_retried(server, target, status):
     server.script = [status, status, "good"]
     fetch(server, target)
     assert target.read_bytes() == BODY and len(server.requests) == 3
 
 
-def test_each_new_attempt_is_announced_with_its_pause(server, target, caplog):
+def test_retries_are_announced_with_their_pause(server, target, caplog):
     server.script = [503, 503, "good"]
     fetch(server, target, retries=4, backoff=0.002)
     assert [record.getMessage() for record in caplog.records] == [
@@ -229,7 +205,7 @@ def test_each_new_attempt_is_announced_with_its_pause(server, target, caplog):
     assert {record.levelname for record in caplog.records} == {"WARNING"}
 
 
-def test_server_that_is_not_there_is_an_error_with_a_remedy(target):
+def test_unreachable_server_is_an_error_with_a_remedy(target):
     with pytest.raises(DownloadError, match="no connection.*Check the network and the proxy"):
         download("http://127.0.0.1:9/file", target, progress=False, retries=1, backoff=0.001)
 
@@ -237,13 +213,13 @@ def test_server_that_is_not_there_is_an_error_with_a_remedy(target):
 @pytest.mark.parametrize(
     "url", ["nonsense", "http://", "http:///file", "http://host:port/file", "http://[::1/file"]
 )
-def test_address_that_is_none_is_an_error(target, url):
+def test_malformed_url_is_an_error(target, url):
     with pytest.raises(DownloadError, match="cannot be requested") as raised:
         download(url, target, progress=False)
     assert str(raised.value).startswith(url) and "\n" not in str(raised.value)
 
 
-def test_scheme_may_be_in_capitals(server, target):
+def test_url_scheme_may_be_in_capitals(server, target):
     download(server.url.replace("http", "HTTP"), target, progress=False)
     assert target.read_bytes() == BODY
 
@@ -251,9 +227,7 @@ def test_scheme_may_be_in_capitals(server, target):
 @pytest.mark.parametrize(
     "behaviour, free, bound", [("endless", 5e6, "2"), ("more than announced", 1e9, "1")]
 )
-def test_body_without_end_is_stopped_and_deleted(
-    server, target, monkeypatch, behaviour, free, bound
-):
+def test_endless_body_is_stopped_and_deleted(server, target, monkeypatch, behaviour, free, bound):
     monkeypatch.setattr(attempt.shutil, "disk_usage", lambda path: _Usage(free=int(free)))
     server.script = [behaviour]
     with pytest.raises(DownloadError, match=f"was stopped after {bound} MB.*deleted"):
@@ -262,14 +236,14 @@ def test_body_without_end_is_stopped_and_deleted(
     assert len(server.requests) == 1
 
 
-def test_file_without_a_length_arrives_if_it_ends(server, target, monkeypatch):
+def test_file_without_an_announced_length_arrives(server, target, monkeypatch):
     monkeypatch.setattr(attempt.shutil, "disk_usage", lambda path: _Usage(free=10**9))
     server.script = ["endless"]
     fetch(server, target)
     assert target.read_bytes() == 50 * BODY
 
 
-def test_offline_uses_what_is_there_and_says_how_to_get_what_is_not(server, target):
+def test_offline_uses_existing_files_and_says_how_to_get_others(server, target):
     with pytest.raises(DownloadError, match=r"offline.*put it there"):
         fetch(server, target, offline=True)
     assert server.requests == []
@@ -277,7 +251,7 @@ def test_offline_uses_what_is_there_and_says_how_to_get_what_is_not(server, targ
     assert fetch(server, target, offline=True).read_bytes() == BODY
 
 
-def test_full_disk_is_told_before_the_transfer(server, target, monkeypatch):
+def test_full_disk_is_reported_before_the_transfer(server, target, monkeypatch):
     monkeypatch.setattr(attempt.shutil, "disk_usage", lambda path: _Usage(free=10))
     with pytest.raises(DownloadError, match="needs 1 MB in.*0 MB are free"):
         fetch(server, target)
@@ -288,7 +262,7 @@ class _Usage:
         self.free = free
 
 
-def test_disk_that_fills_up_is_not_taken_for_a_broken_network(server, target, monkeypatch):
+def test_disk_that_fills_up_is_not_mistaken_for_a_broken_network(server, target, monkeypatch):
     def write(block):
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""The main job as a user runs it: the whole demo, a second time, and a training that is killed."""
+"""The whole demo as a user runs it, a second run, and a training that is killed and resumed."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def sdr(folder):
     return np.array([figures[source]["SDR"] for source in SOURCES])
 
 
-def test_demo_model_is_better_than_any_equaliser(demo):
+def test_demo_model_beats_the_static_filter(demo):
     folder, _ = demo
     model = sdr(folder / "exp" / "train_x_umx_demo" / "evaluation" / "scores")
     static = sdr(folder / "exp" / "baselines_demo" / "static filter")
@@ -92,7 +92,7 @@ def start_training(conf, exp_dir):
     )
 
 
-def test_training_killed_at_any_moment_ends_as_if_it_had_not_been(make_config, tmp_path):
+def test_training_killed_at_any_moment_resumes_to_the_same_result(make_config, tmp_path):
     config = make_config(training={"epochs": 12})
     conf = tmp_path / "conf.yml"
     conf.write_text(config.to_yaml(), encoding="utf-8")

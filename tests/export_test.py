@@ -1,4 +1,4 @@
-"""The exported core runs elsewhere and estimates the same."""
+"""The exported core gives equal estimates in ONNX Runtime."""
 
 import sys
 
@@ -61,20 +61,20 @@ def test_exported_d3net_has_no_tiles_and_takes_any_number_of_frames(tmp_path):
 
 
 class Unwritable(XUMX):
-    """A model with an operation that ONNX does not have."""
+    """A model with an operation that ONNX does not support."""
 
     def estimate_magnitudes(self, magnitudes):
         return torch.special.bessel_j0(magnitudes)[None]
 
 
-def test_what_onnx_does_not_have_is_told_in_one_line(tmp_path):
+def test_unsupported_onnx_operators_are_reported_in_one_line(tmp_path):
     pytest.importorskip("onnx")
     with pytest.raises(ExportError, match="^Unwritable cannot be .*bessel_j0.*$") as caught:
         export_onnx(Unwritable(["a"], nb_layers=1, **SIZES), tmp_path / "model.onnx")
     assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
 
 
-def test_missing_package_is_an_error_with_its_remedy(tmp_path, monkeypatch):
+def test_missing_package_is_an_error_with_a_remedy(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ExportError, match="pip install onnx"):
         export_onnx(XUMX(["a"], nb_layers=1, **SIZES), tmp_path / "model.onnx")
@@ -91,7 +91,7 @@ def test_failed_export_leaves_nothing_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
-def test_model_of_waveforms_is_an_error_that_says_so(tmp_path):
+def test_waveform_model_cannot_be_exported(tmp_path):
     pytest.importorskip("onnx")
     with torch.device("meta"):
         model = XConvTasNet(["a"])
@@ -99,7 +99,7 @@ def test_model_of_waveforms_is_an_error_that_says_so(tmp_path):
         export_onnx(model, tmp_path / "model.onnx")
 
 
-def test_command_writes_the_file_and_says_how_to_feed_it(tmp_path, capsys):
+def test_export_command_writes_the_file_and_describes_its_input(tmp_path, capsys):
     pytest.importorskip("onnx")
     source, target = str(tmp_path / "model.pth"), str(tmp_path / "model.onnx")
     torch.save(XUMX(["bass", "drums"], nb_layers=1, **SIZES).serialize(), source)

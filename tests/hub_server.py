@@ -1,25 +1,22 @@
-"""A small server of Hugging Face's API on loopback: what huggingface_hub calls to push and load."""
+"""A loopback server of the part of Hugging Face's API that pushes and downloads use."""
 
 import base64
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import huggingface_hub
 import pytest
 
+from tests.loopback import LoopbackHandler, LoopbackServer
+
 COMMIT = "c" * 40
 TOKEN = "hf_secretSECRETsecret"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LoopbackHandler):
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
 
     def do_GET(self):
         self._route()
@@ -53,15 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _json(self, content, status=200, headers={}):
-        self._send(json.dumps(content).encode(), status, headers)
-
-    def _send(self, body, status=200, headers={}):
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self.answer(status, json.dumps(content).encode(), headers)
 
     def create(self, body):
         wanted = json.loads(body)
@@ -121,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}
             return self._json({}, 404, headers)
         etag = hashlib.sha256(content).hexdigest()
-        self._send(content, headers={"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+        self.answer(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
 
 
 _NAME = "([^/]+/[^/]+)"
@@ -137,17 +126,14 @@ _ROUTES = (
 )
 
 
-class HubServer(ThreadingHTTPServer):
-    """Repositories by name, each its files by name; takes no token but `TOKEN`.
+class HubServer(LoopbackServer):
+    """Repositories by name, each with its files by name; accepts only the token `TOKEN`.
 
     A path in `refusals` is answered by its status. `asked` notes what was asked for.
     """
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
         self.repositories, self.objects = {}, {}
         self.refusals, self.asked = {}, []
 
@@ -160,13 +146,9 @@ def hub_server(monkeypatch):
     """
     constants = huggingface_hub.constants
     with HubServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         template = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + template)
         monkeypatch.setattr(constants, "ENDPOINT", server.url)
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield server
-        server.shutdown()
-        thread.join()

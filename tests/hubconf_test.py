@@ -1,4 +1,4 @@
-"""torch.hub on this folder: the names of hubconf.py, their weights from the cache or a file."""
+"""torch.hub on this folder: the names in hubconf.py, with weights from the cache or a file."""
 
 import configparser
 import re
@@ -17,7 +17,7 @@ ROOT = str(Path(__file__).parents[1])
 
 @pytest.fixture
 def model(tmp_path, monkeypatch):
-    """A small model, in the cache as if it were fetched under both published names."""
+    """A small model, in the cache under both published names."""
     monkeypatch.setenv("ASTEROID_CACHE", str(tmp_path))
     torch.manual_seed(0)
     model = XUMX(["a", "b"], 64, 64, 16, hidden_size=4, nb_layers=1)
@@ -27,7 +27,7 @@ def model(tmp_path, monkeypatch):
     return model
 
 
-def test_names_of_hubconf_are_the_documented_ones_and_what_they_need_is_required():
+def test_hubconf_names_match_the_documentation_and_list_their_requirements():
     names = runpy.run_path(f"{ROOT}/hubconf.py")
     public = {name for name, value in names.items() if callable(value) and name[0] != "_"}
     assert public == {"generic", "xumx", "xumxl"}

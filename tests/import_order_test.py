@@ -22,8 +22,8 @@ ORDER = (
     *(
         f"{KIT}/{room}"
         for room in (
-            "identity markdown config data system run training baselines evaluation publication "
-            "report stages ablation"
+            "machine identity markdown config data system run training baselines evaluation "
+            "publication report stages ablation"
         ).split()
     ),
     "xscheme",
@@ -37,7 +37,7 @@ FILES = sorted(
 
 
 def room_of(name):
-    """The room of a dotted name or of a file's path in parts; None for what is not ours."""
+    """The room of a dotted name, or of a path in parts; None if it is not ours."""
     parts = [part.removesuffix(".py") for part in name]
     for n_parts in (3, 2, 1):
         room = "/".join(parts[:n_parts])
@@ -47,7 +47,7 @@ def room_of(name):
 
 
 def imported_rooms(path):
-    """Rooms that a file imports from, wherever in the file it does."""
+    """Rooms that a file imports from, at any place in the file."""
     package = list(path.relative_to(ROOT).parts[:-1])
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -75,7 +75,7 @@ def test_file_imports_only_rooms_before_its_own(path):
     assert not wrong, f"{'/'.join(parts)} is in room {room} and may not import {sorted(wrong)}."
 
 
-def test_the_reader_of_imports_sees_every_form():
+def test_every_form_of_import_is_checked():
     path = ROOT / "asteroid_xscheme" / "models" / "bridged_models.py"
     seen = set(imported_rooms(path))
     assert {f"{ADD_ON}/{room}" for room in ("bridge", "weights")} <= seen

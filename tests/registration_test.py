@@ -122,7 +122,7 @@ def test_asteroid_that_has_bridged_models_keeps_them():
     assert stand_in.XConvTasNet is asteroid_xscheme.XConvTasNet
 
 
-def test_our_loader_makes_our_models_beside_an_asteroid_that_has_its_own(model, monkeypatch):
+def test_our_loader_builds_our_models_beside_those_of_asteroid(model, monkeypatch):
     monkeypatch.setattr(asteroid.models, "XUMX", type("XUMX", (BaseModel,), {}))
     assert type(asteroid_xscheme.BridgedModel.from_pretrained(model.serialize())) is XUMX
 
@@ -150,7 +150,7 @@ def test_base_model_reads_our_files(model, tmp_path):
         assert loaded.get_model_args()["bridge"] is False
 
 
-def test_base_model_reads_our_files_that_torch_refuses(model, tmp_path):
+def test_base_model_reads_our_files_that_torch_alone_refuses(model, tmp_path):
     package = model.serialize()
     package["infos"]["software_versions"]["torch_version"] = torch.__version__
     package["model_args"]["max_bin"] = np.int64(25)
@@ -159,7 +159,7 @@ def test_base_model_reads_our_files_that_torch_refuses(model, tmp_path):
     assert type(loaded) is XUMX and loaded.sample_rate == 16000
 
 
-def test_base_model_runs_nothing_that_a_file_holds(tmp_path):
+def test_base_model_runs_no_code_from_a_file(tmp_path):
     class Harmful:
         def __reduce__(self):
             return exec, ("raise SystemExit('ran code of a file')",)
@@ -212,14 +212,14 @@ print(json.dumps([changed, sorted(set(sys.modules) - modules)]))
 
 
 def run_python(program, *arguments):
-    """What a program prints in an interpreter of its own, as JSON."""
+    """The JSON that a program prints in a fresh interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_import_changes_these_names_of_asteroid_and_no_other():
+def test_import_changes_only_these_names_of_asteroid():
     changed, modules = run_python(NAMES_BEFORE_AND_AFTER)
     assert set(changed) == CHANGED_NAMES
     assert {"av", "matplotlib", "pandas", "pytorch_lightning"}.isdisjoint(modules)
@@ -274,7 +274,7 @@ print(json.dumps([without, look(sys.argv[1] + "/with")]))
 """
 
 
-def test_a_model_of_asteroids_is_saved_loaded_and_separates_as_without_us(tmp_path):
+def test_asteroids_models_behave_as_without_this_package(tmp_path):
     without, with_us = run_python(CONV_TASNET, str(tmp_path))
     assert with_us == without
     assert len(without) == 3 * 4 + 3 + 1
@@ -288,7 +288,7 @@ def test_asteroids_separate_keeps_level_and_channels(model):
     np.testing.assert_allclose(estimates, expected.detach(), **NETWORK)
 
 
-def test_asteroids_separate_is_as_before_for_its_own_models():
+def test_asteroids_separate_is_unchanged_for_its_own_models():
     class Copies(BaseModel):
         def __init__(self):
             super().__init__(8000)
@@ -307,7 +307,7 @@ def read_stems(folder):
     return [torch.from_numpy(soundfile.read(folder / name, dtype="float32")[0].T) for name in names]
 
 
-def test_file_is_separated_into_named_stereo_stems_at_their_level(model, song):
+def test_file_is_separated_into_named_stereo_stems_at_the_right_level(model, song):
     path, samples = song
     model.separate(str(path))
     stems = read_stems(path.parent)
@@ -323,13 +323,13 @@ def test_asteroid_infer_separates_a_file(model, song, tmp_path):
     torch.testing.assert_close(sum(read_stems(folder)), samples, atol=1e-4, rtol=0)
 
 
-def test_asteroid_infer_with_overlap_add_says_what_to_use(model, song):
+def test_asteroid_infer_with_overlap_add_suggests_our_command(model, song):
     chunked = LambdaOverlapAdd(model, None, 400, window="hann")
     with pytest.raises(RuntimeError, match="XUMX separates files of any length.*--ola-window"):
         asteroid.separate.separate(chunked, str(song[0]))
 
 
-def test_file_of_another_rate_is_resampled_when_asked(model, song):
+def test_file_with_another_rate_is_resampled_on_request(model, song):
     path, samples = song
     soundfile.write(path, samples.T.numpy(), 11025, subtype="FLOAT")
     with pytest.raises(RuntimeError, match="11025Hz.*resample=True"):
@@ -339,7 +339,7 @@ def test_file_of_another_rate_is_resampled_when_asked(model, song):
     assert soundfile.info(path.parent / "song_bass.wav").samplerate == 11025
 
 
-def test_existing_stems_are_replaced_only_when_asked(model, song):
+def test_existing_stems_are_replaced_only_on_request(model, song):
     path, _ = song
     taken = path.parent / "song_drums.wav"
     taken.write_bytes(b"mine")

@@ -1,4 +1,4 @@
-"""What rounding may change: the tolerances of tests that compare floating-point numbers."""
+"""Tolerances for rounding in tests that compare floating-point numbers."""
 
 SINGLE = 2.0**-24  # unit roundoff: one operation in float32 is off by at most this share
 BFLOAT = 2.0**-8  # the same of bfloat16

@@ -50,15 +50,17 @@ def _add_data_prepare(actions) -> None:
 
 
 def _data_prepare(arguments: argparse.Namespace) -> int:
-    summary = prepare_data(
-        arguments.dataset,
-        arguments.root,
-        arguments.source_dir,
-        arguments.sample_rate,
-        arguments.jobs,
-        progress=not arguments.quiet,
+    from asteroid_xscheme.recipes.config import DataConfig
+    from asteroid_xscheme.recipes.data import prepare
+
+    _check(arguments.jobs, arguments.sample_rate)
+    config = DataConfig(
+        dataset=arguments.dataset,
+        source_dir=arguments.source_dir or None,
+        sample_rate=arguments.sample_rate,
     )
-    print(summary)
+    root = prepare(config, arguments.root, jobs=arguments.jobs, progress=not arguments.quiet)
+    print(_summary(root))
     return 0
 
 
@@ -97,12 +99,15 @@ def _add_data_verify(actions) -> None:
 
 
 def _data_verify(arguments: argparse.Namespace) -> int:
-    problems = verify_data(
+    from asteroid_xscheme.recipes.data import verify
+
+    _check(arguments.jobs, arguments.sample_rate, arguments.seq_dur)
+    problems = verify(
         arguments.root,
-        arguments.sources,
+        arguments.sources or _default_sources(Path(arguments.root).expanduser()),
         arguments.sample_rate,
-        arguments.seq_dur,
-        arguments.jobs,
+        seq_dur=arguments.seq_dur,
+        jobs=arguments.jobs,
         progress=not arguments.quiet,
     )
     for problem in problems:
@@ -112,44 +117,7 @@ def _data_verify(arguments: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def prepare_data(
-    dataset: str,
-    root: str,
-    source_dir: Optional[str] = None,
-    sample_rate: int = 44100,
-    jobs: Optional[int] = None,
-    progress: bool = True,
-) -> str:
-    """Prepare a data set and describe the result; arguments as for `data.prepare`."""
-    from asteroid_xscheme.recipes.config import DataConfig
-    from asteroid_xscheme.recipes.data import prepare
-
-    _check(jobs, sample_rate)
-    config = DataConfig(dataset=dataset, source_dir=source_dir or None, sample_rate=sample_rate)
-    return summarize(prepare(config, root, jobs=jobs, progress=progress))
-
-
-def verify_data(
-    root: str,
-    sources: Sequence[str] = (),
-    sample_rate: int = 44100,
-    seq_dur: float = 0.0,
-    jobs: int = 2,
-    progress: bool = True,
-) -> List[str]:
-    """The problems of a prepared folder; arguments as for `data.verify`.
-
-    Without `sources`, tracks should have those of MUSDB18; in a folder prepared from your own
-    songs, all that occur in it.
-    """
-    from asteroid_xscheme.recipes.data import verify
-
-    _check(jobs, sample_rate, seq_dur)
-    wanted = list(sources) or _default_sources(Path(root).expanduser())
-    return verify(root, wanted, sample_rate, seq_dur=seq_dur, jobs=jobs, progress=progress)
-
-
-def summarize(root: Path) -> str:
+def _summary(root: Path) -> str:
     """The number of tracks and the sources in each subset of a prepared folder, one per line."""
     from asteroid_xscheme.recipes.data.musdb import SUBSETS
     from asteroid_xscheme.recipes.data.tracks import track_folders
@@ -175,6 +143,7 @@ def _check(jobs: Optional[int], sample_rate: int, seq_dur: float = 0.0) -> None:
 
 
 def _default_sources(root: Path) -> List[str]:
+    """The sources to look for: MUSDB18's, or all that occur in a folder of the user's own songs."""
     from asteroid_xscheme.recipes.config import SOURCES
     from asteroid_xscheme.recipes.data.musdb import SUBSETS
     from asteroid_xscheme.recipes.data.ownership import prepared_dataset

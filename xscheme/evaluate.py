@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Tuple
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from asteroid_xscheme.recipes.data import Track
     from asteroid_xscheme.recipes.evaluation import Scoring, System, TestData
 
+_NAMES = "systems.json"  # in the folder of results: by name, the system that has it
 _SUBSETS = ("test", "real")  # folders to score on; only the demo data has "real"
 
 
@@ -100,13 +102,13 @@ def _add_separation(group) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Run the command, then print the tables and the path of the report."""
+    from asteroid_xscheme.atomic import alone
     from asteroid_xscheme.recipes.evaluation import Scoring, ScoringError
     from asteroid_xscheme.recipes.evaluation import evaluate as evaluate_systems
     from asteroid_xscheme.recipes.report import write_report
     from asteroid_xscheme.separation import find_device
 
-    names = system_names(arguments.name, arguments.estimates)
-    if not names:
+    if not arguments.name and not arguments.estimates:
         raise ScoringError(
             "There is nothing to score: name models with -n, or folders of estimates with "
             "--estimates."
@@ -119,35 +121,62 @@ def evaluate(arguments: argparse.Namespace) -> int:
     scoring = Scoring(
         sources, arguments.bss_eval, arguments.jobs, arguments.metrics, arguments.targets
     )
-    result = evaluate_systems(_systems(arguments, names, scoring, out), data, scoring, out)
-    records = [out / "records" / name for name in names.values()]
-    page = write_report(records, out / "report")
+    with alone(out):
+        names = name_systems(arguments.name, arguments.estimates, out)
+        result = evaluate_systems(_systems(arguments, names, scoring, out), data, scoring, out)
+        records = [out / "records" / name for name in names.values()]
+        page = write_report(records, out / "report")
     print(f"{result.text}\n\nLook and listen: {page}")
     return 0
 
 
-def system_names(models: Sequence[str], folders: Sequence[str]) -> Dict[Tuple[str, str], str]:
-    """Short names for models and folders of estimates.
+def name_systems(
+    models: Sequence[str], folders: Sequence[str], out: Path
+) -> Dict[Tuple[str, str], str]:
+    """Name models and folders of estimates, and remember the names in the folder of results.
+
+    A name is the last part of a path; all of it if the last part is taken, now or by an earlier
+    command.
 
     Args:
         models: Names, paths or URLs of models.
         folders: Folders of estimates.
+        out: Folder of the results, which is locked.
 
     Returns:
-        By ("model" or "estimates", name as given): the last part of the name; all of it if the last
-        part is taken.
+        The names by ("model" or "estimates", name as given).
+
+    Raises:
+        ScoringError: If the whole path is taken too.
     """
-    from asteroid_xscheme.recipes.evaluation import BASELINES
+    from asteroid_xscheme.atomic import read_json, write_json
+    from asteroid_xscheme.recipes.evaluation import BASELINES, ScoringError
 
     from .batch import model_folder
 
-    keys = [*(("model", name) for name in models), *(("estimates", each) for each in folders)]
-    short = {key: model_folder(key[1]) for key in dict.fromkeys(keys)}
-    taken = [*short.values(), *BASELINES]
-    return {
-        key: name if taken.count(name) == 1 else key[1].strip("/").replace("/", "_")
-        for key, name in short.items()
-    }
+    file = out / _NAMES
+    known: Dict[str, str] = read_json(file) if file.is_file() else {}
+    named = {origin: name for name, origin in known.items()}
+    given = [*(("model", name) for name in models), *(("estimates", each) for each in folders)]
+    short = {key: model_folder(key[1]) for key in dict.fromkeys(given)}
+    taken, names = [*short.values(), *BASELINES, *known], {}
+    for key, name in short.items():
+        origin, whole = _origin(*key, out), key[1].strip("/").replace("/", "_")
+        names[key] = named.get(origin) or (name if taken.count(name) == 1 else whole)
+        if known.setdefault(names[key], origin) != origin:
+            raise ScoringError(
+                f"{key[1]}: {out} has scores of another system named {names[key]} "
+                f"({known[names[key]]}). Give a longer path, or choose another -o."
+            )
+    write_json(file, known)
+    return names
+
+
+def _origin(kind: str, given: str, out: Path) -> str:
+    """What tells a system from others of the same name; paths are relative to `out`."""
+    path = Path(given).expanduser()
+    is_path = kind == "estimates" or path.exists()
+    return f"{kind} {os.path.relpath(path, out) if is_path else given}"
 
 
 def _test_data(arguments: argparse.Namespace, out: Path) -> Tuple[TestData, List[str]]:

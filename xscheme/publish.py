@@ -49,6 +49,7 @@ def add_arguments(commands) -> None:
 
 def publish(arguments: Namespace) -> int:
     """Run the command, then print the folder and the address that it was uploaded to."""
+    from asteroid_xscheme.atomic import alone
     from asteroid_xscheme.recipes.data import dataset_infos
     from asteroid_xscheme.recipes.publication import publish_scored
     from asteroid_xscheme.recipes.stages import best_model
@@ -62,12 +63,13 @@ def publish(arguments: Namespace) -> int:
         package = {**dataset_infos(arguments.dataset), **package}
     record = _scores(arguments.scores, given if is_run else None, package)
     options = _options(given, package)
-    folder = publish_scored(package, record, options, out, arguments.uploader, arguments.push)
-    print(f"Ready to share: {folder}")
-    if arguments.push:
-        from asteroid_xscheme.weights.hub import push_folder
+    with alone(out):
+        folder = publish_scored(package, record, options, out, arguments.uploader, arguments.push)
+        print(f"Ready to share: {folder}")
+        if arguments.push:
+            from asteroid_xscheme.weights.hub import push_folder
 
-        print(f"Uploaded to {push_folder(folder, arguments.push)}")
+            print(f"Uploaded to {push_folder(folder, arguments.push)}")
     return 0
 
 

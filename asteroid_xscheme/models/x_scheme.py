@@ -12,7 +12,7 @@ from torch import nn
 from ..bridge import BridgeChoice
 from ..bridged_networks import BridgedNetworks
 from ..errors import XSchemeError
-from .bridged_models import as_batch
+from .bridged_models import BridgedModel, as_batch
 from .networks import name_of, resolve
 from .spectrogram import SpectrogramModel
 from .waveform import WaveformModel
@@ -21,7 +21,22 @@ Networks = Union[str, Callable[..., nn.Module], Sequence[nn.Module]]
 Adapter = Callable[[BridgedNetworks, torch.Tensor], Sequence[torch.Tensor]]
 
 
-class XScheme(WaveformModel):
+class _OfNetworks(BridgedModel):
+    """What models of anybody's networks have in common; they build `wrapped`."""
+
+    title = "X-scheme"
+    wrapped: "_Wrapped"
+
+    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
+        """By source, the tensors of its network; see :meth:`BridgedModel.weights_by_source`."""
+        return {s: net.state_dict() for s, net in zip(self.sources, self.wrapped.networks)}
+
+    def get_model_args(self) -> dict:
+        """Arguments that rebuild the model, the class of its networks by name."""
+        return {**super().get_model_args(), **self.wrapped.get_args(self.bridge_points)}
+
+
+class XScheme(_OfNetworks, WaveformModel):
     """Any networks from waveforms to waveforms, one per source, bridged at named submodules.
 
     Each maps (B, C, T) to (B, C, T) or (B, 1, C, T); what differs goes through an adapter.
@@ -48,8 +63,6 @@ class XScheme(WaveformModel):
     Raises:
         BridgingError: If the networks cannot be bridged at the points.
     """
-
-    title = "X-scheme"
 
     def __init__(
         self,
@@ -80,16 +93,8 @@ class XScheme(WaveformModel):
             wav = wav.mean(1, keepdim=True)
         return torch.stack(self.wrapped(wav), dim=1)
 
-    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
-        """By source, the tensors of its network; see :meth:`BridgedModel.weights_by_source`."""
-        return {s: net.state_dict() for s, net in zip(self.sources, self.wrapped.networks)}
 
-    def get_model_args(self) -> dict:
-        """Arguments that rebuild the model, the class of its networks by name."""
-        return {**super().get_model_args(), **self.wrapped.get_args(self.bridge_points)}
-
-
-class XSchemeOfMagnitudes(SpectrogramModel):
+class XSchemeOfMagnitudes(_OfNetworks, SpectrogramModel):
     """Any networks from magnitudes to magnitudes, one per source, bridged at named submodules.
 
     Each maps (B, C, F, N), openunmix's order, to (B, C, F, N) or (B, 1, C, F, N); what differs goes
@@ -114,8 +119,6 @@ class XSchemeOfMagnitudes(SpectrogramModel):
     Raises:
         BridgingError: If the networks cannot be bridged at the points.
     """
-
-    title = "X-scheme"
 
     def __init__(
         self,
@@ -146,10 +149,6 @@ class XSchemeOfMagnitudes(SpectrogramModel):
         estimates = self.wrapped(magnitudes.permute(1, 2, 3, 0))
         return torch.stack(estimates).permute(0, 4, 1, 2, 3)
 
-    def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:
-        """By source, the tensors of its network; see :meth:`BridgedModel.weights_by_source`."""
-        return {s: net.state_dict() for s, net in zip(self.sources, self.wrapped.networks)}
-
     def get_model_args(self) -> dict:
         """Arguments that rebuild the model, the class of its networks by name."""
         return {
@@ -159,7 +158,6 @@ class XSchemeOfMagnitudes(SpectrogramModel):
             "n_hop": self.hop,
             "spec_power": self.spec_power,
             "return_time_signals": self.return_time_signals,
-            **self.wrapped.get_args(self.bridge_points),
         }
 
 

@@ -7,14 +7,14 @@ Each stage reads its options from a conf.yml and the command line.
 """
 
 import argparse
-import json
 import math
 import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
+from ..atomic import alone, write_json
 from ..errors import XSchemeError, is_mistake, request_report
 from ..models import BridgedModel
 from ..separation import Separator, find_device
@@ -91,12 +91,19 @@ def evaluate_run(config: Config, exp_dir: Path) -> None:
         exp_dir: The folder of the run.
 
     Raises:
+        BusyError: If another process is training or evaluating in the folder.
         StageError: If the run has no finished model, and `eval_model` names none.
         ScoringError: If a track cannot be scored.
     """
+    find_device(config.evaluation.eval_device)  # fail before anything is read
+    package = load_package(config.evaluation.eval_model or best_model(exp_dir))
+    with alone(exp_dir):
+        _evaluate(package, config, exp_dir)
+
+
+def _evaluate(package: Dict[str, Any], config: Config, exp_dir: Path) -> None:
+    """The part of `evaluate_run` that runs while the folder is locked."""
     options = config.evaluation
-    find_device(options.eval_device)  # fail before anything is read
-    package = load_package(options.eval_model or best_model(exp_dir))
     model = BridgedModel.from_pretrained(package)
     data = replace(config.data, sources=list(model.sources))
     config = replace(config, data=data)
@@ -117,8 +124,7 @@ def evaluate_run(config: Config, exp_dir: Path) -> None:
     evaluation = evaluate([system], _test_data(config, exp_dir), scoring, exp_dir)
     figures = flat(all_figures(evaluation.scores["test"][system.name]))
     scored = {name: value for name, value in figures.items() if math.isfinite(value)}
-    metrics = json.dumps(scored, indent=2)
-    (exp_dir / "final_metrics.json").write_text(metrics, encoding="utf-8")
+    write_json(exp_dir / "final_metrics.json", scored)
     print(evaluation.text)
     _report(exp_dir)
 
@@ -175,6 +181,7 @@ def publish_run(config: Config, exp_dir: Path) -> None:
     whatever the command line says.
 
     Raises:
+        BusyError: If another process is using the folder of the run.
         StageError: If the run has not been evaluated, or its model has changed since.
     """
     package = load_package(best_model(exp_dir))
@@ -184,7 +191,8 @@ def publish_run(config: Config, exp_dir: Path) -> None:
         raise StageError(
             f"{error} Evaluate the run (./run.sh --stage 2 ...), then publish."
         ) from error
-    folder = publish_scored(package, record, config.to_result_dict(), exp_dir)
+    with alone(exp_dir):
+        folder = publish_scored(package, record, config.to_result_dict(), exp_dir)
     print(f"Ready to share: {folder}")
 
 

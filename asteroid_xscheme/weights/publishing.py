@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Optional, Sequence, Union
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-from ..atomic import write_json
+from ..atomic import write_json, write_text
 from .card import model_card
 from .diagnosis import CheckpointError
 from .files import CONFIG_FILE, as_plain, check_package, save_package
 
+_CARD, _RECIPE = "README.md", "recipe_name.txt"
 _WEIGHTS = ("model.pth", "pytorch_model.bin", "model.safetensors")
 _LICENCE_ENTRIES = (
     "title",
@@ -68,6 +69,8 @@ def publish(
     shared = check_package(package, "the package")
     _check_data(shared)
     recipe = recipe or _recipe_name(folder, shared)
+    for name in (*_WEIGHTS, CONFIG_FILE, _CARD):  # whatever happens, never files of two models
+        (folder / name).unlink(missing_ok=True)
     shared["infos"] = {
         **shared.get("infos", {}),
         "recipe_name": recipe,
@@ -77,9 +80,8 @@ def publish(
     for name in _WEIGHTS:
         save_package(shared, folder / name)
     write_json(folder / CONFIG_FILE, shared["model_args"])  # the mixin passes all to the class
-    (folder / "recipe_name.txt").write_text(f"{recipe}\n", encoding="utf-8")
-    card = model_card(shared, uploader, results, repository)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    write_text(folder / _RECIPE, f"{recipe}\n")
+    write_text(folder / _CARD, model_card(shared, uploader, results, repository))
     return folder
 
 
@@ -108,7 +110,7 @@ def _check_data(package: Mapping) -> None:
 
 
 def _recipe_name(folder: Path, package: Mapping) -> str:
-    written = folder / "recipe_name.txt"
+    written = folder / _RECIPE
     if written.is_file():
         return written.read_text(encoding="utf-8").strip()
     return f"asteroid_xscheme/{package['model_name']}"

@@ -78,14 +78,14 @@ def test_compressed_files_keep_length_and_alignment(tmp_path, name, n_channels):
     assert (read - waveform).square().sum() < 1e-3 * waveform.square().sum()
 
 
-def test_mp3_has_the_bit_rate_asked_for(tmp_path):
+def test_mp3_has_the_requested_bit_rate(tmp_path):
     with AudioWriter(tmp_path / "a.mp3", 44100, 2, bitrate=128) as writer:
         writer.write(noise(2, 88200))
     assert (tmp_path / "a.mp3").stat().st_size * 8 / 2 == pytest.approx(128000, rel=0.1)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.mp3"])
-def test_blocks_and_offsets_read_what_a_whole_read_reads(tmp_path, name):
+def test_reading_in_blocks_equals_reading_at_once(tmp_path, name):
     write_audio(tmp_path / name, noise(2, 20000), 44100)
     whole, _ = read_audio(tmp_path / name)
     blocks = []
@@ -104,7 +104,7 @@ def test_each_stream_of_a_stem_file_has_its_exact_length(stream):
     assert probe_audio(stem_track(), stream).n_samples == 268288
 
 
-def test_a_stream_that_is_not_there_is_an_error():
+def test_missing_stream_is_an_error():
     with pytest.raises(AudioError, match="has 5 audio stream.s., but no stream 5"):
         AudioReader(stem_track(), stream=5)
 
@@ -139,7 +139,7 @@ def test_lossy_files_equal_ffmpegs_decoding(tmp_path, name, options):
 
 
 @needs_ffmpeg
-def test_truncated_mp3_reads_as_far_as_it_goes(tmp_path):
+def test_truncated_mp3_is_read_up_to_its_end(tmp_path):
     write_audio(tmp_path / "a.mp3", noise(2, 88200), 44100)
     content = (tmp_path / "a.mp3").read_bytes()
     (tmp_path / "cut.mp3").write_bytes(content[: len(content) // 2])
@@ -160,7 +160,7 @@ def test_eight_bit_and_many_channels_are_read(tmp_path):
     "content, message",
     [(None, "no such file"), (b"", "is empty"), (b"hello, this is text", "not an audio file")],
 )
-def test_bad_files_are_named_in_one_line(tmp_path, content, message):
+def test_unreadable_files_are_named_in_one_line(tmp_path, content, message):
     path = tmp_path / "bad file é.wav"
     if content is not None:
         path.write_bytes(content)
@@ -170,19 +170,19 @@ def test_bad_files_are_named_in_one_line(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_is_not_a_file(tmp_path):
+def test_folder_is_not_a_file(tmp_path):
     with pytest.raises(AudioError, match="is a folder"):
         read_audio(tmp_path)
 
 
-def test_a_cut_mp4_promises_more_than_it_holds(tmp_path):
+def test_truncated_mp4_promises_more_than_it_contains(tmp_path):
     (tmp_path / "cut.mp4").write_bytes(stem_track().read_bytes()[:300000])
     with AudioReader(tmp_path / "cut.mp4") as reader:
         assert reader.info.n_samples == 268288
         assert 10000 < reader.skip(268288) < 200000
 
 
-def test_a_file_damaged_in_the_midst_is_named(tmp_path):
+def test_file_damaged_in_the_middle_is_named(tmp_path):
     write_audio(tmp_path / "a.mp3", noise(2, 88200), 44100)
     content = bytearray((tmp_path / "a.mp3").read_bytes())
     middle = len(content) // 2
@@ -192,7 +192,7 @@ def test_a_file_damaged_in_the_midst_is_named(tmp_path):
         read_audio(tmp_path / "a.mp3")
 
 
-def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_failed_write_leaves_only_the_old_file(tmp_path):
     write_audio(tmp_path / "a.wav", noise(1, 10), 44100, "FLOAT")
     with pytest.raises(KeyboardInterrupt):
         with AudioWriter(tmp_path / "a.wav", 44100, 1) as writer:
@@ -202,7 +202,7 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
     assert torch.equal(read_audio(tmp_path / "a.wav")[0], noise(1, 10))
 
 
-def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
+def test_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50000, limits[1]))
     try:
@@ -213,7 +213,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_target_folder_is_an_error(tmp_path):
+def test_missing_target_folder_is_an_error(tmp_path):
     with pytest.raises(AudioError, match="a.wav: cannot be written"):
         write_audio(tmp_path / "none" / "a.wav", noise(), 44100)
 
@@ -231,19 +231,19 @@ def test_unknown_formats_are_refused(tmp_path, name, subtype, message):
         write_audio(tmp_path / name, noise(), 44100, subtype)
 
 
-def test_a_format_that_cannot_hold_the_channels_says_so(tmp_path):
+def test_format_that_cannot_hold_the_channels_says_so(tmp_path):
     with pytest.raises(AudioError, match="MP3 cannot hold 6 channels"):
         write_audio(tmp_path / "a.mp3", noise(6), 44100)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_block_of_other_channels_is_refused(tmp_path):
+def test_block_with_another_number_of_channels_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Expected 2 channels, got 1"):
         with AudioWriter(tmp_path / "a.wav", 44100, 2) as writer:
             writer.write(noise(1))
 
 
-def test_a_huge_wav_is_written_as_rf64(tmp_path):
+def test_huge_wav_is_written_as_rf64(tmp_path):
     with AudioWriter(tmp_path / "a.wav", 44100, 2, n_samples=2**31) as writer:
         writer.write(noise())
     assert soundfile.info(tmp_path / "a.wav").format == "RF64"

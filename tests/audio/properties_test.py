@@ -73,7 +73,7 @@ def check_resampling(shape, from_rate, to_rate, size):
 
 
 def check_mutation(name, position, new):
-    """A file with some bytes replaced and its end cut is read, or refused in a line."""
+    """A file with some bytes replaced and its end cut off is read, or refused in one line."""
     waveform = steps_of_16_bit(2, 3000)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
@@ -97,19 +97,19 @@ names = some.sampled_from(["a.wav", "a.flac", "a.ogg"])
 
 @QUICK
 @given(shapes, rates, blocks, some.integers(0, 4000), lossless)
-def test_what_is_written_is_read_whatever_its_shape(shape, rate, size, skip, form):
+def test_written_audio_reads_back_for_any_shape(shape, rate, size, skip, form):
     check_round_trip(shape, rate, size, skip, form)
 
 
 @QUICK
 @given(shapes, rates, rates, blocks)
-def test_a_resampled_song_has_its_exact_length_in_any_blocks(shape, from_rate, to_rate, size):
+def test_resampled_song_has_its_exact_length_for_any_block_size(shape, from_rate, to_rate, size):
     check_resampling(shape, from_rate, to_rate, size)
 
 
 @QUICK
 @given(names, positions, some.binary(min_size=1, max_size=8))
-def test_a_damaged_file_is_read_or_refused_in_a_line(name, position, new):
+def test_damaged_file_is_read_or_refused_in_one_line(name, position, new):
     check_mutation(name, position, new)
 
 
@@ -117,7 +117,7 @@ def test_a_damaged_file_is_read_or_refused_in_a_line(name, position, new):
 @pytest.mark.fuzz
 @MANY
 @given(shapes, rates, blocks, some.integers(0, 4000), lossless)
-def test_what_is_written_is_read_in_many_shapes(shape, rate, size, skip, form):
+def test_written_audio_reads_back_for_many_shapes(shape, rate, size, skip, form):
     check_round_trip(shape, rate, size, skip, form)
 
 
@@ -125,5 +125,5 @@ def test_what_is_written_is_read_in_many_shapes(shape, rate, size, skip, form):
 @pytest.mark.fuzz
 @MANY
 @given(names, positions, some.binary(min_size=1, max_size=8))
-def test_many_damaged_files_are_read_or_refused_in_a_line(name, position, new):
+def test_many_damaged_files_are_read_or_refused_in_one_line(name, position, new):
     check_mutation(name, position, new)

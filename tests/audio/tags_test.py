@@ -1,4 +1,4 @@
-"""Tags: what is written is what the ffmpeg libraries read, and no sample changes."""
+"""Tags: the ffmpeg libraries read what was written, and no sample changes."""
 
 import struct
 import zlib
@@ -18,7 +18,7 @@ FIELDS = {
 
 
 def png(n_bytes=0):
-    """A picture of one pixel, followed by so many bytes that viewers ignore."""
+    """A picture of one pixel, followed by this number of bytes, which viewers ignore."""
 
     def chunk(name, content):
         check = struct.pack(">I", zlib.crc32(name + content))
@@ -54,7 +54,7 @@ def test_tags_and_cover_are_read_back_and_no_sample_changes(tmp_path, suffix, n_
     assert not read_tags(plain)
 
 
-def test_a_wav_of_more_than_four_gigabytes_counts_its_tags(tmp_path):
+def test_wav_of_more_than_four_gigabytes_counts_its_tags(tmp_path):
     path = write(tmp_path / "a.wav", Tags(FIELDS), n_samples=99)
     with AudioWriter(tmp_path / "b.wav", 8000, 1, n_samples=1 << 33, tags=Tags(FIELDS)) as writer:
         writer.write(noise())
@@ -65,7 +65,7 @@ def test_a_wav_of_more_than_four_gigabytes_counts_its_tags(tmp_path):
     assert struct.unpack("<I", path.read_bytes()[4:8])[0] == path.stat().st_size - 8
 
 
-def test_a_title_names_the_stem():
+def test_title_names_the_stem():
     tags = Tags({"title": "Yesterday", "artist": "B"})
     assert tags.of_stem("no_vocals", "01").fields == {
         "title": "Yesterday (no vocals)",
@@ -76,7 +76,7 @@ def test_a_title_names_the_stem():
 
 
 def latin_id3v1(path):
-    """The tag of old programs, of no declared encoding, behind an MP3."""
+    """An ID3v1 tag, which declares no encoding, at the end of an MP3."""
     write_audio(path, noise(), 8000)
     title, artist = "Grüße".encode("cp1252"), b"Ana\xefs"
     tag = b"TAG" + title.ljust(30, b"\0") + artist.ljust(30, b"\0")
@@ -84,14 +84,14 @@ def latin_id3v1(path):
 
 
 def latin_info(path):
-    """An INFO list in the encoding of an old Windows."""
+    """An INFO list in the Windows-1252 encoding."""
     content = write(path, Tags({"title": "XXXXX", "artist": "YYYYY"})).read_bytes()
     content = content.replace(b"XXXXX", "Grüße".encode("cp1252")).replace(b"YYYYY", b"Ana\xefs")
     path.write_bytes(content)
 
 
 @pytest.mark.parametrize("suffix, make", [(".mp3", latin_id3v1), (".wav", latin_info)])
-def test_tags_of_undeclared_encodings_are_read_and_the_song_is(tmp_path, suffix, make):
+def test_tags_in_undeclared_encodings_are_decoded(tmp_path, suffix, make):
     path = tmp_path / f"a{suffix}"
     make(path)
     fields = read_tags(path).fields
@@ -99,7 +99,7 @@ def test_tags_of_undeclared_encodings_are_read_and_the_song_is(tmp_path, suffix,
     assert read_audio(path)[0].shape == (1, 8001)
 
 
-def test_loudness_and_identifiers_of_the_recording_are_not_taken(tmp_path):
+def test_loudness_and_recording_identifiers_are_not_copied(tmp_path):
     names = ("REPLAYGAIN_TRACK_GAIN", "MUSICBRAINZ_TRACKID", "ISRC")
     content = write(tmp_path / "a.flac", Tags({"title": "t", "artist": "x" * 40})).read_bytes()
     for name in names:
@@ -108,14 +108,14 @@ def test_loudness_and_identifiers_of_the_recording_are_not_taken(tmp_path):
         assert read_tags(tmp_path / "b.flac").fields == {"title": "t"}
 
 
-def test_a_cover_that_files_cannot_hold_is_left_out_in_words(tmp_path):
+def test_unsupported_cover_is_left_out_with_a_note(tmp_path):
     path = write(tmp_path / "a.mp3", Tags({"title": "t"}, png(1 << 24)))
     tags = read_tags(path)
     assert (tags.fields, tags.cover) == ({"title": "t"}, None)
     assert tags.note == "its cover (17 MB) is too large and was left out"
 
 
-def test_what_cannot_have_or_has_no_tags_is_named(tmp_path):
+def test_unsupported_and_unreadable_tags_are_reported(tmp_path):
     with pytest.raises(AudioError, match="a.ogg: tags are written to .flac, .mp3, .wav only"):
         AudioWriter(tmp_path / "a.ogg", 8000, 1, tags=Tags({"title": "t"}))
     (tmp_path / "a.wav").write_bytes(b"text")

@@ -19,7 +19,7 @@ MODULES = sorted(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
-def test_benchmark_tells_its_options(module):
+def test_benchmark_help_shows_its_options(module):
     command = [sys.executable, "-m", f"benchmarks.{module}", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -32,7 +32,7 @@ def test_make_bench_runs_every_benchmark():
 
 @pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU would be measured")
-def test_command_of_all_writes_what_a_benchmark_left(tmp_path):
+def test_running_all_benchmarks_writes_the_stored_results(tmp_path):
     results, page = tmp_path / "results", tmp_path / "page.md"
     command = [sys.executable, "-m", "benchmarks", "--only", "gpu", "--threads", "1"]
     places = ["--results", str(results), "--page", str(page)]

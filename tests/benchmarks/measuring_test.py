@@ -13,7 +13,7 @@ from benchmarks import checkpoint_loading, d3net, gpu, peers, separation, startu
 from benchmarks.pairing import Alone, compare, ratios, repeat, save
 
 
-def test_ratio_says_how_many_times_as_fast_ours_is(monkeypatch):
+def test_ratio_is_the_speedup_of_ours(monkeypatch):
     now = iter(2.0**k for k in range(100))  # each look at the clock takes as long as all before
     monkeypatch.setattr(time, "perf_counter", lambda: next(now))
     found = compare(lambda: None, lambda: None, repeats=2, warmup=1)
@@ -22,27 +22,27 @@ def test_ratio_says_how_many_times_as_fast_ours_is(monkeypatch):
     assert found["peer_seconds"] == {"median": 34.0, "min": 4.0, "max": 64.0}
 
 
-def test_ratios_are_of_pairs():
+def test_ratios_are_computed_by_pair():
     ours, peer = Alone(1.0, 2.0, 0, 0), Alone(4.0, 4.0, 0, 0)
     found = ratios([(ours, peer), (ours, ours)])
     assert found["ratio"] == {"median": 2.5, "min": 1.0, "max": 4.0}
     assert found["cpu_ratio"]["max"] == 2.0
 
 
-def test_repeated_work_is_done_as_often_as_asked_for():
+def test_work_is_repeated_as_often_as_requested():
     done = []
     repeat(lambda: done.append(1), repeats=3, warmup=2)
     assert len(done) == 5
 
 
-def test_result_names_where_it_was_measured_and_why_there_are_no_rows(tmp_path):
+def test_result_names_its_machine_and_why_it_has_no_rows(tmp_path):
     save([], tmp_path / "result.json", "no GPU")
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["rows"] == [] and result["note"] == "no GPU"
     assert {"threads", "cores", "load", "date", "versions"} <= set(result["environment"])
 
 
-def test_missing_peers_are_named_with_the_way_to_install_them(monkeypatch):
+def test_missing_peers_are_named_with_install_instructions(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(peers.PeerError, match=r"norbert, openunmix.*\.\[bench\]"):
         peers.check_installed(["norbert", "openunmix"])
@@ -50,13 +50,13 @@ def test_missing_peers_are_named_with_the_way_to_install_them(monkeypatch):
         peers.import_openunmix()
 
 
-def test_help_of_the_command_imports_nothing_heavy_and_has_a_limit():
+def test_help_imports_no_heavy_package_within_a_limit():
     quick, slow = (startup.inspect_help(1, share * startup.LIMIT) for share in (0.9, 1.1))
     assert quick["imports"] == "nothing heavy"
     assert quick["holds"] and not slow["holds"]
 
 
-def test_every_reading_of_weights_finds_the_same(tmp_path):
+def test_all_ways_to_load_weights_agree(tmp_path):
     files = checkpoint_loading.write_files(tmp_path, hidden_size=8)
     readings = (
         checkpoint_loading.LOAD,
@@ -70,7 +70,7 @@ def test_every_reading_of_weights_finds_the_same(tmp_path):
     assert model.get_model_args()["hidden_size"] == 8
 
 
-def test_work_of_d3net_is_a_share_of_what_the_machine_can_do():
+def test_work_of_d3net_is_a_fraction_of_peak_throughput():
     path = {"init_channels": 2, "growth": [2], "layers": [1], "blocks": [1]}
     network = {"valid_bins": 48, "splits": [], "bands": [path], "full": path, "final_growth": 2}
     (row,) = d3net.benchmark({**network, "patch_frames": 16, "patch_shift": 8}, repeats=1)
@@ -82,7 +82,7 @@ def test_work_of_d3net_is_a_share_of_what_the_machine_can_do():
     assert row["gmac_per_second_of_audio"] == pytest.approx(per_patch / seconds)
 
 
-def test_song_of_noise_is_as_long_as_it_says():
+def test_song_of_noise_has_its_stated_length():
     song = separation.noise_song(12.5)
     assert sum(block.shape[-1] for block in song.open()) == song.n_samples == 551250
 
@@ -100,7 +100,7 @@ def test_every_repetition_separates_the_whole_song(tmp_path, monkeypatch):
     assert lengths == [round(0.5 * separation.RATE)] * 3  # the first one warms up
 
 
-def test_rows_of_a_gpu_are_the_same_on_another_device(monkeypatch):
+def test_gpu_rows_do_not_depend_on_the_device(monkeypatch):
     config = Config.from_dict({"model": {"architecture": "XUMX", "hidden_size": 8}})
     monkeypatch.setattr(gpu, "read_recipe", lambda name, saving: config)
     options = argparse.Namespace(
@@ -113,7 +113,7 @@ def test_rows_of_a_gpu_are_the_same_on_another_device(monkeypatch):
     assert not any("peak_gigabytes" in row for row in rows)
 
 
-def test_without_a_gpu_there_are_no_rows_and_a_line_that_says_so(tmp_path, monkeypatch, capsys):
+def test_missing_gpu_gives_no_rows_and_a_line_that_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gpu, "find_gpu", lambda: None)
     path = tmp_path / "gpu.json"
     monkeypatch.setattr("sys.argv", ["gpu", "--json", str(path), "--threads", "1"])

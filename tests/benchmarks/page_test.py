@@ -57,7 +57,7 @@ class Parsed(Exception):
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_benchmark_takes_the_options_that_the_page_gives_it(name, monkeypatch):
+def test_benchmark_accepts_the_options_on_the_page(name, monkeypatch):
     parse = argparse.ArgumentParser.parse_args
 
     def parse_and_stop(parser):
@@ -80,7 +80,7 @@ def test_benchmark_that_needs_a_checkout_asks_for_it(name, monkeypatch, capsys):
     assert "--asteroid" in capsys.readouterr().err
 
 
-def test_pictures_lie_where_the_page_looks_for_them(results, tmp_path):
+def test_pictures_are_where_the_page_expects_them(results, tmp_path):
     write_page(tmp_path / "page.md", results)
     targets = re.findall(r"!\[.+\]\((.+)\)", (tmp_path / "page.md").read_text())
     assert targets == [f"results/{module}.svg" for module in BENCHMARKS if module in PICTURES]
@@ -95,7 +95,7 @@ def test_same_results_give_the_same_picture(results, tmp_path):
     assert pictures[0] == pictures[1]
 
 
-def test_table_has_a_column_for_every_name_and_gaps_where_a_row_has_none():
+def test_table_has_a_column_for_every_name_and_gaps_where_missing():
     lines = table([{"a_b": 1.0, "holds": True, "c": summary(2.0)}, {"c": 11480.0}]).splitlines()
     assert lines == [
         "| a b | holds | c |",
@@ -105,12 +105,12 @@ def test_table_has_a_column_for_every_name_and_gaps_where_a_row_has_none():
     ]
 
 
-def test_rows_of_another_kind_have_a_table_of_their_own():
+def test_rows_of_another_kind_have_their_own_table():
     speed, memory = [{"peer": "a", "ratio": 2.0}, {"peer": "b"}], [{"megabytes": 3.0}]
     assert of_one_kind(speed + memory) == [speed, memory]
 
 
-def test_lines_of_a_picture_hold_a_point_for_each_size_of_the_work():
+def test_lines_of_a_picture_have_a_point_for_each_size():
     alone, with_stft = panels_of_sources(ROWS["combination_loss"])
     assert alone.lines["ours"] == with_stft.lines["ours"] == [(2, 1.0), (4, 1.0)]
     assert alone.lines["asteroid"] == []

@@ -48,7 +48,7 @@ def make_config(architecture, **options):
     return Config.from_dict({"model": model, "data": {"sample_rate": 8000}})
 
 
-def test_step_is_arithmetic_and_wait_and_gradients():
+def test_step_time_is_arithmetic_plus_wait_plus_gradients():
     alone = plan(COST, 1, 1, MACHINE, DATA)
     assert alone.compute == pytest.approx(4 * 3 / 6)
     assert alone.recurrence == pytest.approx(3 * 100 * 1e-3)
@@ -57,18 +57,18 @@ def test_step_is_arithmetic_and_wait_and_gradients():
     assert alone.steps == 20  # 8 tracks x 10 segments / 4
 
 
-def test_hours_count_the_epochs_and_their_validation():
+def test_hours_include_all_epochs_and_their_validation():
     # 36 s of validation are 18 segments of 1 TFLOP and 0.1 s of wait
     seconds = 10 * (20 * 2.3 + 18 * (1 / 6 + 0.1))
     assert plan(COST, 1, 1, MACHINE, DATA).hours == pytest.approx(seconds / 3600)
 
 
-def test_gradients_go_round_the_ring_at_the_speed_of_its_slowest_link():
+def test_ring_all_reduce_runs_at_the_speed_of_its_slowest_link():
     assert all_reduce_seconds(COST.parameters, 1, 8, MACHINE) == pytest.approx(2 * 7 / 8 / 10)
     assert all_reduce_seconds(COST.parameters, 4, 8, MACHINE) == pytest.approx(2 * 31 / 32)
 
 
-def test_data_is_read_as_fast_as_steps_use_it():
+def test_required_read_rate_matches_the_consumption_of_steps():
     two = plan(COST, 1, 2, MACHINE, DATA)
     assert two.steps == 10
     assert two.segments == pytest.approx(8 / two.step)
@@ -83,7 +83,7 @@ def test_wait_for_recurrent_layers_does_not_shrink_with_the_batch():
     assert shared.steps == 20
 
 
-def test_count_of_an_x_umx_is_its_weights_times_its_frames():
+def test_operations_of_x_umx_are_its_weights_times_its_frames():
     config, n_samples, batch = make_config("XUMX", hidden_size=64), 800, 3
     counted = count_step(config, batch, n_samples)
     n_frames, n_bins, hidden = 1 + n_samples // 16, 33, 64
@@ -98,7 +98,7 @@ def test_count_of_an_x_umx_is_its_weights_times_its_frames():
     assert counted.recurrent_steps == 4 * 2 * n_frames
 
 
-def test_checkpointing_counts_as_less_memory_and_more_arithmetic():
+def test_checkpointing_takes_less_memory_and_more_arithmetic():
     plain = count_step(make_config("XConvTasNet"), 2, 4000)
     saving = count_step(make_config("XConvTasNet", checkpointing=True), 2, 4000)
     assert saving.parameters == plain.parameters
@@ -107,13 +107,13 @@ def test_checkpointing_counts_as_less_memory_and_more_arithmetic():
     assert saving.peak_bytes < 0.8 * plain.peak_bytes
 
 
-def test_page_holds_the_tables_of_what_was_counted():
+def test_page_contains_the_tables_of_the_counts():
     result = json.loads((DOCS / "benchmarks" / "step_cost.json").read_text(encoding="utf-8"))
     page = (DOCS / "scaling.md").read_text(encoding="utf-8")
     written = with_tables(page, tables(result, Machine(), Data()))
     assert page == written, "Run `python -m benchmarks.scaling_page`."
 
 
-def test_a_page_without_a_place_for_a_table_is_refused():
+def test_page_without_a_place_for_a_table_is_refused():
     with pytest.raises(ValueError, match="<!-- table: hours -->"):
         with_tables("no table here", {"hours": "| |"})

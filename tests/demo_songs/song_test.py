@@ -1,4 +1,4 @@
-"""Laws of the built-in songs: what they are made of, and how every instrument and voice sounds."""
+"""Laws of the built-in songs, their instruments and voices."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def plan_with(**changes):
 
 
 def pitch_of(signal):
-    """Frequency in Hz at which the signal repeats itself best, from its autocorrelation."""
+    """Fundamental frequency in Hz, from the autocorrelation."""
     spectrum = np.abs(np.fft.rfft(signal, 4 * signal.size)) ** 2
     correlation = np.fft.irfft(spectrum)[: signal.size // 2]
     first = np.argmax(correlation < 0.5 * correlation[0])
@@ -46,7 +46,7 @@ def test_mixture_is_the_exact_sum_of_its_sources(song):
     np.testing.assert_array_equal(song["mixture"], total)
 
 
-def test_song_is_16_bit_stereo_of_the_length_asked_for(song):
+def test_song_is_16_bit_stereo_of_the_requested_length(song):
     for signal in song.values():
         assert signal.dtype == np.int16
         assert signal.shape == (2, 4 * SAMPLE_RATE)
@@ -82,7 +82,7 @@ def test_vocals_reach_as_high_as_those_of_real_songs(song):
 
 
 @pytest.mark.parametrize("name", sorted({**BASSES, **INSTRUMENTS}))
-def test_instrument_plays_the_pitch_it_is_asked_for(name):
+def test_instrument_plays_the_requested_pitch(name):
     make = BASSES[name] if name in BASSES else INSTRUMENTS[name].make
     rng = np.random.default_rng(3)
     signal = make(rng)(220.0, 0.5, rng)
@@ -128,7 +128,7 @@ def test_bass_lines_begin_their_bars_on_the_root():
 
 
 @pytest.mark.parametrize("style", DRUM_STYLES)
-def test_drummer_plays_every_style_with_a_fill_before_a_new_section(style):
+def test_drums_play_every_style_with_a_fill_before_a_new_section(style):
     sections = ("verse",) * 4 + ("chorus",) * 4
     plan = plan_with(drum_style=style, sections=sections, chords=(0,) * 8)
     hits = drum_hits(plan, np.random.default_rng(0))

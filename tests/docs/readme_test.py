@@ -60,12 +60,12 @@ def tree_paths():
 
 
 @pytest.mark.parametrize("path", tree_paths())
-def test_path_in_the_tree_of_the_readme_exists(path):
+def test_paths_in_the_readme_tree_exist(path):
     assert (REPOSITORY / path).exists()
 
 
 @pytest.mark.parametrize("wing", ["asteroid_xscheme", "asteroid_xscheme/recipes"])
-def test_tree_of_the_readme_names_every_room(wing):
+def test_readme_tree_names_every_room(wing):
     named = {path.rstrip("/") for path in tree_paths()}
     paths = (REPOSITORY / wing).iterdir()
     rooms = {f"{wing}/{path.name}" for path in paths if not path.name.startswith("__")}
@@ -73,7 +73,7 @@ def test_tree_of_the_readme_names_every_room(wing):
 
 
 @pytest.mark.parametrize("text", blocks(README, "python"))
-def test_python_of_the_readme_runs(text, tmp_path, monkeypatch):
+def test_readme_python_runs(text, tmp_path, monkeypatch):
     """On a song of half a second, with a small model under the name of the published one."""
     small = XUMX(["bass", "drums"], window_length=512, in_chan=512, n_hop=128, hidden_size=8)
     packages = {"xumxl": small.serialize()}
@@ -88,7 +88,7 @@ def test_python_of_the_readme_runs(text, tmp_path, monkeypatch):
 
 
 @every_page
-def test_commands_of_xscheme_and_their_options_exist(page, capsys):
+def test_documented_commands_and_options_exist(page, capsys):
     for words in commands(page):
         if words[0].split("/")[-1] != "xscheme":
             continue
@@ -104,7 +104,7 @@ def test_commands_of_xscheme_and_their_options_exist(page, capsys):
 
 
 @every_page
-def test_options_of_recipes_exist(page):
+def test_documented_recipe_options_exist(page):
     for words in commands(page):
         known = set()
         if any(
@@ -122,7 +122,7 @@ def test_options_of_recipes_exist(page):
 
 
 @every_page
-def test_targets_of_make_exist(page):
+def test_documented_make_targets_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     named = {words[1] for words in commands(page) if words[0] == "make"}
     named |= set(re.findall(r"`make ([a-z-]+)`", page.read_text(encoding="utf-8")))
@@ -130,7 +130,7 @@ def test_targets_of_make_exist(page):
 
 
 @every_page
-def test_links_to_files_lead_somewhere(page):
+def test_links_to_files_resolve(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not target.startswith(("http", "#")):

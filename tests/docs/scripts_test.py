@@ -46,7 +46,7 @@ def read_as_train_does(arguments, recipe, monkeypatch):
     return read_options("", arguments[arguments.index("train.py") + 1 :])
 
 
-def test_torchrun_script_starts_every_process_with_the_same_run(run_script, recipe, monkeypatch):
+def test_torchrun_script_starts_every_process_in_the_same_run(run_script, recipe, monkeypatch):
     variables = {"MASTER": "node1", "NODES": "2", "GPUS": "4"}
     arguments = run_script("train_torchrun.sh", "X-UMX", "mine", "--lr", "1e-4", **variables)
     assert arguments[:4] == ["--nnodes", "2", "--nproc_per_node", "4"]
@@ -57,12 +57,12 @@ def test_torchrun_script_starts_every_process_with_the_same_run(run_script, reci
     assert str(exp_dir) == "exp/train_x_umx_mine"
 
 
-def test_torchrun_script_takes_the_small_configuration_for_the_demo(run_script, recipe):
+def test_torchrun_script_uses_the_small_configuration_for_the_demo(run_script, recipe):
     arguments = run_script("train_torchrun.sh", "X-UMX", "trial", "--dataset", "demo")
     assert "local/conf_demo.yml" in arguments
 
 
-def test_slurm_script_tells_lightning_what_slurm_gave(run_script, recipe, monkeypatch):
+def test_slurm_script_passes_the_allocation_to_lightning(run_script, recipe, monkeypatch):
     variables = {"SLURM_NNODES": "3", "SLURM_NTASKS_PER_NODE": "8"}
     arguments = run_script("train_slurm.sh", "X-UMX", "mine", "--seed", "7", **variables)
     assert arguments[:2] == ["python", "train.py"]
@@ -72,7 +72,7 @@ def test_slurm_script_tells_lightning_what_slurm_gave(run_script, recipe, monkey
     assert str(exp_dir) == "exp/train_x_umx_mine"
 
 
-def test_array_of_jobs_takes_its_share_of_the_songs(run_script):
+def test_job_array_shares_the_songs(run_script):
     variables = {"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_COUNT": "5"}
     arguments = run_script("separate_slurm.sh", "songs", "stems", "-n", "xumx", **variables)
     assert arguments[:6] == ["separate", "songs", "-o", "stems", "--shard", "2/5"]

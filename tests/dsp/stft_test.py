@@ -16,7 +16,7 @@ def noise(*shape):
 
 @pytest.mark.parametrize("n_samples", (1, 2, 31, 32, 33, 64, 500, 512))
 @pytest.mark.parametrize("leading", ((), (2,), (2, 3, 4)))
-def test_round_trip_gives_the_waveform_back(leading, n_samples):
+def test_round_trip_returns_the_waveform(leading, n_samples):
     waveform = noise(*leading, n_samples)
     spectrogram = stft(waveform, WINDOW, 64, 16)
     assert spectrogram.shape == (*leading, 33, 1 + n_samples // 16)
@@ -24,7 +24,7 @@ def test_round_trip_gives_the_waveform_back(leading, n_samples):
     assert (again - waveform).abs().max() <= ROUND_TRIP * waveform.abs().max()
 
 
-def test_convention_is_that_of_torch_with_centred_reflected_frames():
+def test_convention_equals_torch_with_centred_reflected_frames():
     waveform = noise(2, 500)
     expected = torch.stft(
         waveform, 64, 16, window=WINDOW, center=True, pad_mode="reflect", return_complex=True
@@ -50,7 +50,7 @@ def test_length_defaults_to_what_the_frames_determine():
     assert istft(stft(noise(2, 500), WINDOW, 64, 16), WINDOW, 64, 16).shape == (2, 496)
 
 
-def test_energy_is_that_of_the_windowed_frames():
+def test_energy_equals_that_of_the_windowed_frames():
     spectrogram = stft(noise(512), torch.ones(64), 64, 64)[..., 1]
     weight = torch.full((33,), 2.0)
     weight[0] = weight[-1] = 1

@@ -26,7 +26,7 @@ def spectrograms(n_channels=2, n_sources=3, n_freq=33, n_frames=20, scale=1.0, s
 
 @pytest.mark.parametrize("regularization", [1e-2, None])
 @pytest.mark.parametrize("source", [0.0, 1e-3])
-def test_the_fast_stereo_path_is_the_specification(regularization, source):
+def test_fast_stereo_path_equals_the_specification(regularization, source):
     magnitudes, x = (a.transpose(-1, -2).to(torch.complex128) for a in spectrograms())
     y = magnitudes * torch.sgn(x)
     mixture = None if regularization is None else torch.tensor(regularization).double()
@@ -46,7 +46,7 @@ def energy_db(error, reference):
 
 @pytest.mark.parametrize("iterations", [0, 1, 2])
 @pytest.mark.parametrize("softmask", [False, True])
-def test_wiener_gives_norberts_numbers(iterations, softmask):
+def test_wiener_equals_norbert(iterations, softmask):
     golden = np.load(GOLDEN / "wiener.npz")
     estimates = torch.from_numpy(golden["v"]).permute(3, 2, 1, 0)
     mixture = torch.from_numpy(golden["x"]).permute(2, 1, 0)
@@ -55,7 +55,7 @@ def test_wiener_gives_norberts_numbers(iterations, softmask):
     assert torch.allclose(separated, torch.from_numpy(expected.copy()), rtol=1e-4, atol=1e-5)
 
 
-def test_one_pass_filter_gives_the_official_d3nets_numbers():
+def test_one_pass_filter_equals_the_official_d3net():
     golden = np.load(GOLDEN / "d3net_mwf.npz")
     estimates = np.stack([golden[f"in_{name}"] for name in SOURCES]).transpose(0, 2, 3, 1)
     expected = np.stack([golden[f"out_{name}"] for name in SOURCES]).transpose(0, 2, 3, 1)
@@ -75,7 +75,7 @@ def test_estimates_sum_to_the_mixture(n_channels, scale, iterations):
 
 @pytest.mark.parametrize("n_channels", [1, 2, 3])
 @pytest.mark.parametrize("iterations", [1, 2])
-def test_bins_without_any_source_are_lost_or_shared_alike(n_channels, iterations):
+def test_bins_without_any_source_are_dropped_or_shared_equally(n_channels, iterations):
     estimates, mixture = spectrograms(n_channels)
     estimates[:, :, 10:20] = 0
     lost = wiener(estimates, mixture, iterations)
@@ -90,7 +90,7 @@ def test_bins_without_any_source_are_lost_or_shared_alike(n_channels, iterations
     "dtypes", [(torch.float32, torch.complex64), (torch.float64, torch.complex128)]
 )
 @pytest.mark.parametrize("iterations", [0, 1, 2])
-def test_inputs_stay_as_they_were_even_when_loud(iterations, dtypes):
+def test_inputs_are_not_changed_even_when_loud(iterations, dtypes):
     estimates, mixture = (x.to(dtype) for x, dtype in zip(spectrograms(scale=1000.0), dtypes))
     before = estimates.clone(), mixture.clone()
     wiener(estimates, mixture, iterations)
@@ -100,7 +100,7 @@ def test_inputs_stay_as_they_were_even_when_loud(iterations, dtypes):
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 3])
-def test_precision_of_the_inputs_changes_rounding_only(n_channels):
+def test_precision_of_the_inputs_only_changes_rounding(n_channels):
     estimates, mixture = spectrograms(n_channels)
     single = wiener(estimates, mixture)
     double = wiener(estimates.double(), mixture.to(torch.complex128))
@@ -126,7 +126,7 @@ def test_two_equal_channels_stay_equal():
 
 
 @pytest.mark.parametrize("lossless", [False, True])
-def test_the_closed_form_of_two_channels_equals_the_general_solution(lossless):
+def test_closed_form_of_two_channels_equals_the_general_solution(lossless):
     estimates, mixture = spectrograms(2)
     silent = torch.zeros_like(mixture[:1])
     padded = wiener(

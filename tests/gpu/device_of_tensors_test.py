@@ -1,4 +1,4 @@
-"""Every tensor is made where its neighbours are: found without a GPU, on the device "meta".
+"""Every tensor is created on the device of its inputs: tested without a GPU, on "meta".
 
 With "meta" as the default device, a tensor made without a device is a meta tensor, and its first
 meeting with one on the CPU is an error. On the device "meta" itself, it is the other way round: a
@@ -19,7 +19,7 @@ def everything(works):
 
 
 @everything(EVERYTHING)
-def test_the_default_device_changes_nothing(make):
+def test_default_device_does_not_change_results(make):
     expected = make("cpu")()
     run = make("cpu")
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""A GPU computes what the CPU computes; `make test-gpu`, five minutes.
+"""The GPU gives the CPU's results: `make test-gpu`, five minutes.
 
 The tolerances bound the relative error of a tensor in its 2-norm. A result is made of a chain of
 rounded operations; each of them adds at most u times what its sums hold, with u the unit roundoff.
@@ -54,7 +54,7 @@ ON_A_GPU = [
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=ON_A_GPU)])
 def device(request):
-    """The GPU; and the CPU, on which the tests themselves are tested."""
+    """The GPU, and the CPU, which tests the tests themselves."""
     if request.param == "cpu":
         yield "cpu"
         return
@@ -67,7 +67,7 @@ def everything(works):
 
 
 def assert_near(found, expected, tolerance):
-    """Every tensor of two dictionaries, in its norm; gradients and buffers of nothing are small."""
+    """Compare every tensor of two dictionaries by its norm; tiny gradients and buffers pass."""
     assert found.keys() == expected.keys()
     largest = max(float(x.abs().double().norm()) for x in expected.values())
     for name, tensor in expected.items():
@@ -78,23 +78,23 @@ def assert_near(found, expected, tolerance):
 
 
 @everything({**MODELS, **LOSS_WORKS, **BASELINES})
-def test_models_losses_and_baselines_are_those_of_the_cpu(make, device):
+def test_models_losses_and_baselines_equal_the_cpu(make, device):
     assert_near(make(device)(), make("cpu")(), SINGLE)
 
 
 @everything(FILTERS)
-def test_filters_are_those_of_the_cpu(make, device):
+def test_filters_equal_the_cpu(make, device):
     assert_near(make(device)(), make("cpu")(), FILTER)
 
 
 @everything(SEPARATORS)
-def test_separators_are_those_of_the_cpu(make, device):
+def test_separators_equal_the_cpu(make, device):
     assert_near(make(device)(), make("cpu")(), 10 * SINGLE)
 
 
 @pytest.mark.parametrize("build", SMALL_MODELS)
-def test_gradients_of_a_training_step_are_those_of_the_cpu(build, device):
-    """Without dropout, whose random numbers are each device's own; ten times for the way back."""
+def test_gradients_of_a_training_step_equal_the_cpu(build, device):
+    """Without dropout, whose random numbers depend on the device; ten times the tolerance."""
     pair = [without_dropout(build) for _ in range(2)]
     found, expected = train_model(pair[0], device)(), train_model(pair[1], "cpu")()
     assert_near(found, expected, 10 * SINGLE)
@@ -112,20 +112,20 @@ def without_dropout(build):
 
 
 @pytest.mark.parametrize("build", SMALL_MODELS)
-def test_models_in_bfloat16_are_near_float32_of_the_cpu(build, device):
+def test_models_in_bfloat16_are_close_to_float32_on_the_cpu(build, device):
     found = run_model(build, device, torch.bfloat16)()
     assert_near(found, run_model(build, "cpu")(), BFLOAT)
 
 
 @pytest.mark.parametrize("build", SMALL_MODELS)
-def test_separators_in_bfloat16_are_near_float32_of_the_cpu(build, device):
+def test_separators_in_bfloat16_are_close_to_float32_on_the_cpu(build, device):
     options = dict(wiener_iterations=0)
     found = run_separator(build, device, precision="bf16", **options)()
     assert_near(found, run_separator(build, "cpu", **options)(), BFLOAT)
 
 
 @pytest.mark.parametrize("build", SMALL_MODELS)
-def test_a_training_step_in_bfloat16_moves_as_rounded_weights_do(build, device):
+def test_training_step_in_bfloat16_is_within_rounding_of_the_weights(build, device):
     """The gradient of all weights, against float32 of the CPU."""
     build = without_dropout(build)
     expected = train_model(build, "cpu")()
@@ -147,14 +147,14 @@ def with_rounded_weights(build):
 
 
 def gradient_of(step):
-    """Those of all weights in one vector."""
+    """The gradients of all weights in one vector."""
     parts = [x.cpu().double().flatten() for name, x in step.items() if name.endswith(".grad")]
     return torch.cat(parts)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
-def test_two_gpus_hold_the_same_results():
+def test_two_gpus_give_the_same_results():
     for make in (*MODELS.values(), *FILTERS.values()):
         assert_near(make("cuda:1")(), make("cuda:0")(), SINGLE)
 
@@ -163,8 +163,8 @@ def test_two_gpus_hold_the_same_results():
     "kind",
     [pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=TWO_GPUS)],
 )
-def test_two_processes_have_the_gradients_of_one_with_the_whole_batch(kind, tmp_path):
-    """Of networks without BatchNorm, whose statistics are each process's own."""
+def test_two_processes_have_the_gradients_of_one_with_the_full_batch(kind, tmp_path):
+    """For networks without BatchNorm, whose statistics differ between processes."""
     command = [sys.executable, "-m", one_rank.__name__, kind, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     processes = [

@@ -52,7 +52,7 @@ PLAYS = """(async () => {
 
 @pytest.fixture(scope="module")
 def mixer(browser, waveforms, tmp_path_factory):
-    """The browser with a page of three sources and a mixture of its own, in chunks of a second."""
+    """The browser with a page of three sources and a separate mixture, in chunks of a second."""
     songs = [song_of_waveform(w.T.copy(), 8000) for w in (*waveforms, 0.5 * waveforms.sum(0))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asteroid_xscheme.listening.page.CHUNK_SECONDS", 1)
@@ -68,7 +68,7 @@ def rendered(browser, *arguments):
 
 
 def test_sources_of_the_page_null_against_the_mixture_and_against_the_files(mixer, waveforms):
-    """Over the seams of chunks, from within one, to a step of 16 bits.
+    """Compare across the boundaries of chunks, to one step of 16 bits.
 
     A step, because Chromium divides positive integers by 32767 and negative ones by 32768.
     """

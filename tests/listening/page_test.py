@@ -1,4 +1,4 @@
-"""What a page of a mixer holds, and when there is none."""
+"""The content of a mixer page, and the cases in which none is written."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def described(page):
 
 
 def sound(page, track, description):
-    """The waveform (T, C) of a track, of its chunks one after the other."""
+    """The waveform (T, C) of a track: its chunks, joined."""
     text = page.read_text(encoding="utf-8")
     parts = []
     for chunk in description["tracks"][track]["chunks"]:
@@ -37,7 +37,7 @@ def sound(page, track, description):
     return np.concatenate(parts)
 
 
-def test_page_holds_every_source_to_the_last_bit(songs, waveforms, tmp_path, monkeypatch):
+def test_page_contains_every_source_bit_for_bit(songs, waveforms, tmp_path, monkeypatch):
     monkeypatch.setattr("asteroid_xscheme.listening.page.CHUNK_SECONDS", 1)
     page = write_page(tmp_path / "listen.html", "song", songs)
     description = described(page)
@@ -54,7 +54,7 @@ def test_mixture_that_is_the_sum_is_played_as_the_sum(songs, waveforms, tmp_path
     assert "the largest difference is 0 of 32768 steps" in page.read_text(encoding="utf-8")
 
 
-def test_mixture_that_is_more_than_the_sum_stands_in_the_page_at_the_level_of_the_sources(
+def test_mixture_that_differs_from_the_sum_is_stored_at_the_level_of_the_sources(
     songs, waveforms, tmp_path
 ):
     page = write_page(tmp_path / "listen.html", "s", songs, song_of(0.5 * waveforms[0]), gain=0.5)
@@ -70,7 +70,7 @@ def test_peaks_are_the_largest_magnitudes():
     assert list(waveform_peaks(waveform)) == [255, 0, 51]
 
 
-def test_names_are_words_and_never_markup(songs, tmp_path):
+def test_names_are_escaped_in_markup(songs, tmp_path):
     odd = "</script><b>&\"'\udcff"
     page = write_page(tmp_path / "listen.html", odd, {odd: songs["a"], "é": songs["b"]})
     text = page.read_text(encoding="utf-8")
@@ -78,12 +78,12 @@ def test_names_are_words_and_never_markup(songs, tmp_path):
     assert described(page)["rows"] == ["</script><b>&\"'\ufffd", "é"]
 
 
-def test_page_asks_for_nothing_from_anywhere(songs, tmp_path):
+def test_page_loads_nothing_from_elsewhere(songs, tmp_path):
     text = write_page(tmp_path / "listen.html", "song", songs).read_text(encoding="utf-8")
     assert not re.search(r"https?://|fetch\(|XMLHttpRequest|@import", text)
 
 
-def test_source_that_ends_earlier_is_said(songs, waveforms, tmp_path):
+def test_source_that_ends_early_is_noted(songs, waveforms, tmp_path):
     songs = {"long": songs["a"], "short": song_of(waveforms[1, :9000])}
     description = described(write_page(tmp_path / "listen.html", "song", songs))
     assert description["notes"] == ["", "ends at 0:01"]
@@ -98,14 +98,14 @@ def test_files_above_full_scale_are_played_quieter_together(waveforms, tmp_path)
     assert np.abs(sound(page, 1, description) - scale * waveforms[1]).max() <= 2**-15
 
 
-def test_rates_that_differ_are_an_error_with_the_remedy(songs, waveforms, tmp_path):
+def test_different_rates_are_an_error_with_a_remedy(songs, waveforms, tmp_path):
     songs["b"] = song_of(waveforms[1], 16_000)
     with pytest.raises(ListeningError, match="a has 8000 Hz and b 16000 Hz: resample all"):
         write_page(tmp_path / "listen.html", "song", songs)
 
 
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html>mine", b"\xff\xfe"])
-def test_page_is_never_written_over_a_file_that_is_not_ours(songs, tmp_path, content):
+def test_page_never_overwrites_a_file_that_is_not_ours(songs, tmp_path, content):
     path = tmp_path / "listen.html"
     write_page(path, "song", songs)
     write_page(path, "song", songs)  # ours is replaced

@@ -39,7 +39,7 @@ def test_wsdr_is_the_mean_over_all_sums_of_sources(
 
 
 @pytest.mark.parametrize("n_sources", SOURCE_COUNTS)
-def test_wsdr_takes_a_mixture_that_is_not_the_sum(n_sources, waveforms, enumerated_wsdr):
+def test_wsdr_accepts_a_mixture_that_is_not_the_sum(n_sources, waveforms, enumerated_wsdr):
     estimates, references, mixture = waveforms(n_sources)
     loss = combination_wsdr(estimates, references, mixture)
     expected = enumerated_wsdr(estimates, references, mixture)
@@ -47,7 +47,7 @@ def test_wsdr_takes_a_mixture_that_is_not_the_sum(n_sources, waveforms, enumerat
 
 
 @pytest.mark.parametrize("n_sources", SOURCE_COUNTS)
-def test_wsdr_with_silent_sources_is_that_of_the_definition(n_sources, waveforms, enumerated_wsdr):
+def test_wsdr_of_silent_sources_equals_its_definition(n_sources, waveforms, enumerated_wsdr):
     estimates, references, _ = waveforms(n_sources)
     references[:, 0] = 0
     references[1] = 0
@@ -55,7 +55,7 @@ def test_wsdr_with_silent_sources_is_that_of_the_definition(n_sources, waveforms
     assert_same_value_and_gradient(loss, enumerated_wsdr(estimates, references), estimates)
 
 
-def test_gradients_reach_references_and_mixture_too(waveforms, enumerated_mse, enumerated_wsdr):
+def test_gradients_also_reach_references_and_mixture(waveforms, enumerated_mse, enumerated_wsdr):
     signals = [x.detach().requires_grad_() for x in waveforms(3)]
     value = combination_wsdr(*signals) + combination_mse(*signals[:2])
     expected = enumerated_wsdr(*signals) + enumerated_mse(*signals[:2])
@@ -65,19 +65,19 @@ def test_gradients_reach_references_and_mixture_too(waveforms, enumerated_mse, e
 
 
 @pytest.mark.parametrize("loss", [combination_mse, combination_wsdr])
-def test_gradients_are_those_of_finite_differences(loss, waveforms):
+def test_gradients_equal_finite_differences(loss, waveforms):
     estimates, references, _ = waveforms(3, n_channels=1, n_samples=7)
     assert torch.autograd.gradcheck(lambda x: loss(x, references), estimates)
 
 
 @pytest.mark.parametrize("loss", [combination_mse, combination_wsdr])
-def test_second_derivatives_are_those_of_finite_differences(loss, waveforms):
+def test_second_derivatives_equal_finite_differences(loss, waveforms):
     estimates, references, _ = waveforms(3, n_channels=1, n_samples=4)
     assert torch.autograd.gradgradcheck(lambda x: loss(x, references), estimates)
 
 
 @pytest.mark.parametrize("loss", [combination_mse, combination_wsdr])
-def test_the_gradient_can_be_taken_again(loss, waveforms):
+def test_gradient_can_be_computed_twice(loss, waveforms):
     estimates, references, _ = waveforms(3)
     value = loss(estimates, references)
     first, second, third = (
@@ -89,7 +89,7 @@ def test_the_gradient_can_be_taken_again(loss, waveforms):
 
 
 @pytest.mark.parametrize("loss", [combination_mse, combination_wsdr])
-def test_the_order_of_sources_does_not_matter(loss, waveforms):
+def test_loss_does_not_depend_on_the_order_of_sources(loss, waveforms):
     estimates, references, _ = waveforms(4)
     order = [2, 0, 3, 1]
     torch.testing.assert_close(
@@ -98,7 +98,7 @@ def test_the_order_of_sources_does_not_matter(loss, waveforms):
 
 
 @pytest.mark.parametrize("loss", [combination_mse, combination_wsdr])
-def test_the_layout_in_memory_does_not_matter(loss, waveforms):
+def test_loss_does_not_depend_on_the_memory_layout(loss, waveforms):
     estimates, references, _ = waveforms(4)
     moved = estimates.detach().transpose(0, 1).contiguous().requires_grad_()
     value = loss(moved.transpose(0, 1), references)
@@ -109,7 +109,7 @@ def test_the_layout_in_memory_does_not_matter(loss, waveforms):
     )
 
 
-def test_perfect_estimates_cost_nothing_and_opposite_ones_two(waveforms):
+def test_perfect_estimates_cost_0_and_inverted_ones_2(waveforms):
     _, references, mixture = waveforms(4)
     assert combination_mse(references, references) == 0
     assert combination_wsdr(references, references).abs() < 1e-9
@@ -129,7 +129,7 @@ def test_many_sources_cost_one_pass(waveforms):
 
 
 @pytest.mark.parametrize("sizes", [(1,), (2,), (3, 1), (1, 2, 3, 4)])
-def test_sizes_choose_how_many_sources_are_added(sizes, waveforms):
+def test_sizes_select_how_many_sources_are_summed(sizes, waveforms):
     estimates, references, mixture = waveforms(4)
     slow_mse = CombinationLoss(lambda one, other: mse_loss(one, other), sizes)
     slow_wsdr = CombinationLoss(lambda one, other: weighted_sdr(one, other, mixture), sizes)
@@ -141,7 +141,7 @@ def test_sizes_choose_how_many_sources_are_added(sizes, waveforms):
     )
 
 
-def test_waveforms_of_one_channel_need_no_channel_axis(waveforms):
+def test_mono_waveforms_need_no_channel_axis(waveforms):
     estimates, references, mixture = waveforms(3, n_channels=1)
     torch.testing.assert_close(
         combination_wsdr(estimates[:, :, 0], references[:, :, 0], mixture[:, 0]),
@@ -164,7 +164,7 @@ def test_silence_gives_finite_gradients(loss, silent, waveforms):
 
 @pytest.mark.parametrize("loss, size", [(combination_mse, 0), (combination_wsdr, 1)])
 def test_long_float32_sums_lose_no_digits(loss, size):
-    """The squared error to a rounding of itself, the SDR to one of the 1 that it is a part of."""
+    """Compare the squared error relative to itself, and the SDR relative to 1, its scale."""
     generator = torch.Generator().manual_seed(0)
     references = 3 + torch.rand(1, 2, 1, 3_000_000, generator=generator)
     estimates = references + 0.01 * torch.rand(references.shape, generator=generator)
@@ -227,7 +227,7 @@ def test_wsdr_equals_the_official_one(golden):
 
 
 @pytest.mark.parametrize("loss_func", [torch.nn.MSELoss(), mse_loss, singlesrc_mse])
-def test_combination_loss_of_a_squared_error_is_combination_mse(loss_func, waveforms):
+def test_combination_loss_of_squared_error_equals_combination_mse(loss_func, waveforms):
     estimates, references, _ = waveforms(4)
     loss = CombinationLoss(loss_func)(estimates, references)
     assert loss == combination_mse(estimates, references)
@@ -240,7 +240,7 @@ def test_combination_loss_of_a_summed_squared_error_keeps_its_scale(waveforms):
     torch.testing.assert_close(loss, n_elements * combination_mse(estimates, references))
 
 
-def test_combination_loss_of_weighted_sdr_is_combination_wsdr(waveforms):
+def test_combination_loss_of_weighted_sdr_equals_combination_wsdr(waveforms):
     estimates, references, mixture = waveforms(4)
     loss = CombinationLoss(weighted_sdr)(estimates, references, mixture)
     assert loss == combination_wsdr(estimates, references, mixture)
@@ -259,7 +259,7 @@ def test_combination_loss_calls_any_other_loss_once_for_each_sum(waveforms):
     assert torch.autograd.grad(value, estimates)[0].isfinite().all()
 
 
-def test_combination_loss_refuses_a_mixture_that_its_loss_does_not_read(waveforms):
+def test_combination_loss_refuses_a_mixture_that_its_loss_does_not_use(waveforms):
     estimates, references, mixture = waveforms(3)
     with pytest.raises(ValueError, match="Expected a mixture only for weighted_sdr"):
         CombinationLoss(mse_loss)(estimates, references, mixture)
@@ -273,13 +273,13 @@ def test_impossible_sizes_are_refused(sizes, waveforms):
 
 
 @pytest.mark.parametrize("loss", [combination_mse, combination_wsdr, CombinationLoss(l1_loss)])
-def test_estimates_and_references_of_two_shapes_are_refused(loss, waveforms):
+def test_estimates_and_references_of_different_shapes_are_refused(loss, waveforms):
     estimates, references, _ = waveforms(3)
     with pytest.raises(ValueError, match="Expected estimates and references of the same shape"):
         loss(estimates[:, :2], references)
 
 
-def test_a_mixture_of_another_shape_is_refused(waveforms):
+def test_mixture_of_another_shape_is_refused(waveforms):
     estimates, references, mixture = waveforms(3)
     with pytest.raises(ValueError, match=r"Expected a mixture of shape \(2, 2, 301\)"):
         combination_wsdr(estimates, references, mixture[:, :1])

@@ -1,4 +1,4 @@
-"""The losses by their definition, one sum of sources after the other, in float64."""
+"""The losses by their definition, one sum of sources at a time, in float64."""
 
 import itertools
 from pathlib import Path
@@ -71,7 +71,7 @@ def golden():
 
 @pytest.fixture
 def waveforms():
-    """Function: (J, C) -> estimates that want a gradient, references, and a mixture with noise."""
+    """Function: (J, C) -> estimates that require a gradient, references, and a noisy mixture."""
 
     def make(n_sources, n_channels=2, n_batch=2, n_samples=301, dtype=torch.float64):
         generator = torch.Generator().manual_seed(n_sources)

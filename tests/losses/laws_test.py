@@ -1,4 +1,4 @@
-"""The losses of sums of sources are their definition, for any J, C, B and T."""
+"""The losses of sums of sources equal their definition for any J, C, B and T."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def signals(shape, seed, level):
 
 @settings(max_examples=300, deadline=None)
 @given(SHAPES, SEEDS, LEVELS)
-def test_squared_error_of_sums_is_its_definition(shape, seed, level):
+def test_squared_error_of_sums_equals_its_definition(shape, seed, level):
     estimates, references = signals(shape, seed, level)
     slow = CombinationLoss(lambda one, other: mse_loss(one, other))(estimates, references)
     # at most 2^5 sums of products, each with a relative error of 50 * 3 * 3 u
@@ -31,7 +31,7 @@ def test_squared_error_of_sums_is_its_definition(shape, seed, level):
 
 @settings(max_examples=300, deadline=None)
 @given(SHAPES, SEEDS, LEVELS)
-def test_weighted_sdr_of_sums_is_its_definition_and_from_0_to_2(shape, seed, level):
+def test_weighted_sdr_of_sums_equals_its_definition_and_is_between_0_and_2(shape, seed, level):
     estimates, references = signals(shape, seed, level)
     mixture = references.sum(1)
     fast = combination_wsdr(estimates, references)
@@ -42,7 +42,7 @@ def test_weighted_sdr_of_sums_is_its_definition_and_from_0_to_2(shape, seed, lev
 
 @settings(max_examples=300, deadline=None)
 @given(SHAPES, SEEDS)
-def test_bridge_is_the_mean_and_of_equal_features_identity(shape, seed):
+def test_bridge_is_the_mean_and_keeps_equal_features(shape, seed):
     paths = list(signals(shape, seed, 1.0)[0].float().unbind(1))
     torch.testing.assert_close(average(paths), torch.stack(paths).mean(0), rtol=1e-5, atol=1e-6)
     same = [paths[0]] * len(paths)

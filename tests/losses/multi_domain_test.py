@@ -13,7 +13,7 @@ def small_loss(combine=True, multi=True, nb_channels=2, spec_power=1, mix_coef=1
 
 
 def magnitudes_of(waveforms, spec_power=1):
-    """(B, J, C, T) -> (B, J, C, F, N), as torch has it."""
+    """(B, J, C, T) -> (B, J, C, F, N), by torch.stft."""
     window = torch.hann_window(N_FFT).to(waveforms.dtype)
     flat = waveforms.reshape(-1, waveforms.shape[-1])
     spectrograms = torch.stft(flat, N_FFT, HOP, window=window, return_complex=True)
@@ -38,7 +38,7 @@ def outputs(waveforms):
 
 @pytest.fixture
 def plain_loss(enumerated_mse, enumerated_wsdr):
-    """The loss by its definition, on references already mixed down and cut."""
+    """The loss by its definition, on references already mixed down and truncated."""
 
     def compute(est_targets, references, mixture=None, combine=True, multi=True, magnitudes=None):
         spectrograms, time_signals = est_targets
@@ -65,7 +65,7 @@ def assert_same_value_and_gradients(loss, expected, leaves):
 
 @pytest.mark.parametrize("multi", [True, False])
 @pytest.mark.parametrize("combine", [True, False])
-def test_values_and_gradients_are_those_of_asteroids_recipe(combine, multi, golden):
+def test_values_and_gradients_equal_those_of_asteroids_recipe(combine, multi, golden):
     recipe, model = golden("mdl_cl_loss"), golden("xumx_asteroid_io")
     spectrograms, time_signals = (
         model[name].float().requires_grad_() for name in ("masked_spec", "time")
@@ -91,9 +91,7 @@ def test_values_and_gradients_are_those_of_asteroids_recipe(combine, multi, gold
 @pytest.mark.parametrize("combine", [True, False])
 @pytest.mark.parametrize("n_channels", [1, 2, 3])
 @pytest.mark.parametrize("n_sources", [1, 2, 4, 5])
-def test_the_loss_is_that_of_the_definition(
-    n_sources, n_channels, combine, multi, outputs, plain_loss
-):
+def test_loss_equals_its_definition(n_sources, n_channels, combine, multi, outputs, plain_loss):
     est_targets, references, _ = outputs(n_sources, n_channels)
     loss = small_loss(combine, multi, n_channels)(est_targets, references)
     expected = plain_loss(est_targets, references, combine=combine, multi=multi)
@@ -101,7 +99,7 @@ def test_the_loss_is_that_of_the_definition(
 
 
 @pytest.mark.parametrize("combine", [True, False])
-def test_some_sources_of_a_given_mixture(combine, outputs, plain_loss):
+def test_mixture_may_contain_more_than_the_given_sources(combine, outputs, plain_loss):
     est_targets, references, mixture = outputs(2)
     loss = small_loss(combine)(est_targets, references, mixture)
     expected = plain_loss(est_targets, references, mixture, combine=combine)
@@ -118,7 +116,7 @@ def test_references_are_raised_to_the_power_of_the_model(spec_power, outputs, pl
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_a_mono_model_meets_the_mean_over_the_channels(given, outputs, plain_loss):
+def test_mono_model_is_compared_with_the_mean_over_channels(given, outputs, plain_loss):
     est_targets, _, _ = outputs(3, n_channels=1)
     _, references, mixture = outputs(3, n_channels=2)
     mixture = mixture if given else None
@@ -130,9 +128,7 @@ def test_a_mono_model_meets_the_mean_over_the_channels(given, outputs, plain_los
     assert_same_value_and_gradients(loss, expected, est_targets)
 
 
-def test_time_signals_shorter_than_the_references_are_compared_as_far_as_they_go(
-    outputs, plain_loss
-):
+def test_short_time_signals_are_compared_up_to_their_end(outputs, plain_loss):
     (spectrograms, time_signals), references, mixture = outputs(3)
     est_targets = spectrograms, time_signals[..., :-13]
     loss = small_loss()(est_targets, references, mixture)
@@ -140,7 +136,7 @@ def test_time_signals_shorter_than_the_references_are_compared_as_far_as_they_go
     assert_same_value_and_gradients(loss, expected, [spectrograms, time_signals])
 
 
-def test_time_signals_longer_than_the_references_are_cut(outputs):
+def test_time_signals_longer_than_the_references_are_truncated(outputs):
     (spectrograms, time_signals), references, _ = outputs(3)
     longer = torch.nn.functional.pad(time_signals, (0, 9), value=1.0)
     assert small_loss()((spectrograms, longer), references) == small_loss()(
@@ -148,7 +144,7 @@ def test_time_signals_longer_than_the_references_are_cut(outputs):
     )
 
 
-def test_references_shorter_than_a_window_are_compared(outputs):
+def test_references_shorter_than_a_window_are_supported(outputs):
     n_samples = N_FFT // 4
     references = torch.randn(1, 3, 2, n_samples, dtype=torch.float64)
     spectrograms = stft(references, torch.hann_window(N_FFT).double(), N_FFT, HOP).abs()
@@ -158,7 +154,7 @@ def test_references_shorter_than_a_window_are_compared(outputs):
 
 
 @pytest.mark.parametrize("combine", [True, False])
-def test_terms_make_the_loss_and_tell_each_source(combine, outputs, plain_loss):
+def test_terms_add_up_to_the_loss_and_are_listed_by_source(combine, outputs, plain_loss):
     est_targets, references, mixture = outputs(4)
     loss = small_loss(combine)
     terms = loss.terms(est_targets, references, mixture)
@@ -171,7 +167,7 @@ def test_terms_make_the_loss_and_tell_each_source(combine, outputs, plain_loss):
             assert not terms[f"{domain}_per_source"].requires_grad
 
 
-def test_without_the_multi_domain_loss_time_signals_are_not_looked_at(outputs):
+def test_time_signals_are_ignored_without_the_multi_domain_loss(outputs):
     (spectrograms, _), references, _ = outputs(3)
     loss = small_loss(multi=False)
     terms = loss.terms((spectrograms, None), references)
@@ -179,7 +175,7 @@ def test_without_the_multi_domain_loss_time_signals_are_not_looked_at(outputs):
     assert loss((spectrograms, None), references) == terms["frequency"]
 
 
-def test_spectrograms_may_lie_in_memory_in_any_order(outputs):
+def test_spectrograms_may_have_any_memory_layout(outputs):
     (spectrograms, time_signals), references, _ = outputs(3)
     moved = spectrograms.detach().permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
     moved.requires_grad_()
@@ -191,7 +187,7 @@ def test_spectrograms_may_lie_in_memory_in_any_order(outputs):
     )
 
 
-def test_references_are_neither_changed_nor_given_a_gradient(outputs):
+def test_references_are_not_changed_and_get_no_gradient(outputs):
     est_targets, references, mixture = outputs(3)
     before = references.clone()
     references.requires_grad_()
@@ -210,7 +206,7 @@ def test_silence_gives_finite_gradients():
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_under_autocast_the_loss_is_that_of_float32(dtype, outputs):
+def test_loss_under_autocast_is_computed_in_float32(dtype, outputs):
     est_targets, references, _ = outputs(4, dtype=torch.float32)
     exact = small_loss()(est_targets, references)
     halves = [x.detach().to(dtype).requires_grad_() for x in est_targets]
@@ -222,11 +218,11 @@ def test_under_autocast_the_loss_is_that_of_float32(dtype, outputs):
     assert all(x.grad.dtype == dtype for x in halves)
 
 
-def test_the_loss_adds_nothing_to_a_checkpoint():
+def test_loss_adds_nothing_to_a_checkpoint():
     assert not small_loss().state_dict()
 
 
-def test_missing_time_signals_are_asked_for(outputs):
+def test_missing_time_signals_are_an_error(outputs):
     (spectrograms, _), references, _ = outputs(3)
     with pytest.raises(ValueError, match="return_time_signals=True"):
         small_loss()((spectrograms, None), references)
@@ -253,7 +249,7 @@ def test_references_of_other_channels_are_refused(outputs):
         small_loss()(est_targets, references[0])
 
 
-def test_a_mixture_of_another_shape_is_refused(outputs):
+def test_mixture_of_another_shape_is_refused(outputs):
     est_targets, references, mixture = outputs(3)
     with pytest.raises(ValueError, match="Expected a mixture of shape"):
         small_loss()(est_targets, references, mixture[..., 1:])

@@ -12,7 +12,7 @@ def own_loss(monkeypatch):
     return OwnLoss
 
 
-def test_get_finds_losses_by_name_and_returns_callables_and_none_as_they_are():
+def test_get_finds_losses_by_name_and_passes_callables_and_none_through():
     assert losses.get("MultiDomainLoss") is losses.MultiDomainLoss
     assert losses.get("combination_mse") is losses.combination_mse
     assert losses.get(losses.weighted_sdr) is losses.weighted_sdr
@@ -25,13 +25,13 @@ def test_get_refuses_what_is_not_a_loss(identifier):
         losses.get(identifier)
 
 
-def test_a_registered_loss_is_found(own_loss):
+def test_registered_loss_is_found(own_loss):
     losses.register_loss(own_loss)
     assert losses.get("OwnLoss") is own_loss
 
 
 @pytest.mark.parametrize("name", ["OwnLoss", "ownloss", "MultiDomainLoss", "multidomainloss"])
-def test_a_name_that_exists_in_any_case_cannot_be_registered(name, own_loss):
+def test_existing_name_cannot_be_registered_in_any_letter_case(name, own_loss):
     losses.register_loss(own_loss)
     own_loss.__name__ = name
     with pytest.raises(ValueError, match="already exists"):

@@ -10,7 +10,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("sizes", [None, (1,), (2, 3), (1, 4)])
 @pytest.mark.parametrize("n_sources", [4, 5])
-def test_the_matrix_has_one_row_for_each_combination(n_sources, sizes):
+def test_matrix_has_one_row_for_each_combination(n_sources, sizes):
     sizes = subset_sizes(n_sources, sizes)
     matrix = subset_matrix(n_sources, sizes, torch.float64, CPU)
     rows = {tuple(row.nonzero().flatten().tolist()) for row in matrix}
@@ -21,7 +21,7 @@ def test_the_matrix_has_one_row_for_each_combination(n_sources, sizes):
 
 @pytest.mark.parametrize("sizes", [None, (1,), (2, 3), (1, 4)])
 @pytest.mark.parametrize("n_sources", [4, 5])
-def test_the_counts_are_the_entries_of_the_matrix_squared(n_sources, sizes):
+def test_counts_equal_the_gram_matrix_of_the_combinations(n_sources, sizes):
     sizes = subset_sizes(n_sources, sizes)
     matrix = subset_matrix(n_sources, sizes, torch.float64, CPU)
     counts = subset_counts(n_sources, sizes)

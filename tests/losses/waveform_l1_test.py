@@ -6,13 +6,13 @@ from asteroid_xscheme.losses import CombinationLoss, WaveformL1Loss
 from tests.rounding import BFLOAT
 
 
-def test_the_loss_is_the_mean_absolute_error_of_the_waveforms(waveforms):
+def test_loss_is_the_mean_absolute_error_of_the_waveforms(waveforms):
     estimates, references, mixture = waveforms(3)
     loss = WaveformL1Loss(nb_channels=2)((None, estimates.transpose(0, 1)), references, mixture)
     torch.testing.assert_close(loss, l1_loss(estimates, references))
 
 
-def test_terms_tell_each_source(waveforms):
+def test_terms_are_listed_by_source(waveforms):
     estimates, references, _ = waveforms(3)
     loss = WaveformL1Loss(nb_channels=2)
     terms = loss.terms((None, estimates.transpose(0, 1)), references)
@@ -21,14 +21,14 @@ def test_terms_tell_each_source(waveforms):
     assert loss.combine(terms) == terms["time"]
 
 
-def test_sums_of_sources_are_compared_if_wanted(waveforms):
+def test_sums_of_sources_are_compared_on_request(waveforms):
     estimates, references, _ = waveforms(3)
     loss = WaveformL1Loss(2, loss_combine_sources=True)
     value = loss((None, estimates.transpose(0, 1)), references)
     assert value == CombinationLoss(l1_loss)(estimates, references)
 
 
-def test_a_mono_model_meets_the_mean_over_the_channels_as_far_as_it_goes(waveforms):
+def test_mono_model_is_compared_with_the_mean_over_channels_up_to_its_end(waveforms):
     estimates, _, _ = waveforms(3, n_channels=1)
     _, references, _ = waveforms(3, n_channels=2)
     loss = WaveformL1Loss(nb_channels=1)((None, estimates.transpose(0, 1)[..., :-5]), references)
@@ -46,7 +46,7 @@ def test_half_precision_is_compared_in_float32(waveforms):
     torch.testing.assert_close(loss, expected, rtol=BFLOAT / 10, atol=0)  # roundings average out
 
 
-def test_missing_time_signals_are_asked_for(waveforms):
+def test_missing_time_signals_are_an_error(waveforms):
     _, references, _ = waveforms(3)
     with pytest.raises(ValueError, match="return_time_signals=True"):
         WaveformL1Loss()((None, None), references)

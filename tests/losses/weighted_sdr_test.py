@@ -12,7 +12,7 @@ def test_weighted_sdr_equals_the_official_core(golden):
     torch.testing.assert_close(loss, official["core_value_weighted1"], rtol=1e-6, atol=0)
 
 
-def test_one_loss_for_each_signal_whatever_the_leading_axes():
+def test_one_loss_per_signal_for_any_leading_axes():
     estimates, references, mixture = torch.randn(3, 2, 5, 100)
     losses = weighted_sdr(estimates, references, mixture)
     assert losses.shape == (2, 5)
@@ -21,7 +21,7 @@ def test_one_loss_for_each_signal_whatever_the_leading_axes():
     )
 
 
-def test_the_level_of_the_estimate_counts_through_the_noise_alone():
+def test_level_of_the_estimate_only_matters_through_the_noise():
     source, noise = torch.randn(2, 1000, dtype=torch.float64)
     alone = [weighted_sdr(gain * source, source, source) for gain in (0.5, 2.0)]
     mixed = [weighted_sdr(gain * source, source, source + noise) for gain in (0.5, 1.0)]

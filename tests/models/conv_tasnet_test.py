@@ -125,7 +125,7 @@ def _in_order_of(peer, net):
 
 @pytest.mark.parametrize("norm_type", ("gLN", "cLN", "cgLN"))
 @pytest.mark.parametrize("dilation, n_taps", ((1, 3), (2, 5), (16, 3), (1, 1)))
-def test_block_has_the_gradients_of_finite_differences(norm_type, dilation, n_taps):
+def test_gradients_of_a_block_equal_finite_differences(norm_type, dilation, n_taps):
     block = Conv1DBlock(3, 4, 2, n_taps, (n_taps - 1) * dilation // 2, dilation, norm_type).double()
     features = noise(2, 3, 9, dtype=torch.float64).requires_grad_()
     torch.testing.assert_close(hidden_features(block, features), block.shared_block(features))
@@ -136,7 +136,7 @@ def test_block_has_the_gradients_of_finite_differences(norm_type, dilation, n_ta
 
 
 @pytest.mark.parametrize("options", VARIANTS)
-def test_multiply_accumulates_are_those_of_the_modules(options):
+def test_multiply_accumulates_equal_those_of_the_modules(options):
     net, n_frames = network(n_masks=3, **options), 50
     counter = FlopCounterMode(display=False)
     with counter:
@@ -148,14 +148,14 @@ def test_multiply_accumulates_are_those_of_the_modules(options):
     )
 
 
-def test_default_sizes_cost_every_weight_but_norms_and_prelus_once_a_frame():
+def test_default_sizes_use_every_weight_but_norms_and_prelus_once_per_frame():
     with torch.device("meta"):
         macs = ConvTasNet(2, 1).macs_per_second(44100)
     assert macs == (10_781_264 - 40 * (2 * 1024 + 2) - 512) * 4410
 
 
 @pytest.mark.parametrize("n_samples", (1, 7, 8, 9, 12, 13, 100))
-def test_last_samples_are_decoded_whatever_the_length(n_samples):
+def test_last_samples_are_decoded_for_any_length(n_samples):
     net = network(encoder_activation="linear", mask_act="linear")
     wav = noise(1, 2, n_samples)
     estimates = separate(net, wav)
@@ -174,7 +174,7 @@ def test_samples_depend_on_the_mixture_within_the_receptive_field():
 
 
 @pytest.mark.parametrize("options", VARIANTS)
-def test_half_precision_is_the_separators_alone(options):
+def test_only_the_separator_runs_in_half_precision(options):
     net = network(**options)
     wav = noise(2, 2, 88)
     with torch.autocast("cpu", dtype=torch.bfloat16):

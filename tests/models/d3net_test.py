@@ -50,7 +50,7 @@ def test_unit_is_norm_relu_convolution():
     torch.testing.assert_close(unit(features), expected)
 
 
-def test_layer_of_d2_block_reads_every_earlier_layer_with_its_own_dilation():
+def test_d2_layer_reads_every_earlier_layer_with_its_own_dilation():
     growth, n_layers = 3, 4
     block, features = with_statistics(D2Block(5, growth, n_layers)), torch.randn(1, 5, 20, 18)
     layers = [features]
@@ -65,7 +65,7 @@ def test_layer_of_d2_block_reads_every_earlier_layer_with_its_own_dilation():
     torch.testing.assert_close(block(features), layers[-1], rtol=1e-4, atol=1e-4)
 
 
-def test_d3_block_of_two_adds_the_second_block_to_the_firsts_second_half():
+def test_d3_block_of_two_adds_the_second_to_the_latter_half_of_the_first():
     block, features = with_statistics(D3Block(5, 3, 2, 2)), torch.randn(1, 5, 8, 8)
     first, second = block.links[0](features).split(3, dim=1)
     torch.testing.assert_close(block(features), second + block.links[1](first))
@@ -80,7 +80,7 @@ def test_upsampling_doubles_frames_and_bins():
     assert Upsampling(3)(torch.randn(2, 3, 4, 5)).shape == (2, 3, 8, 10)
 
 
-def test_gate_is_a_product_with_a_sigmoid():
+def test_gate_multiplies_by_a_sigmoid():
     gate, features = with_statistics(OutputGate(3, 2)), torch.randn(1, 3, 4, 5)
     normal = gate.norm(features)
     expected = torch.sigmoid(gate.gate(normal)) * gate.linear(normal)
@@ -97,7 +97,7 @@ def test_path_keeps_the_size_and_matches_the_channels(depth):
         assert path(spectrogram).shape == (2, out_channels, 16, 8)
 
 
-def test_what_is_shared_goes_down_while_the_own_map_stays_for_the_way_up():
+def test_shared_map_goes_down_and_the_own_map_is_the_skip_connection():
     path = MultiScalePath(2, TINY.bands[0], 3).eval()
     own, shared = torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8)
     deep = path.upsamplings[0](path.blocks[1](F.avg_pool2d(shared, 2)))
@@ -115,7 +115,7 @@ def test_official_networks_have_their_number_of_parameters(source, n_parameters)
 
 
 @pytest.mark.parametrize("n_frames", (1, 15, 16, 19))
-def test_any_number_of_frames_is_filled_up_with_silence_and_cropped(n_frames):
+def test_any_number_of_frames_is_padded_with_silence_and_cropped(n_frames):
     network = with_statistics(D3Net(TINY, n_bins=33))
     magnitudes = torch.rand(2, 2, n_frames, 33)
     filled = F.pad(magnitudes, (0, 0, 0, 32 - n_frames))[:, :, : -(-n_frames // 4) * 4]
@@ -124,7 +124,7 @@ def test_any_number_of_frames_is_filled_up_with_silence_and_cropped(n_frames):
     torch.testing.assert_close(estimate, network(filled)[:, :, :n_frames])
 
 
-def test_bins_above_the_valid_ones_are_not_read():
+def test_bins_above_the_valid_band_are_not_read():
     network = with_statistics(D3Net(TINY, n_bins=33))
     magnitudes = torch.rand(1, 2, 8, 33)
     loud = magnitudes.clone()
@@ -140,7 +140,7 @@ def train_step(network, magnitudes, recompute):
     return {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
 
 
-def test_recomputing_changes_neither_gradients_nor_running_statistics():
+def test_checkpointing_changes_neither_gradients_nor_running_statistics():
     magnitudes = torch.rand(2, 2, 8, 33)
     networks = [with_statistics(D3Net(TINY, n_bins=33)) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
@@ -153,7 +153,7 @@ def test_recomputing_changes_neither_gradients_nor_running_statistics():
 
 
 @pytest.mark.parametrize("n_channels", (1, 2, 3))
-def test_folded_network_estimates_the_same(n_channels):
+def test_folded_network_gives_equal_estimates(n_channels):
     network = with_statistics(D3Net(TINY, n_bins=33, n_channels=n_channels))
     magnitudes = torch.rand(2, n_channels, 21, 33)
     expected = network(magnitudes)
@@ -162,7 +162,7 @@ def test_folded_network_estimates_the_same(n_channels):
 
 
 @pytest.mark.parametrize("tile_bytes", (1, 5_000, 1 << 30))
-def test_tiles_of_any_size_give_the_same_map(tile_bytes):
+def test_result_does_not_depend_on_the_tile_size(tile_bytes):
     block, features = D2Block(5, 3, 4).eval(), torch.randn(2, 5, 37, 6)
     with_statistics(block.links[0])
     convs = [link.conv for link in block.links]
@@ -186,17 +186,17 @@ def counted_macs(network, n_frames):
 
 
 @pytest.mark.parametrize("n_frames", (8, 16))
-def test_multiply_accumulates_are_those_of_the_convolutions_that_run(n_frames):
+def test_multiply_accumulates_equal_those_of_the_executed_convolutions(n_frames):
     assert patch_macs(TINY, n_frames) == counted_macs(D3Net(TINY, n_bins=33).eval(), n_frames)
 
 
-def test_official_networks_cost_as_much_as_reported():
+def test_official_networks_have_their_reported_cost():
     assert [round(patch_macs(OFFICIAL[s], 256) / 1e9) for s in ("drums", "vocals")] == [108, 120]
     one = macs_per_second([OFFICIAL["vocals"]], hop=1024, sample_rate=44100)
     assert one == pytest.approx(patch_macs(OFFICIAL["vocals"], 256) / (128 * 1024 / 44100))
 
 
-def test_configuration_survives_a_dictionary_of_plain_values():
+def test_configuration_round_trips_through_plain_values():
     for config in (TINY, *OFFICIAL.values()):
         values = config.to_dict()
         assert D3NetConfig.from_dict(values) == config
@@ -246,7 +246,7 @@ def double(x):
 
 @pytest.mark.parametrize("n_overlapping", (1, 2, 4))
 @pytest.mark.parametrize("n_frames", (1, 4, 7, 8, 9, 15, 16, 17, 32, 37))
-def test_patches_of_a_pointwise_estimator_are_the_whole(n_frames, n_overlapping):
+def test_patches_of_a_pointwise_estimator_equal_the_whole(n_frames, n_overlapping):
     magnitudes = torch.rand(n_frames, 2, 2, 5)
     estimates = overlap_add_patches(double, magnitudes, 8, 8 // n_overlapping)
     torch.testing.assert_close(estimates, torch.stack([magnitudes, 2 * magnitudes]))
@@ -254,7 +254,7 @@ def test_patches_of_a_pointwise_estimator_are_the_whole(n_frames, n_overlapping)
 
 @pytest.mark.parametrize("batch", (1, 3, 100))
 @pytest.mark.parametrize("size", (1, 5, 37))
-def test_patches_of_a_stream_are_those_of_the_whole(size, batch):
+def test_patches_of_a_stream_equal_those_of_the_whole(size, batch):
     weights = torch.rand(8, 1, 1, 1)  # an estimate depends on where in a patch a frame is
     magnitudes = torch.rand(37, 2, 2, 5)
     whole = overlap_add_patches(lambda x: (weights * x)[None], magnitudes, 8, 4)

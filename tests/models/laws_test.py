@@ -26,7 +26,7 @@ def test_model_estimates_every_source_in_every_channel(build, sources, nb_channe
 
 
 @pytest.mark.parametrize("n_samples", (1, 2, 15, 33, 63, 64, 65, 200))
-def test_estimates_are_finite_and_as_long_as_the_input_whatever_its_length(build, n_samples):
+def test_estimates_are_finite_and_as_long_as_the_input_for_any_length(build, n_samples):
     model = build().eval()
     estimates = model.forward_wav(noise(1, 2, n_samples))
     assert estimates.shape == (1, 3, 2, n_samples)
@@ -35,9 +35,7 @@ def test_estimates_are_finite_and_as_long_as_the_input_whatever_its_length(build
 
 @pytest.mark.parametrize("shape, n_batch", (((200,), 1), ((4, 200), 4), ((4, 1, 200), 4)))
 @pytest.mark.parametrize("nb_channels", (1, 2))
-def test_waveform_without_channels_is_one_channel_that_feeds_all(
-    build, shape, n_batch, nb_channels
-):
+def test_waveform_without_a_channel_axis_feeds_all_channels(build, shape, n_batch, nb_channels):
     model = build(nb_channels=nb_channels).eval()
     wav = noise(*shape)
     same = wav.reshape(n_batch, 1, 200).repeat(1, nb_channels, 1)
@@ -51,7 +49,7 @@ def test_wrong_number_of_channels_is_an_error_that_names_both(build):
         build().forward_wav(noise(1, 1, 2, 200))
 
 
-def test_mono_model_takes_any_number_of_channels(build):
+def test_mono_model_accepts_any_number_of_channels(build):
     assert build(nb_channels=1).eval().forward_wav(noise(2, 3, 200)).shape == (2, 3, 1, 200)
 
 
@@ -66,7 +64,7 @@ def test_forward_returns_spectrograms_and_signals_in_the_order_of_asteroid(build
     assert 0 <= N_SAMPLES - signals.shape[-1] < 64
 
 
-def test_spectrograms_alone_are_returned_where_signals_are_not_wanted(build):
+def test_only_spectrograms_are_returned_if_signals_are_not_wanted(build):
     model = build().eval()
     model.return_time_signals = False
     spectrograms, signals = model(noise(1, 2, N_SAMPLES))
@@ -74,7 +72,7 @@ def test_spectrograms_alone_are_returned_where_signals_are_not_wanted(build):
     assert signals is None
 
 
-def test_input_is_left_as_it_was(build):
+def test_input_is_not_changed(build):
     model, wav = build(), 4 * noise(2, 2, N_SAMPLES)
     before = wav.clone()
     model(wav)
@@ -101,14 +99,14 @@ def used_parameters(model, source):
     }
 
 
-def test_without_bridges_every_source_depends_on_its_own_network_alone(build):
+def test_without_bridges_every_source_depends_only_on_its_own_network(build):
     model = build(bridge=False)
     used = [used_parameters(model, source) for source in range(3)]
     assert all(used)
     assert not used[0] & used[1] and not used[0] & used[2] and not used[1] & used[2]
 
 
-def test_with_bridges_every_source_depends_on_the_networks_of_all(build):
+def test_with_bridges_every_source_depends_on_all_networks(build):
     alone, bridged = build(bridge=False), build()
     networks = [used_parameters(alone, source) for source in range(3)]
     for source in range(3):
@@ -129,7 +127,7 @@ def test_one_source_needs_no_bridge(build):
     torch.testing.assert_close(alone.forward_wav(wav), bridged.forward_wav(wav))
 
 
-def test_bridges_are_the_default_points_by_name(build):
+def test_default_bridges_equal_the_default_points_by_name(build):
     wav, points = noise(1, 2, N_SAMPLES), list(build().default_bridge_points)
     by_name = build(bridge=points)
     assert torch.equal(by_name.eval().forward_wav(wav), build().eval().forward_wav(wav))
@@ -143,7 +141,7 @@ def test_every_bridging_point_changes_the_estimates(build):
         assert not torch.allclose(build(bridge=[point]).eval().forward_wav(wav), alone, atol=1e-6)
 
 
-def test_unknown_bridging_point_is_an_error_that_lists_the_known(build):
+def test_unknown_bridging_point_is_an_error_that_lists_known_points(build):
     known = build().bridge_points
     with pytest.raises(ValueError, match="Unknown.*'middle'.*" + ".*".join(known)):
         build(bridge=["middle"])
@@ -173,7 +171,7 @@ def test_arguments_replace_those_of_the_package(build):
 
 
 @pytest.mark.parametrize("names", (["keys", "a.b", "50%"], ["Lead Vocals", "ü", "type"]))
-def test_any_string_names_a_source(build, names):
+def test_any_string_may_name_a_source(build, names):
     model = build(sources=names).eval()
     rebuilt = type(model).from_pretrained(model.serialize()).eval()
     assert rebuilt.sources == names
@@ -197,7 +195,7 @@ def test_subclass_rebuilds_itself_from_a_package_of_its_parent(build):
     assert type(BridgedModel.from_pretrained(build().serialize())) is type(build())
 
 
-def test_package_holds_plain_types_that_safe_loading_accepts(build, tmp_path):
+def test_package_has_plain_types_that_safe_loading_accepts(build, tmp_path):
     model = build()
     torch.save(model.serialize(), tmp_path / "model.pth")
     package = torch.load(tmp_path / "model.pth", weights_only=True)
@@ -218,7 +216,7 @@ def test_separate_keeps_the_level_of_the_estimates(build, leading):
     np.testing.assert_allclose(model.separate(wav.numpy()), estimates.numpy(), atol=1e-6)
 
 
-def test_separate_leaves_the_mode_of_the_model(build):
+def test_separate_keeps_the_mode_of_the_model(build):
     model = build().train()
     model.separate(noise(2, N_SAMPLES))
     assert all(module.training for module in model.modules())
@@ -235,7 +233,7 @@ def test_separate_refuses_another_number_of_channels(build):
 
 @pytest.mark.parametrize("nb_channels", (1, 2))
 @pytest.mark.parametrize("bridge", (True, False))
-def test_folded_model_estimates_the_same(build, trained, bridge, nb_channels):
+def test_folded_model_gives_equal_estimates(build, trained, bridge, nb_channels):
     model = trained(build(bridge=bridge, nb_channels=nb_channels))
     folded, wav = model.fold(), noise(2, nb_channels, N_SAMPLES)
     expected = model.eval().forward_wav(wav)
@@ -245,7 +243,7 @@ def test_folded_model_estimates_the_same(build, trained, bridge, nb_channels):
     assert torch.equal(folded.fold().forward_wav(wav), folded.forward_wav(wav))
 
 
-def test_folding_leaves_the_model_as_it_was(build, trained):
+def test_folding_does_not_change_the_model(build, trained):
     model = trained(build()).train()
     before = copy.deepcopy(model.state_dict())
     model.fold()
@@ -264,7 +262,7 @@ def test_loss_of_both_domains_trains_every_parameter(build):
             assert parameter.grad is not None and parameter.grad.isfinite().all(), name
 
 
-def test_autocast_to_bfloat16_trains_and_stays_near_float32(build):
+def test_training_under_bfloat16_autocast_is_close_to_float32(build):
     model, wav = build().eval(), noise(2, 2, 400)
     expected = model.forward_wav(wav)
     with torch.autocast("cpu", torch.bfloat16):
@@ -273,7 +271,7 @@ def test_autocast_to_bfloat16_trains_and_stays_near_float32(build):
     assert (estimates - expected).norm() < NETWORK_IN_BFLOAT * expected.norm()
 
 
-def test_core_of_a_spectrogram_model_is_what_forward_estimates(build):
+def test_core_of_a_spectrogram_model_equals_forward(build):
     model, wav = build().eval(), noise(2, 2, N_SAMPLES)
     if not isinstance(model, SpectrogramModel):
         pytest.skip("This model works on waveforms.")
@@ -283,7 +281,7 @@ def test_core_of_a_spectrogram_model_is_what_forward_estimates(build):
     assert torch.equal(estimates, model(wav)[0])
 
 
-def test_weights_by_source_are_those_of_the_state_dict_each_once(build):
+def test_weights_by_source_contain_the_state_dict_once(build):
     model = build()
     whole = [t for name, t in model.state_dict().items() if "window" not in name]
     of_sources = model.weights_by_source()

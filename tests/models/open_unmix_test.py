@@ -18,7 +18,7 @@ def features():
     return torch.randn(3, 11, 2, 8, generator=torch.Generator().manual_seed(1)).unbind()
 
 
-def test_folded_layers_are_called_by_what_runs_each(layers, features):
+def test_folded_layers_run_their_kernels(layers, features):
     asked = []
 
     def run_each(function, *arguments):

@@ -20,7 +20,7 @@ def make(n_fft, n_window, hop, n_samples=200):
 
 @pytest.mark.parametrize("length", (None, 150, 200))
 @pytest.mark.parametrize("n_fft, n_window, hop", SIZES)
-def test_waveform_and_gradient_are_those_of_istft(n_fft, n_window, hop, length):
+def test_waveform_and_gradient_equal_those_of_istft(n_fft, n_window, hop, length):
     magnitudes, mixture, window = make(n_fft, n_window, hop)
     signals = synthesize(magnitudes, mixture, window, n_fft, hop, length)
     complex_estimates = magnitudes.permute(0, 2, 3, 4, 1) * torch.sgn(mixture)
@@ -32,7 +32,7 @@ def test_waveform_and_gradient_are_those_of_istft(n_fft, n_window, hop, length):
     torch.testing.assert_close(gradient, reference)
 
 
-def test_own_magnitudes_give_the_mixture_back():
+def test_mixtures_own_magnitudes_return_the_mixture():
     waveform, window = torch.randn(1, 2, 333), torch.hann_window(64)
     mixture = stft(waveform, window, 64, 16)
     magnitudes = mixture.abs().permute(3, 0, 1, 2)[None]
@@ -42,7 +42,7 @@ def test_own_magnitudes_give_the_mixture_back():
     torch.testing.assert_close(estimate[0], waveform, rtol=0, atol=limit)
 
 
-def test_gradient_reaches_the_mixture_where_it_is_asked_for():
+def test_gradient_reaches_the_mixture_if_required():
     magnitudes, mixture, window = make(64, 64, 16)
     fixed = synthesize(magnitudes, mixture, window, 64, 16)
     mixture.requires_grad_()

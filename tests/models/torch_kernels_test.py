@@ -16,7 +16,7 @@ def features():
     return torch.randn(2, 3, 50, generator=generator, dtype=torch.float64, requires_grad=True)
 
 
-def test_group_norm_and_its_gradients_are_the_documented_ones(features):
+def test_group_norm_and_its_gradients_equal_the_documented_ones(features):
     weight, bias = (torch.rand(3, dtype=torch.float64, requires_grad=True) for _ in range(2))
     expected = F.group_norm(features, 1, weight, bias, 1e-8)
     output, mean, rstd = torch_kernels.group_norm(features, weight, bias, 1e-8)
@@ -36,14 +36,14 @@ def test_values_are_kept_where_features_are_positive(features):
 
 
 @pytest.mark.parametrize("hop", (1, 3, 4, 6))
-def test_overlapping_frames_are_added_as_fold_adds_them(hop):
+def test_overlap_add_equals_fold(hop):
     frames = torch.arange(2.0 * 7 * 6).reshape(2, 7, 6)
     n_samples = 6 + 6 * hop
     expected = F.fold(frames.transpose(1, 2), (1, n_samples), (1, 6), stride=(1, hop))[:, 0, 0]
     assert torch.equal(torch_kernels.overlap_add(frames, (2, n_samples), hop), expected)
 
 
-def test_missing_kernel_is_named_with_its_remedy(monkeypatch, features):
+def test_missing_kernel_is_named_with_a_remedy(monkeypatch, features):
     class Without:
         """A torch that has dropped them all."""
 

@@ -27,7 +27,7 @@ def model(sources=SOURCES, **options):
 
 
 @pytest.mark.parametrize("options", VARIANTS)
-def test_without_bridges_the_model_is_separate_networks_bit_for_bit(options):
+def test_model_without_bridges_equals_separate_networks_bit_for_bit(options):
     together, wav = model(bridge=False, **options), noise(2, 2, 203)
     for index, source in enumerate(SOURCES):
         alone = model([source], **options)
@@ -57,7 +57,7 @@ def test_mask_multiplies_the_encoding_of_its_own_network(point):
 
 
 @pytest.mark.parametrize("options", VARIANTS)
-def test_masks_are_made_of_the_same_features_after_the_last_bridge(options):
+def test_masks_use_the_same_features_after_the_last_bridge(options):
     bridged = model(bridge=["separator"], **options)
     for network in bridged.networks[1:]:
         for part in ("encoder", "decoder", "mask_conv"):
@@ -68,7 +68,7 @@ def test_masks_are_made_of_the_same_features_after_the_last_bridge(options):
 
 
 @pytest.mark.parametrize("options", VARIANTS)
-def test_bridge_after_the_last_repeat_is_the_bridge_before_the_mask(options):
+def test_bridge_after_the_last_repeat_equals_the_bridge_before_the_mask(options):
     wav = noise(1, 2, 203)
     last, separator = (model(bridge=[p], **options) for p in ("repeat2", "separator"))
     assert torch.equal(last.forward_wav(wav), separator.forward_wav(wav))
@@ -84,7 +84,7 @@ def test_every_trainable_parameter_has_a_gradient(options, bridge):
     assert not without
 
 
-def test_joint_network_has_a_mask_per_source_and_no_bridge():
+def test_joint_network_has_one_mask_per_source_and_no_bridge():
     joint = model(joint=True)
     assert len(joint.networks) == 1 and joint.bridge_points == ()
     assert joint.forward_wav(noise(2, 2, 203)).shape == (2, 3, 2, 203)
@@ -93,14 +93,14 @@ def test_joint_network_has_a_mask_per_source_and_no_bridge():
         model(joint=True, bridge=["separator"])
 
 
-def test_joint_masks_of_a_softmax_share_the_mixture_out():
+def test_joint_softmax_masks_add_up_to_the_mixture():
     joint, wav = model(joint=True, mask_act="softmax"), noise(1, 2, 200)
     network = joint.networks[0]
     whole = network.decoder(network.encoder_activation(network.encoder(wav)))
     torch.testing.assert_close(joint.forward_wav(wav).sum(1), whole)
 
 
-def test_joint_and_checkpointing_survive_a_package():
+def test_joint_and_checkpointing_are_saved_in_a_package():
     package = model(joint=True, checkpointing=True, skip_chan=5, stride=2).serialize()
     rebuilt, wav = XConvTasNet.from_pretrained(package), noise(1, 2, 100)
     assert rebuilt.joint and rebuilt.checkpointing
@@ -109,7 +109,7 @@ def test_joint_and_checkpointing_survive_a_package():
 
 
 @pytest.mark.parametrize("options", VARIANTS)
-def test_checkpointing_changes_no_gradient(options):
+def test_checkpointing_does_not_change_gradients(options):
     gradients = []
     for checkpointing in (False, True):
         trained = model(checkpointing=checkpointing, **options)
@@ -134,7 +134,7 @@ def kept_bytes(trained, wav):
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
-def test_checkpointing_keeps_less_than_half_with_one_repeat_computed_again():
+def test_checkpointing_stores_less_than_half():
     sizes, wav = dict(SMALL, n_blocks=6, n_repeats=4), noise(1, 2, 2000)
     everything = kept_bytes(model(**sizes), wav)
     between_repeats = kept_bytes(model(checkpointing=True, **sizes), wav)
@@ -142,7 +142,7 @@ def test_checkpointing_keeps_less_than_half_with_one_repeat_computed_again():
     assert between_repeats + one_repeat < 0.5 * everything
 
 
-def test_silence_stays_silence():
+def test_silence_stays_silent():
     assert not model().forward_wav(torch.zeros(1, 2, 203)).any()
     assert not model(**SMALL_ASTEROID).forward_wav(torch.zeros(1, 2, 203)).any()
 
@@ -156,7 +156,7 @@ def test_estimates_follow_the_level_of_the_mixture(options, gain):
     assert error < 1e-8 / 1e-4  # what the norms add to a variance, over the least of these
 
 
-def test_chunk_of_local_norms_is_the_whole_away_from_its_cuts():
+def test_chunk_with_local_norms_equals_the_whole_away_from_its_ends():
     local, wav = model(norm_type="cLN"), noise(1, 2, 1000)
     reach = local.receptive_field // 2 + 8
     start, stop = 400, 800  # a multiple of the stride
@@ -166,7 +166,7 @@ def test_chunk_of_local_norms_is_the_whole_away_from_its_cuts():
     torch.testing.assert_close(chunk, whole, **NETWORK)
 
 
-def test_chunk_of_global_norms_is_the_whole_where_the_mixture_repeats():
+def test_chunk_with_global_norms_equals_the_whole_of_a_periodic_mixture():
     bridged, period = model(), noise(1, 2, 400)
     reach = bridged.receptive_field // 2 + 8
     whole = bridged.forward_wav(period.repeat(1, 1, 20))[..., 4000 + reach : 6000 - reach]
@@ -175,7 +175,7 @@ def test_chunk_of_global_norms_is_the_whole_where_the_mixture_repeats():
 
 
 @pytest.mark.parametrize("power", (1, 2, 0.5))
-def test_spectrograms_are_those_of_the_time_signals(power):
+def test_spectrograms_equal_those_of_the_time_signals(power):
     spectrograms, signals = model(spec_power=power)(noise(2, 2, 203))
     expected = stft(signals, torch.hann_window(48), 64, 16).abs() ** power
     assert spectrograms.shape == (3, 1 + 203 // 16, 2, 2, 33)
@@ -191,13 +191,13 @@ def test_gradient_of_the_spectrograms_of_silence_is_finite(power):
     assert all(p.grad.isfinite().all() for p in silent.parameters())
 
 
-def test_spectrograms_are_not_computed_where_they_are_not_wanted():
+def test_spectrograms_are_computed_only_if_wanted():
     spectrograms, signals = model(return_spectrograms=False)(noise(1, 2, 203))
     assert spectrograms is None
     assert signals.shape == (3, 1, 2, 203)
 
 
-def test_cost_grows_with_the_networks_and_hardly_with_the_masks():
+def test_cost_grows_with_networks_and_hardly_with_masks():
     one, three, joint = model(["vocals"]), model(), model(joint=True)
     assert three.macs_per_second() == 3 * one.macs_per_second()
     per_mask = 12 * 6 + 2 * 12 * 8  # mask convolution and decoder, multiplications per frame

@@ -37,7 +37,7 @@ def magnitudes(n_frames=13, n_channels=2):
 
 @pytest.mark.parametrize("network", (TINY, [TINY, OTHER_SPLIT, TINY]))
 @pytest.mark.parametrize("method", ("estimate_magnitudes", "estimate_patches"))
-def test_without_bridges_the_model_is_separate_networks_bit_for_bit(network, method):
+def test_model_without_bridges_equals_separate_networks_bit_for_bit(network, method):
     together = model(bridge=False, network=network, above_valid="mixture")
     estimates = getattr(together, method)(magnitudes())
     for j, config in enumerate(together.configs):
@@ -46,14 +46,14 @@ def test_without_bridges_the_model_is_separate_networks_bit_for_bit(network, met
         assert torch.equal(getattr(alone, method)(magnitudes())[0], estimates[j])
 
 
-def test_a_network_alone_gives_the_valid_bins():
+def test_single_network_estimates_the_valid_bins():
     alone = model(["vocals"], bridge=False)
     estimate = alone.networks[0](magnitudes().permute(1, 2, 0, 3))
     expected = alone.estimate_magnitudes(magnitudes())[0, ..., :24].permute(1, 2, 0, 3)
     assert torch.equal(estimate, expected)
 
 
-def test_bridge_before_the_final_block_is_both_bridges_of_its_parts():
+def test_bridge_before_the_final_block_equals_the_bridges_of_its_parts():
     estimates = [
         model(bridge=points).estimate_magnitudes(magnitudes())
         for points in (["concat"], ["bands", "full"])
@@ -61,7 +61,7 @@ def test_bridge_before_the_final_block_is_both_bridges_of_its_parts():
     torch.testing.assert_close(*estimates)
 
 
-def test_own_map_of_the_first_block_stays_for_the_way_up_and_the_mean_goes_down():
+def test_own_map_of_the_first_block_is_the_skip_connection_and_the_mean_goes_down():
     bridged = model(bridge=["first_block"])
     paths = [network.full for network in bridged.networks]
     inputs = [torch.rand(1, 2, 4, 24) for _ in paths]
@@ -123,7 +123,7 @@ def test_shares_above_the_valid_bins_add_up_to_the_mixture():
     assert torch.equal(above[0], above[1])
 
 
-def test_the_mixture_above_the_valid_bins_is_copied_as_in_the_official_networks():
+def test_mixture_above_the_valid_bins_is_copied_as_in_the_official_networks():
     mixture = magnitudes()
     estimates = model(above_valid="mixture").estimate_magnitudes(mixture)
     assert all(torch.equal(estimate[..., 24:], mixture[..., 24:]) for estimate in estimates)
@@ -162,7 +162,7 @@ def test_statistics_start_the_input_of_every_network(as_type):
 
 
 @torch.no_grad()
-def test_sources_of_a_network_that_knows_nothing_yet_add_up_to_the_mean_mixture():
+def test_sources_of_an_untrained_network_add_up_to_the_mean_mixture():
     mean, scale = np.linspace(0, 1, 33), np.linspace(1, 2, 33)
     started = model(input_mean=mean, input_scale=scale)
     for network in started.networks:
@@ -191,14 +191,14 @@ def test_unusable_choices_are_an_error():
         model(network=["vocals", "bass"])
 
 
-def test_named_networks_are_saved_as_what_they_stand_for():
+def test_named_networks_are_saved_with_their_full_configuration():
     small = model(network="small", in_chan=512, window_length=512)
     network = small.get_model_args()["network"]
     assert network["valid_bins"] == 200 and isinstance(network["bands"], list)
 
 
 @pytest.mark.parametrize("bridge", (True, False))
-def test_recomputing_changes_no_gradient(bridge):
+def test_checkpointing_does_not_change_gradients(bridge):
     gradients = []
     for recompute in (False, True):
         trained = model(recompute=recompute, bridge=bridge).train()
@@ -208,7 +208,7 @@ def test_recomputing_changes_no_gradient(bridge):
 
 
 @pytest.mark.parametrize("bridge", [True, False])
-def test_songs_are_separated_in_the_patches_that_were_asked_for(bridge):
+def test_songs_are_separated_in_the_requested_patches(bridge):
     asked = model(bridge=bridge)
     asked.separate_in_patches(13)  # an odd frame is left out, so that patches overlap by half
     built = model(bridge=bridge, network={**TINY, "patch_frames": 12, "patch_shift": 6})
@@ -220,7 +220,7 @@ def test_songs_are_separated_in_the_patches_that_were_asked_for(bridge):
 
 @pytest.mark.parametrize("bridge", (True, False))
 @pytest.mark.parametrize("flip", (True, False))
-def test_folded_model_estimates_the_same_patches(bridge, flip):
+def test_folded_model_gives_equal_patches(bridge, flip):
     plain = model(bridge=bridge)
     with torch.no_grad():
         expected = plain.estimate_patches(magnitudes(19), flip)

@@ -32,7 +32,7 @@ def noise(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
 
 
-def test_model_is_the_bridged_networks_of_its_modules():
+def test_model_equals_the_bridged_networks_of_its_modules():
     networks, wav = [Mono(), Mono()], noise(2, 2, 50)
     model = XScheme(networks, ["a", "b"], ["last"], adapter=each_channel)
     assert isinstance(model, WaveformModel) and model.domain == "waveform"
@@ -41,7 +41,7 @@ def test_model_is_the_bridged_networks_of_its_modules():
     assert torch.equal(model.forward_wav(wav), expected)
 
 
-def test_file_names_class_and_adapter_which_the_reader_brings():
+def test_file_names_class_and_adapter_that_the_reader_provides():
     model = XScheme(Mono, ["a", "b"], ["last"], {"size": 5}, adapter=each_channel).eval()
     package = model.serialize()
     args = package["model_args"]
@@ -55,7 +55,7 @@ def test_file_names_class_and_adapter_which_the_reader_brings():
     assert torch.equal(again.forward_wav(noise(1, 2, 50)), model.forward_wav(noise(1, 2, 50)))
 
 
-def test_what_cannot_be_a_model_is_said_with_the_remedy():
+def test_invalid_models_are_errors_with_a_remedy():
     model = XScheme([Mono(), Mono()], ["a", "b"], ["last"])
     with pytest.raises(XSchemeError, match="network_args="):
         model.serialize()

@@ -26,7 +26,7 @@ def official():
     return XUMX.from_pretrained(GOLDEN / "xumx_asteroid_checkpoint.pth").eval()
 
 
-def test_outputs_are_those_of_asteroid(official):
+def test_outputs_equal_those_of_asteroid(official):
     golden = load_arrays("xumx_asteroid_io.npz")
     official.return_time_signals = True
     with torch.no_grad():
@@ -35,7 +35,7 @@ def test_outputs_are_those_of_asteroid(official):
     torch.testing.assert_close(signals, golden["time"], rtol=1e-5, atol=1e-6)
 
 
-def test_folded_model_has_the_outputs_of_asteroid(official):
+def test_outputs_of_the_folded_model_equal_those_of_asteroid(official):
     golden = load_arrays("xumx_asteroid_io.npz")
     with torch.no_grad():
         spectrograms, _ = official.fold()(golden["mixture"])
@@ -49,7 +49,7 @@ def test_parameters_and_arguments_have_the_names_and_order_of_asteroid(official)
     assert {"encoder.0.window", "decoder.window"} < set(official.state_dict())
 
 
-def test_waveform_is_longer_than_asteroids_by_what_it_cut_off(official):
+def test_waveform_keeps_the_end_that_asteroid_cuts_off(official):
     golden = load_arrays("xumx_asteroid_io.npz")
     with torch.no_grad():
         estimates = official.forward_wav(golden["mixture"])
@@ -77,7 +77,7 @@ def network_of_open_unmix(state, source):
 
 
 @pytest.mark.parametrize("sources", (["vocals"], ["vocals", "other"]))
-def test_without_bridges_it_is_open_unmix(sources):
+def test_model_without_bridges_equals_open_unmix(sources):
     state = torch.load(GOLDEN / "openunmix_small_state_dict.pth", weights_only=True)
     model = XUMX(sources, 512, 512, 128, hidden_size=32, max_bin=187, bridge=False).eval()
     windows = {name: value for name, value in model.state_dict().items() if "window" in name}
@@ -96,9 +96,7 @@ def test_without_bridges_it_is_open_unmix(sources):
 @pytest.mark.parametrize("bidirectional", (True, False))
 @pytest.mark.parametrize("spec_power", (1, 2, 0.5))
 @pytest.mark.parametrize("return_time_signals", (True, False))
-def test_every_option_gives_its_outputs(
-    nb_channels, bidirectional, spec_power, return_time_signals
-):
+def test_outputs_follow_every_option(nb_channels, bidirectional, spec_power, return_time_signals):
     model = XUMX(
         ["a", "b", "c"],
         nb_channels=nb_channels,
@@ -119,9 +117,7 @@ def test_every_option_gives_its_outputs(
 @pytest.mark.parametrize("bidirectional", (True, False))
 @pytest.mark.parametrize("spec_power", (1, 2))
 @pytest.mark.parametrize("bridge", (True, False, ["encoder"], ["recurrent"]))
-def test_folding_changes_rounding_alone_with_every_option(
-    trained, bidirectional, spec_power, bridge
-):
+def test_folding_only_changes_rounding_for_every_option(trained, bidirectional, spec_power, bridge):
     options = dict(bidirectional=bidirectional, spec_power=spec_power, bridge=bridge)
     model = trained(XUMX(["a", "b"], **options, **SMALL)).eval()
     magnitudes = torch.rand(9, 3, 2, 33)
@@ -137,7 +133,7 @@ def test_folded_model_has_one_product_for_all_encoders():
     assert "BatchNorm1d" not in names and not folded.mean_scale
 
 
-def test_default_arguments_are_those_of_asteroid():
+def test_default_arguments_equal_those_of_asteroid():
     with torch.device("meta"):
         model = XUMX(["vocals"])
     expected = dict(window_length=4096, in_chan=4096, n_hop=1024, hidden_size=512, nb_channels=2,
@@ -147,7 +143,7 @@ def test_default_arguments_are_those_of_asteroid():
     assert model.get_model_args() == expected
 
 
-def test_same_seed_starts_from_the_same_weights_for_any_bridge():
+def test_same_seed_gives_the_same_weights_for_any_bridge():
     states = []
     for bridge in (True, False):
         torch.manual_seed(0)
@@ -155,7 +151,7 @@ def test_same_seed_starts_from_the_same_weights_for_any_bridge():
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
-def test_order_of_the_sources_does_not_matter_to_their_estimates(trained):
+def test_estimates_do_not_depend_on_the_order_of_sources(trained):
     model = trained(XUMX(["a", "b", "c"], **SMALL)).eval()
     other = XUMX(["c", "a", "b"], **SMALL).eval()
     other.load_state_dict(model.state_dict())
@@ -175,7 +171,7 @@ def test_statistics_start_the_normalisation_of_every_source(as_type):
     assert model.get_model_args()["input_mean"] is None
 
 
-def test_normalisation_is_that_of_open_unmix():
+def test_normalisation_equals_that_of_open_unmix():
     mean, scale = torch.rand(33) + 1, torch.rand(33) + 1
     model = XUMX(["a"], input_mean=mean, input_scale=scale, **SMALL).eval()
     plain = XUMX(["a"], **SMALL).eval()
@@ -204,7 +200,7 @@ def test_impossible_arguments_are_errors_that_name_them(wrong, message):
         XUMX(["a"], **{**SMALL, **wrong})
 
 
-def test_bins_may_come_as_numpy_integers_and_are_saved_as_plain_ones():
+def test_numpy_integer_bins_are_saved_as_plain_integers():
     args = XUMX(["a"], **{**SMALL, "max_bin": np.int64(25)}).serialize()["model_args"]
     assert type(args["max_bin"]) is int
 
@@ -218,27 +214,27 @@ def test_one_recurrent_layer_needs_no_dropout_and_no_warning():
 
 
 @pytest.mark.parametrize("spec_power", (1, 2))
-def test_masks_of_one_give_the_mixture_back_at_any_power(spec_power):
+def test_masks_of_one_return_the_mixture_for_any_power(spec_power):
     model = XUMX(["a"], spec_power=spec_power, **SMALL).eval()
     torch.nn.init.zeros_(model.mean_scale["output_scale_a"])
     wav = torch.randn(1, 2, 333)
     torch.testing.assert_close(model.forward_wav(wav)[0, 0], wav[0], rtol=0, atol=1e-5)
 
 
-def test_mono_model_with_masks_of_one_gives_a_mono_mixture_back():
+def test_mono_model_with_masks_of_one_returns_a_mono_mixture():
     model = XUMX(["a"], nb_channels=1, **SMALL).eval()
     torch.nn.init.zeros_(model.mean_scale["output_scale_a"])
     wav = torch.randn(1, 1, 333)
     torch.testing.assert_close(model.forward_wav(wav)[0, 0], wav[0], rtol=0, atol=1e-5)
 
 
-def test_window_is_held_once_and_not_trained():
+def test_window_is_stored_once_and_not_trained():
     model = XUMX(["a"], **SMALL)
     assert model.encoder[0].window is model.decoder.window is model.window
     assert not model.window.requires_grad
 
 
-def test_training_moves_the_running_statistics_as_ever():
+def test_training_updates_running_statistics():
     model = XUMX(["a"], **SMALL).train()
     model(torch.randn(2, 2, 200))
     norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm1d)]

@@ -1,4 +1,4 @@
-"""Laws of identity: any change of what results depend on is named, and nothing else is a change."""
+"""Laws of identity: every change that affects results is named, and no other."""
 
 import dataclasses
 import json
@@ -72,7 +72,7 @@ VALUES = {
 
 
 def values_of(kind):
-    """A strategy of the values that an option of a type can hold."""
+    """A strategy for the values of an option of this type."""
     if typing.get_origin(kind) is list:
         return some.lists(values_of(*typing.get_args(kind)), min_size=1, max_size=3, unique=True)
     if typing.get_origin(kind) is dict:
@@ -107,7 +107,7 @@ NAMES = [f"{architecture} {title} {field.name}" for architecture, title, field i
 
 
 def option_and_value(draw, architecture, title, field):
-    """The default options and, beside one other value, what a command line would make of it."""
+    """The default options, and the same with one value changed as by the command line."""
     before = Config.from_dict({"model": {"architecture": architecture}})
     groups = before.to_dict()
     groups[title][field.name] = draw(values_of_option(architecture, title, field))
@@ -118,7 +118,7 @@ def option_and_value(draw, architecture, title, field):
 
 
 def records(config):
-    """Those of a run and of a grid, without songs, as files hold them."""
+    """The records of a run and of a grid, without songs, as saved in files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cells, "configured_tracks", lambda data, subset: ())
         grid = cells.grid_record(config)
@@ -127,7 +127,7 @@ def records(config):
 
 
 def changes_that_count(title, field, before, now):
-    """How changes have to begin: with the option, if it affects results and its value is another.
+    """The expected start of each change: the option, if it affects results and its value differs.
 
     That of the devices is the "number of processes (devices)".
     """
@@ -140,14 +140,12 @@ def changes_that_count(title, field, before, now):
 
 
 def first_word(change):
-    """The option that a change is about: it was, it is new, or something in it is another."""
+    """The option that a change is about: "was", "is new", or a change inside it."""
     return change.split()[0].rstrip(",")
 
 
 @pytest.mark.parametrize("architecture, title, field", OPTIONS, ids=NAMES)
-def test_an_option_changes_the_identity_and_is_named_if_results_depend_on_it(
-    architecture, title, field
-):
+def test_option_that_affects_results_changes_the_identity_and_is_named(architecture, title, field):
     @FEW
     @given(some.data())
     def check(data):
@@ -171,7 +169,7 @@ RECORDS = some.dictionaries(some.text(), PLAIN, max_size=4)
 
 @MANY
 @given(RECORDS)
-def test_records_are_the_same_after_the_way_through_a_file(record):
+def test_saved_records_read_back_as_the_same(record):
     with tempfile.TemporaryDirectory() as folder:
         write_record(Path(folder), record)
         assert compare(read_record(Path(folder)), record).is_same
@@ -188,7 +186,7 @@ NEAR_RECORDS = some.dictionaries(some.sampled_from("ab"), NEAR, max_size=2)
 
 @MANY
 @given(NEAR_RECORDS, NEAR_RECORDS)
-def test_only_equal_records_are_the_same_and_have_one_digest(one, other):
+def test_records_are_the_same_with_one_digest_only_if_equal(one, other):
     assert compare(as_plain(one), other).is_same == (one == other)
     texts = [json.dumps(record, sort_keys=True) for record in (one, other)]
     assert (digest(one) == digest(other)) == (texts[0] == texts[1])
@@ -196,7 +194,7 @@ def test_only_equal_records_are_the_same_and_have_one_digest(one, other):
 
 @MANY
 @given(RECORDS, some.data())
-def test_a_record_with_one_more_one_less_or_one_other_entry_names_it(record, data):
+def test_added_removed_or_changed_entry_is_named(record, data):
     name = data.draw(some.text(), "name")
     value = data.draw(PLAIN.filter(lambda value: value != record.get(name)), "value")
     assume(not isinstance(value, dict) or value)  # an empty one, nested, holds nothing to name
@@ -227,7 +225,7 @@ PACKAGES = some.fixed_dictionaries(
 
 
 def is_equal(one, other):
-    """Whether two packages are one model, entry by entry and bit by bit."""
+    """Whether two packages are the same model, entry by entry and bit by bit."""
     states = one["state_dict"], other["state_dict"]
     plain = [{**package, "state_dict": sorted(package["state_dict"])} for package in (one, other)]
     return plain[0] == plain[1] and all(
@@ -239,7 +237,7 @@ def is_equal(one, other):
 
 @MANY
 @given(PACKAGES, PACKAGES, some.data())
-def test_a_model_has_another_hash_if_and_only_if_anything_of_it_is_other(one, other, data):
+def test_hash_of_a_model_changes_if_and_only_if_the_model_does(one, other, data):
     part = data.draw(some.sampled_from([*one]), "part")
     states = [other["state_dict"]]
     if one["state_dict"]:
@@ -253,7 +251,7 @@ def test_a_model_has_another_hash_if_and_only_if_anything_of_it_is_other(one, ot
 
 @FEW
 @given(some.integers(0, 15), some.floats(width=32, allow_nan=False, allow_infinity=False))
-def test_a_run_names_the_weights_that_it_began_with_by_their_values(place, value):
+def test_run_identifies_its_initial_weights_by_value(place, value):
     state = {"a": torch.arange(16.0)}
     changed = {"a": state["a"].clone().index_fill_(0, torch.tensor([place]), value)}
     with tempfile.TemporaryDirectory() as folder:
@@ -279,7 +277,7 @@ SONGS = some.dictionaries(
 
 
 def contents(songs):
-    """What a folder of songs, written anew, is made of."""
+    """The identity of a folder of songs that is written again."""
     with tempfile.TemporaryDirectory() as root:
         for name, stems in songs.items():
             folder = Path(root) / "train" / name
@@ -292,7 +290,7 @@ def contents(songs):
 
 
 def mutated(draw, songs):
-    """Songs of which one stem was written, renamed, added or removed, or the whole song was."""
+    """Songs in which a stem, or a whole song, was changed, renamed, added or removed."""
     songs = {name: dict(stems) for name, stems in songs.items()}
     name, stem = draw(some.sampled_from(sorted(songs))), draw(STEMS)
     way = draw(some.sampled_from(["bytes", "rename", "remove", "add", "rename song"]))
@@ -310,7 +308,7 @@ def mutated(draw, songs):
 
 @settings(MANY, max_examples=100)
 @given(SONGS, some.data())
-def test_songs_are_other_ones_if_and_only_if_a_stem_changed_came_went_or_was_renamed(songs, data):
+def test_identity_of_a_song_changes_if_and_only_if_its_stems_do(songs, data):
     changed = mutated(data.draw, songs)
     before, now = contents(songs), contents(changed)
     assert (before == now) == (songs == changed)

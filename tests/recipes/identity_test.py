@@ -1,4 +1,4 @@
-"""Any change of what a product was made of is seen and named, and nothing else is one."""
+"""Every change to what an output was made of is noticed and named; nothing else is a change."""
 
 import os
 
@@ -23,13 +23,13 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def test_a_product_without_a_record_is_unknown():
+def test_output_without_a_record_is_unknown():
     answer = compare(None, {"niter": 1})
     assert not answer.is_known and not answer.is_same
     assert str(answer) == "there is no record of what it was made from"
 
 
-def test_a_record_that_went_through_a_file_is_the_same(tmp_path):
+def test_saved_record_reads_back_as_the_same(tmp_path):
     record = {"sources": ("bass", "drums"), "lr": 1e-3, "root": tmp_path, "none": None}
     write_record(tmp_path, record)
     assert compare(read_record(tmp_path), record).is_same
@@ -43,7 +43,7 @@ def test_every_difference_is_named():
     )
 
 
-def test_a_damaged_record_is_unknown_and_said(tmp_path, caplog):
+def test_damaged_record_is_unknown_with_a_warning(tmp_path, caplog):
     (tmp_path / identity.RECORD_FILE).write_text('{"niter": ')
     assert read_record(tmp_path) is None
     assert "is damaged" in caplog.text
@@ -65,17 +65,17 @@ def package(**changes):
         package(state_dict={"a": -torch.arange(4.0), "b": torch.zeros(2, 2)}),
     ],
 )
-def test_any_change_of_a_model_changes_its_hash(changed):
+def test_any_change_to_a_model_changes_its_hash(changed):
     assert weights_hash(changed) != weights_hash(package())
 
 
-def test_what_is_no_part_of_a_model_does_not_change_its_hash():
+def test_entries_that_are_not_part_of_a_model_do_not_change_its_hash():
     state = package()["state_dict"]
     reordered = package(state_dict=dict(reversed(state.items())), infos={"recipe": "mine"})
     assert weights_hash(reordered) == weights_hash(package())
 
 
-def test_content_of_a_file_is_read_once_while_it_stays(tmp_path, monkeypatch):
+def test_unchanged_file_is_hashed_once(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     path.write_bytes(b"content")
     os.utime(path, (1e9, 1e9))  # long settled
@@ -84,7 +84,7 @@ def test_content_of_a_file_is_read_once_while_it_stays(tmp_path, monkeypatch):
     assert file_hash(path) == expected
 
 
-def test_content_of_the_same_size_and_time_is_another_content(tmp_path):
+def test_replaced_file_of_equal_size_and_time_is_hashed_again(tmp_path):
     path, other = tmp_path / "a.wav", tmp_path / "b.wav"
     hashes = []
     for content in (b"one", b"two"):
@@ -95,7 +95,7 @@ def test_content_of_the_same_size_and_time_is_another_content(tmp_path):
     assert hashes[0] != hashes[1]
 
 
-def test_a_file_that_was_just_written_is_not_remembered(tmp_path):
+def test_hash_of_a_file_just_written_is_not_cached(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(b"one")
     first = file_hash(path)
@@ -103,14 +103,14 @@ def test_a_file_that_was_just_written_is_not_remembered(tmp_path):
     assert file_hash(path) != first
 
 
-def test_a_cache_that_cannot_be_written_costs_time_and_is_said(tmp_path, monkeypatch, caplog):
+def test_unwritable_cache_costs_only_time_and_a_warning(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert file_hash(tmp_path / "file") == file_hash(tmp_path / "file")
     assert "cannot be cached" in caplog.text
 
 
-def test_content_of_a_track_is_that_of_its_files_wherever_they_lie(songs, tmp_path, make_config):
+def test_identity_of_a_track_does_not_depend_on_its_path(songs, tmp_path, make_config):
     copy = tmp_path / "copy"
     os.makedirs(copy / "test")
     os.symlink(songs / "test" / "t", copy / "test" / "t")
@@ -120,7 +120,7 @@ def test_content_of_a_track_is_that_of_its_files_wherever_they_lie(songs, tmp_pa
     assert contents[0] == contents[1] and set(contents[0]) == {"test/t"}
 
 
-def test_source_map_changes_the_content_of_a_track(songs, make_config):
+def test_source_map_changes_the_identity_of_a_track(songs, make_config):
     swapped = {songs.name: {"bass": "drums", "drums": "bass"}}
     contents = [
         track_contents(configured_tracks(make_config(data={"source_map": m}).data, "test"))
@@ -129,7 +129,7 @@ def test_source_map_changes_the_content_of_a_track(songs, make_config):
     assert contents[0]["test/t"] != contents[1]["test/t"]
 
 
-def test_options_say_whether_results_depend_on_them():
+def test_options_declare_whether_they_affect_results():
     assert "seq_dur" in result_options(DataConfig())
     assert {"num_workers", "train_dir"}.isdisjoint(result_options(DataConfig()))
     assert result_options(TrainingConfig(batch_size=3))["batch_size"] == 3

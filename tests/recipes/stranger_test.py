@@ -1,4 +1,4 @@
-"""A model that this package knows nothing of goes all the way: its class stands in this file."""
+"""A model class that this package does not know, defined here, works in every stage."""
 
 import sys
 
@@ -58,7 +58,7 @@ class Gain(BridgedModel):
 
 @pytest.fixture
 def config_of(make_config, monkeypatch):
-    """A function from a class here to options of a run, read from a text as conf.yml is."""
+    """A function from a class in this file to the options of a run, read as from conf.yml."""
     monkeypatch.setitem(sys.modules, "stranger", sys.modules[__name__])
 
     def make(model_class, **groups):
@@ -69,7 +69,7 @@ def config_of(make_config, monkeypatch):
     return make
 
 
-def test_stranger_trains_separates_and_stands_in_a_report(config_of, tmp_path):
+def test_foreign_model_trains_separates_and_is_reported(config_of, tmp_path):
     config = config_of(Stranger, training={"epochs": 1}, evaluation={"bss_eval": "fast"})
     model = BridgedModel.from_pretrained(str(train(config, tmp_path)))
     assert isinstance(model, Stranger)
@@ -81,7 +81,7 @@ def test_stranger_trains_separates_and_stands_in_a_report(config_of, tmp_path):
     assert "Stranger" in (tmp_path / "report" / "report.html").read_text("utf-8")
 
 
-def test_stranger_of_waveforms_trains_and_separates(config_of, tmp_path):
+def test_foreign_waveform_model_trains_and_separates(config_of, tmp_path):
     config = config_of(Gain, training={"epochs": 1}, loss={"loss": "WaveformL1Loss"})
     model = BridgedModel.from_pretrained(str(train(config, tmp_path)))
     assert list(Separator(model).separate(torch.randn(2, 500))) == config.data.sources
@@ -91,14 +91,14 @@ def test_stranger_of_waveforms_trains_and_separates(config_of, tmp_path):
     "ignore:You are using the legacy TorchScript-based ONNX export:DeprecationWarning",
     "ignore:The feature will be removed:DeprecationWarning",
 )
-def test_stranger_is_exported_or_says_why_not(tmp_path):
+def test_foreign_model_is_exported_or_says_why_not(tmp_path):
     pytest.importorskip("onnx")
     assert export_onnx(Stranger(["a", "b"]), tmp_path / "model.onnx").is_file()
     with pytest.raises(ExportError, match="Gain, which works on waveforms"):
         export_onnx(Gain(["a", "b"]), tmp_path / "gain.onnx")
 
 
-def test_stranger_stands_in_a_grid(config_of):
+def test_foreign_model_can_be_ablated(config_of):
     config = config_of(Stranger)
     assert [row.bridge for row in point_rows(config)] == [False, ("hidden",)]
     losses = {}
@@ -108,7 +108,7 @@ def test_stranger_stands_in_a_grid(config_of):
     assert losses == {"Stranger": "MultiDomainLoss", "Gain": "WaveformL1Loss"}
 
 
-def test_options_of_a_stranger_are_its_arguments(config_of):
+def test_options_of_a_foreign_model_are_its_arguments(config_of):
     config = config_of(Stranger)
     assert config.to_dict()["model"] == {
         "architecture": "stranger:Stranger",
@@ -124,6 +124,6 @@ def test_options_of_a_stranger_are_its_arguments(config_of):
     "name, message",
     [("nowhere:Model", "There is no model nowhere:Model"), ("torch:nn", "subclass of Bridged")],
 )
-def test_name_of_no_model_is_an_error(name, message):
+def test_unknown_model_name_is_an_error(name, message):
     with pytest.raises(ConfigError, match=message):
         Config.from_dict({"model": {"architecture": name}})

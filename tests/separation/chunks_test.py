@@ -13,7 +13,7 @@ def stream(n_samples, block):
 @pytest.mark.parametrize("n_samples", [1, 5, 10, 11, 16, 17, 100])
 @pytest.mark.parametrize("block", [1, 7, 1000])
 @pytest.mark.parametrize("overlap, fade", [(0, 0), (3, 1), (4, 4), (5, 5), (5, 2)])
-def test_cut_and_joined_is_the_stream(n_samples, block, overlap, fade):
+def test_joined_chunks_equal_the_stream(n_samples, block, overlap, fade):
     chunks = list(cut_chunks(stream(n_samples, block), 10, 10 - overlap, axis=0))
     assert all(len(x) == min(10, n_samples) for _, (x,) in chunks)
     assert all(x[0] == start for start, (x,) in chunks)
@@ -30,7 +30,7 @@ def test_all_tensors_of_a_block_stay_together_along_any_axis():
     assert torch.allclose(two, torch.cat([y for _, y in blocks], -1))
 
 
-def test_a_seam_between_different_chunks_is_a_ramp():
+def test_seam_between_different_chunks_is_a_ramp():
     chunks = [(0, (torch.zeros(100),)), (60, (torch.ones(100),))]
     joined = torch.cat([x for (x,) in join_chunks(chunks, 20, axis=0)])
     assert joined.shape == (160,)
@@ -39,6 +39,6 @@ def test_a_seam_between_different_chunks_is_a_ramp():
     assert joined[90:].min() == 1
 
 
-def test_no_stream_is_no_chunk():
+def test_empty_stream_has_no_chunks():
     assert list(cut_chunks([], 10, 5, axis=0)) == []
     assert list(join_chunks([], 2, axis=0)) == []

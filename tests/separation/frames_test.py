@@ -17,7 +17,7 @@ def song(n_samples):
 @pytest.mark.parametrize("n_fft, length, hop", SIZES)
 @pytest.mark.parametrize("n_samples", [1, 31, 33, 64, 1000])
 @pytest.mark.parametrize("block", [1, 50, 10000])
-def test_frames_of_a_stream_are_those_of_the_song(n_fft, length, hop, n_samples, block):
+def test_frames_of_a_stream_equal_those_of_the_song(n_fft, length, hop, n_samples, block):
     window = torch.hann_window(length)
     if n_samples > 100 and block == 1:
         block = 3
@@ -29,7 +29,7 @@ def test_frames_of_a_stream_are_those_of_the_song(n_fft, length, hop, n_samples,
 @pytest.mark.parametrize("n_fft, length, hop", SIZES[:3])
 @pytest.mark.parametrize("n_samples", [20, 64, 1000])
 @pytest.mark.parametrize("block", [1, 5, 1000])
-def test_samples_of_a_stream_are_those_of_the_song(n_fft, length, hop, n_samples, block):
+def test_samples_of_a_stream_equal_those_of_the_song(n_fft, length, hop, n_samples, block):
     window = torch.hann_window(length)
     spectrogram = stft(song(n_samples), window, n_fft, hop) * 0.5
     frames = spectrogram.permute(2, 0, 1)[:, None]
@@ -39,6 +39,6 @@ def test_samples_of_a_stream_are_those_of_the_song(n_fft, length, hop, n_samples
     assert torch.allclose(samples[0, :, :n_samples], whole, atol=1e-5)
 
 
-def test_no_samples_are_no_frames():
+def test_empty_song_has_no_frames():
     assert list(analyze_stream([], torch.hann_window(64), 64, 16)) == []
     assert list(synthesize_stream([], torch.hann_window(64), 64, 16)) == []

@@ -54,7 +54,7 @@ def test_float_waveforms_of_any_kind_are_separated(separator, song, as_array):
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3"])
-def test_a_file_object_gives_what_its_file_gives(separator, song, tmp_path, suffix):
+def test_file_object_gives_the_same_as_its_file(separator, song, tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     write_audio(path, song, 8000)
     expected = separator.separate(path)
@@ -75,12 +75,12 @@ def test_weights_of_another_precision_work_as_float32(model, separator, song, co
 
 
 @pytest.mark.parametrize("rate", [0, -1, 44100.5, float("nan"), float("inf"), "44100"])
-def test_rates_that_cannot_be_are_named(separator, song, rate):
+def test_invalid_rates_are_named(separator, song, rate):
     with pytest.raises(SeparationError, match="Expected a sample rate in whole Hz above 0, got"):
         separator.separate(song, rate)
 
 
-def test_a_rate_of_any_whole_number_type_will_do(separator, song):
+def test_rate_may_have_any_integer_type(separator, song):
     for rate in (8000.0, np.int64(8000), np.float32(8000)):
         assert same(separator.separate(song, rate), separator.separate(song, 8000))
 
@@ -97,14 +97,14 @@ def test_a_rate_of_any_whole_number_type_will_do(separator, song):
         (np.array([["a", "b"]]), "full scale at 1, got <U1"),
     ],
 )
-def test_waveforms_that_cannot_be_say_what_was_expected(separator, waveform, message):
+def test_invalid_waveforms_are_errors_with_the_expected_shape(separator, waveform, message):
     with pytest.raises(SeparationError, match=r"Expected a float waveform .channel, time."):
         separator.separate(waveform)
     with pytest.raises(SeparationError, match=message):
         separator.separate(waveform)
 
 
-def test_what_is_neither_waveform_nor_file_says_what_was_expected(separator, tmp_path):
+def test_other_inputs_are_errors_with_the_expected_types(separator, tmp_path):
     (tmp_path / "text").write_text("words")
     with open(tmp_path / "text") as text:
         for wrong in ([0.0, 1.0], 3, None, text, io.StringIO("words")):
@@ -112,11 +112,11 @@ def test_what_is_neither_waveform_nor_file_says_what_was_expected(separator, tmp
                 separator.separate(wrong)
 
 
-def test_more_channels_than_samples_are_a_song_while_they_are_few():
+def test_few_channels_may_outnumber_samples():
     assert song_of_waveform(torch.zeros(24, 10), 8000).n_channels == 24
 
 
-def test_estimates_that_are_no_numbers_are_an_error(model, song):
+def test_estimates_that_are_not_finite_are_an_error(model, song):
     broken = model.from_pretrained(model.serialize()).eval()
     with torch.no_grad():
         next(broken.parameters()).fill_(float("nan"))
@@ -125,6 +125,6 @@ def test_estimates_that_are_no_numbers_are_an_error(model, song):
 
 
 @pytest.mark.parametrize("device", ["meta", "", "hpu", "privateuseone", "cpu:-2"])
-def test_devices_without_numbers_are_refused(model, device):
+def test_devices_without_storage_are_refused(model, device):
     with pytest.raises(SeparationError, match="This machine has no device"):
         Separator(model, device)

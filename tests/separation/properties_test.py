@@ -44,7 +44,7 @@ def check(nb_channels, n_channels, n_samples, size, rate, chunk_seconds):
 
 @QUICK
 @given(some.tuples(some.integers(1, 3), channels, lengths, sizes, rates, chunks))
-def test_any_song_in_any_blocks_gives_its_sources(case):
+def test_separation_does_not_depend_on_block_sizes(case):
     check(*case)
 
 
@@ -52,5 +52,5 @@ def test_any_song_in_any_blocks_gives_its_sources(case):
 @pytest.mark.fuzz
 @MANY
 @given(some.tuples(some.integers(1, 3), channels, lengths, sizes, rates, chunks))
-def test_many_songs_in_any_blocks_give_their_sources(case):
+def test_separation_of_many_songs_does_not_depend_on_block_sizes(case):
     check(*case)

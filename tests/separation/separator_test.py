@@ -40,7 +40,7 @@ def total(sources):
     return sum(sources.values())
 
 
-def test_without_filter_a_song_is_what_the_model_makes_of_it(xumx, music, error_db):
+def test_separation_without_a_filter_equals_the_model(xumx, music, error_db):
     sources = Separator(xumx, chunk_seconds=60, wiener_iterations=0).separate(music)
     with torch.no_grad():
         expected = xumx.forward_wav(music[None])[0]
@@ -48,7 +48,7 @@ def test_without_filter_a_song_is_what_the_model_makes_of_it(xumx, music, error_
         assert error_db(estimate, reference) < SIGNAL_DB
 
 
-def test_chunks_give_what_the_whole_song_gives(xumx, music, error_db):
+def test_separation_in_chunks_equals_the_whole_song(xumx, music, error_db):
     song = music.repeat(1, 3)
     whole = Separator(xumx, chunk_seconds=1000).separate(song)
     chunked = Separator(xumx, chunk_seconds=3, batch_size=2).separate(song)
@@ -63,7 +63,7 @@ def test_sources_sum_to_the_mixture(xumx, music, error_db):
     assert error_db(total(separator.separate(loud)), loud) < SIGNAL_DB
 
 
-def test_what_no_network_finds_is_shared_and_not_lost(music, error_db):
+def test_residual_is_shared_among_sources(music, error_db):
     torch.manual_seed(0)
     model = XUMX(SOURCES, hidden_size=8, nb_layers=1, window_length=512, in_chan=512, n_hop=128)
     for name, parameter in model.state_dict().items():
@@ -89,7 +89,7 @@ def test_last_samples_of_frames_that_overlap_by_half_are_not_amplified(music, er
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("fixture", ["d3net", "d3nets_of_two_patches"])
-def test_d3net_separates_by_its_official_patches(request, fixture, music, error_db, batch, flip):
+def test_d3net_uses_its_official_patches(request, fixture, music, error_db, batch, flip):
     """The whole song's patches, of each network's own length, in a stream."""
     model, song = request.getfixturevalue(fixture), music[:, :30000]
     options = dict(wiener_iterations=0, batch_size=batch, flip_channels=flip)
@@ -102,14 +102,14 @@ def test_d3net_separates_by_its_official_patches(request, fixture, music, error_
         assert error_db(estimate, reference) < SIGNAL_DB
 
 
-def test_d3net_takes_other_chunks_when_asked(d3net, music, error_db):
+def test_d3net_uses_other_chunks_on_request(d3net, music, error_db):
     assert Separator(d3net).by_patches
     separator = Separator(d3net, chunk_seconds=0.2)
     assert not separator.by_patches
     assert error_db(total(separator.separate(music[:, :30000])), music[:, :30000]) < SIGNAL_DB
 
 
-def test_one_pass_filter_is_the_official_one(d3net, music, error_db):
+def test_one_pass_filter_equals_the_official_one(d3net, music, error_db):
     song = music[:, :30000]
     options = dict(wiener="one_pass", wiener_window=None)
     sources = Separator(d3net, **options).separate(song)
@@ -122,7 +122,7 @@ def test_one_pass_filter_is_the_official_one(d3net, music, error_db):
         assert error_db(estimate, reference) < SIGNAL_DB
 
 
-def test_channels_in_both_orders_give_symmetric_sources(tasnet, xumx, music):
+def test_averaging_both_channel_orders_is_symmetric(tasnet, xumx, music):
     song = music[:, :20000]
     for model in (tasnet, xumx):
         separator = Separator(model, flip_channels=True, wiener_iterations=0)
@@ -139,14 +139,14 @@ def test_other_rates_keep_length_and_level(xumx, music, error_db, rate):
 
 
 @pytest.mark.parametrize("n_channels", [1, 3, 24])
-def test_every_channel_of_a_song_comes_out(xumx, music, error_db, n_channels):
+def test_every_channel_of_a_song_is_separated(xumx, music, error_db, n_channels):
     song = music[:1, :20000] * torch.linspace(0.5, 1, n_channels)[:, None]
     sources = Separator(xumx).separate(song)
     assert all(estimate.shape == song.shape for estimate in sources.values())
     assert error_db(total(sources), song) < SIGNAL_DB
 
 
-def test_a_mono_model_separates_each_channel(mono_xumx, music, error_db):
+def test_mono_model_separates_each_channel(mono_xumx, music, error_db):
     separator = Separator(mono_xumx)
     stereo, left = separator.separate(music), separator.separate(music[:1])
     for source in SOURCES:
@@ -171,13 +171,13 @@ def test_silence_stays_silent(xumx, tasnet):
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
-def test_constant_in_is_constant_out(overlap):
+def test_constant_stays_constant(overlap):
     constant = torch.full((2, 30001), 0.25)
     sources = Separator(Halves(), chunk_seconds=0.5, overlap=overlap).separate(constant)
     assert torch.allclose(sources["one"], constant / 2, atol=1e-7)
 
 
-def test_a_tone_has_no_step_at_the_seams(xumx):
+def test_tone_has_no_step_at_the_seams(xumx):
     time = torch.arange(5 * 44100) / 44100
     tone = torch.sin(2 * torch.pi * 440 * time).repeat(2, 1)
     whole = Separator(xumx, chunk_seconds=60).separate(tone)
@@ -187,7 +187,7 @@ def test_a_tone_has_no_step_at_the_seams(xumx):
         assert chunked[source].diff().abs().max() < 1.05 * steepest
 
 
-def test_normalising_makes_a_model_of_waveforms_indifferent_to_level(tasnet, music, error_db):
+def test_normalising_makes_waveform_models_independent_of_level(tasnet, music, error_db):
     separator = Separator(tasnet, normalize=True)
     soft, loud = separator.separate(music / 100), separator.separate(music)
     for source in SOURCES:
@@ -195,9 +195,7 @@ def test_normalising_makes_a_model_of_waveforms_indifferent_to_level(tasnet, mus
 
 
 @pytest.mark.parametrize("method, iterations", [("em", 1), ("em", 2), ("one_pass", 0)])
-def test_estimates_of_a_model_of_waveforms_can_be_filtered(
-    tasnet, music, error_db, method, iterations
-):
+def test_estimates_of_waveform_models_can_be_filtered(tasnet, music, error_db, method, iterations):
     song = music[:, :150000]
     plain = Separator(tasnet).separate(song)
     options = dict(wiener=method, wiener_iterations=iterations, wiener_window=None)
@@ -216,7 +214,7 @@ def test_estimates_of_a_model_of_waveforms_can_be_filtered(
     assert error_db(total(filtered), song) < SIGNAL_DB
 
 
-def test_estimates_of_a_model_of_waveforms_are_left_alone_by_default(tasnet, music):
+def test_estimates_of_waveform_models_are_not_filtered_by_default(tasnet, music):
     default = Separator(tasnet).separate(music[:, :30000])
     unfiltered = Separator(tasnet, wiener_iterations=0).separate(music[:, :30000])
     assert all(torch.equal(default[source], unfiltered[source]) for source in SOURCES)
@@ -230,20 +228,20 @@ def test_shifted_runs_are_averaged(xumx, music, error_db):
         assert error_db(often[source], once[source]) < -10
 
 
-def test_shifting_a_model_that_does_not_care_changes_nothing(error_db):
+def test_shifting_does_not_change_a_shift_invariant_model(error_db):
     song = torch.randn(2, 20000, generator=torch.Generator().manual_seed(0))
     shifted = Separator(Halves(), chunk_seconds=1, shifts=4).separate(song)
     assert error_db(shifted["one"], song / 2) < SIGNAL_DB
 
 
-def test_bf16_networks_give_nearly_the_same(xumx, music, error_db):
+def test_bfloat16_networks_are_close_to_float32(xumx, music, error_db):
     reference = Separator(xumx).separate(music)
     low = Separator(xumx, precision="bf16").separate(music)
     assert error_db(total(low), music) < SIGNAL_DB
     assert all(error_db(low[source], reference[source]) < -20 for source in SOURCES)
 
 
-def test_a_file_is_separated_at_its_own_rate(xumx, music, tmp_path, error_db):
+def test_file_is_separated_at_its_own_rate(xumx, music, tmp_path, error_db):
     write_audio(tmp_path / "song.wav", music, 44100, "FLOAT")
     seconds = []
     sources = Separator(xumx).separate(tmp_path / "song.wav", progress=seconds.append)
@@ -252,7 +250,7 @@ def test_a_file_is_separated_at_its_own_rate(xumx, music, tmp_path, error_db):
     assert seconds[-1] == pytest.approx(music.shape[-1] / 44100)
 
 
-def test_input_and_model_stay_as_they_were(xumx, music):
+def test_input_and_model_are_not_changed(xumx, music):
     song, weights = music.clone() * 50, {k: v.clone() for k, v in xumx.state_dict().items()}
     before = song.clone()
     Separator(xumx, normalize=True).separate(song)
@@ -277,7 +275,7 @@ def test_memory_does_not_grow_with_the_song(xumx):
     assert most < 20
 
 
-def test_streams_in_step_hold_the_same_frames_in_blocks_of_one_length():
+def test_aligned_streams_have_equal_blocks_of_the_same_frames():
     frames = torch.arange(12.0)[:, None]
     streams = [frames.split([5, 7]), iter((2 * frames).split(4)), (3 * frames).split(1)]
     blocks = list(in_step(streams))
@@ -306,7 +304,7 @@ def test_options_of_a_recipe_reach_the_separator(xumx):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_no_number_is_named_with_its_place(xumx, value):
+def test_samples_that_are_not_finite_are_named_with_their_position(xumx, value):
     song = torch.zeros(2, 88200)
     song[1, 66150] = value
     with pytest.raises(SeparationError, match="not finite .NaN or infinite. at 1.500 s"):
@@ -314,7 +312,7 @@ def test_what_is_no_number_is_named_with_its_place(xumx, value):
 
 
 @pytest.mark.parametrize("shape", [(2, 0), (0, 10), (1, 2, 10), (10,)])
-def test_shapes_that_are_no_song_are_refused(xumx, shape):
+def test_invalid_shapes_are_refused(xumx, shape):
     with pytest.raises(SeparationError, match="no samples|Expected a float waveform"):
         Separator(xumx).separate(torch.zeros(shape))
 
@@ -338,12 +336,12 @@ def test_options_out_of_range_are_refused(xumx, options, message):
         Separator(xumx, **options)
 
 
-def test_a_device_is_found_without_being_named():
+def test_device_is_found_without_a_name():
     assert find_device("auto") == find_device(None)
     assert find_device("cpu") == torch.device("cpu")
 
 
-def test_a_part_of_a_file_is_a_song(tmp_path):
+def test_part_of_a_file_is_a_song(tmp_path):
     ramp = torch.arange(8000.0)[None] / 8000
     write_audio(tmp_path / "ramp.wav", ramp, 8000, "FLOAT")
     song = song_of_file(tmp_path / "ramp.wav", start=0.25, duration=0.5)
@@ -355,6 +353,6 @@ def test_a_part_of_a_file_is_a_song(tmp_path):
         song_of_file(tmp_path / "ramp.wav", duration=0)
 
 
-def test_a_song_can_be_read_twice():
+def test_song_can_be_read_twice():
     song = song_of_waveform(torch.ones(1, 100000), 8000)
     assert sum(x.shape[-1] for x in song.open()) == sum(x.shape[-1] for x in song.open()) == 100000

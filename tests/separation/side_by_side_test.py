@@ -57,7 +57,7 @@ def assert_shared_is_alone(model, n_threads):
     assert torch.get_num_threads() == n_threads
 
 
-def test_separating_leaves_the_number_of_threads_at_every_moment(xumx, n_threads):
+def test_separating_never_changes_the_number_of_threads(xumx, n_threads):
     (mixture,), seen = songs(1), set()
     separator = Separator(xumx, chunk_seconds=0.2)
     separator.separate(mixture, progress=lambda _: seen.add(torch.get_num_threads()))
@@ -80,7 +80,7 @@ def test_layers_do_not_set_the_number_of_threads(model, monkeypatch):
 
 # a BLAS may share the terms of a sum among threads; samples are below 1 and some 50 sums deep
 @pytest.mark.parametrize("precision, limit", [("float32", 50 * 2.0**-24), ("bf16", 2.0**-8)])
-def test_number_of_threads_changes_samples_by_rounding_alone(xumx, n_threads, precision, limit):
+def test_number_of_threads_only_changes_rounding(xumx, n_threads, precision, limit):
     (mixture,) = songs(1)
     found = Separator(xumx, precision=precision).separate(mixture)
     torch.set_num_threads(1)
@@ -110,7 +110,7 @@ def test_workers_have_their_share_of_the_threads_and_the_callers_precision(n_thr
     assert torch.get_num_threads() == n_threads
 
 
-def test_error_of_a_worker_is_raised(n_threads):
+def test_errors_of_workers_are_raised(n_threads):
     run_each = SideBySide(2, 1, None)
     with pytest.raises(ZeroDivisionError):
         run_each(lambda x: 1 / x, [1, 0, 2])

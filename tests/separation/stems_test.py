@@ -33,7 +33,7 @@ def test_all_sources_are_the_default():
     assert torch.allclose(torch.stack(list(stems.values())), sources)
 
 
-def test_targets_keep_the_order_asked_for():
+def test_targets_keep_the_requested_order():
     sources, _ = sources_and_song()
     stems = mixed(targets=["vocals", "bass"])
     assert list(stems) == ["vocals", "bass"]
@@ -66,7 +66,7 @@ def test_with_a_residual_the_stems_sum_to_the_mixture(choice):
         ({"residual": ".."}, "residual name that works as a file name"),
     ],
 )
-def test_stems_that_cannot_be_are_refused(choice, message):
+def test_impossible_stems_are_refused(choice, message):
     with pytest.raises(SeparationError, match=message):
         choose_stems(SOURCES, **choice)
 
@@ -108,7 +108,7 @@ def test_float_stems_are_never_scaled(tmp_path):
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
-def test_clamped_stems_end_at_full_scale(tmp_path, subtype):
+def test_clamped_stems_stop_at_full_scale(tmp_path, subtype):
     waveforms = torch.stack([1.6 * torch.ones(1, 1000), 0.25 * torch.ones(1, 1000)])
     stems, _ = written(tmp_path, waveforms, subtype=subtype, clip_mode="clamp")
     assert stems[0].max() <= 1
@@ -122,7 +122,7 @@ def test_silent_stems_are_written(tmp_path):
 
 
 @pytest.mark.parametrize("form", [{}, {"subtype": "FLOAT"}, {"clip_mode": "none"}])
-def test_an_interruption_leaves_no_file_and_no_folder(tmp_path, form):
+def test_interruption_leaves_no_file_and_no_folder(tmp_path, form):
     song = song_of_waveform(torch.zeros(1, 1000), 44100)
     paths = [tmp_path / "a" / "b" / f"{k}.wav" for k in range(2)]
     with pytest.raises(KeyboardInterrupt):
@@ -132,7 +132,7 @@ def test_an_interruption_leaves_no_file_and_no_folder(tmp_path, form):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_format_that_cannot_hold_the_song_is_refused_before_the_work(tmp_path):
+def test_format_that_cannot_hold_the_song_is_refused_before_the_work(tmp_path):
     song = song_of_waveform(torch.zeros(24, 1000), 44100)
     with pytest.raises(AudioError, match="MP3 cannot hold 24 channels"):
         with StemFiles([tmp_path / "new" / "a.mp3"], song, StemFormat(".mp3")):
@@ -140,7 +140,7 @@ def test_a_format_that_cannot_hold_the_song_is_refused_before_the_work(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_clip_mode_is_refused(tmp_path):
+def test_unknown_clip_mode_is_refused(tmp_path):
     song = song_of_waveform(torch.zeros(1, 10), 44100)
     with pytest.raises(SeparationError, match="Expected a clip mode"):
         StemFiles([tmp_path / "a.wav"], song, StemFormat(clip_mode="hard"))
@@ -167,6 +167,6 @@ def test_paths_follow_the_pattern():
         ("{track}.wav", "gives several stems the same file"),
     ],
 )
-def test_patterns_that_cannot_work_are_refused(pattern, message):
+def test_invalid_patterns_are_refused(pattern, message):
     with pytest.raises(SeparationError, match=message):
         stem_paths(pattern, Path("out"), "song", "mp3", choose_stems(SOURCES), "wav")

@@ -1,4 +1,4 @@
-"""The recipes that Asteroid is to have: Asteroid's own, and yet the same training as ours.
+"""The recipes proposed for Asteroid use only Asteroid, and train like ours.
 
 They import nothing of this package. Where the installed Asteroid lacks the models, importing
 asteroid_xscheme puts ours in their place; where librosa is missing, which `asteroid.data` imports
@@ -69,7 +69,7 @@ done
 
 
 def lightning_is_quiet(test):
-    """Leave out what Lightning says of so small a training, and of a torch newer than itself."""
+    """Filter Lightning's warnings about a training this small and a torch newer than itself."""
     for message in (
         "The number of training batches",
         ".*many workers",
@@ -82,7 +82,7 @@ def lightning_is_quiet(test):
 
 @pytest.fixture(scope="module")
 def stand_in(tmp_path_factory):
-    """A folder for Python's path that gives Asteroid our models and what it cannot import."""
+    """A folder for Python's path that provides our models and Asteroid's missing imports."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "sitecustomize.py").write_text("import asteroid_xscheme\n", encoding="utf-8")
     if importlib.util.find_spec("librosa") is None:
@@ -143,7 +143,7 @@ def read_conf(name):
 
 
 def our_config(conf):
-    """The same configuration in this package's words."""
+    """The same configuration in this package's format."""
     data = dict(conf["data"], train_dir=[conf["data"]["train_dir"]], valid_tracks=[VALID])
     data["sources"] = data["sources"].split(",")
     switches = [name for name in ("channelswap", "polarity") if data.pop(name)]
@@ -173,7 +173,7 @@ def test_recipes_import_nothing_of_this_package():
             assert "xscheme" not in path.read_text(encoding="utf-8")
 
 
-def test_recipes_differ_in_their_configuration_alone():
+def test_recipes_differ_only_in_their_configuration():
     def tree(name):
         files = (path for path in (RECIPES / name).rglob("*") if "__pycache__" not in path.parts)
         return {path.relative_to(RECIPES / name): path for path in files}
@@ -186,7 +186,7 @@ def test_recipes_differ_in_their_configuration_alone():
             assert not path.is_symlink() or path.resolve() == ours[file].resolve()
 
 
-def test_every_option_of_run_sh_is_one_of_each_configuration(recipe):
+def test_every_option_of_run_sh_is_in_each_configuration(recipe):
     script = (RECIPES / "X-UMX/run.sh").read_text(encoding="utf-8").replace("\\\n", " ")
     train, evaluation = (
         set(script.split(f'{name}_options="')[1].split('"')[0].split())
@@ -199,7 +199,7 @@ def test_every_option_of_run_sh_is_one_of_each_configuration(recipe):
         assert evaluation <= set(conf["evaluation"])
 
 
-def test_ranks_share_the_examples_of_one_process_and_epochs_draw_new_ones(recipe, make_conf):
+def test_ranks_share_the_examples_of_one_process_and_epochs_differ(recipe, make_conf):
     conf = make_conf(batch_size=1)
 
     def examples(rank, world_size, epoch=0):
@@ -226,14 +226,14 @@ def test_mixture_is_the_sum_of_sources_in_the_order_of_the_configuration(recipe,
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_validation_takes_every_sample_once_on_any_number_of_ranks(recipe, make_conf, ranks):
+def test_validation_uses_every_sample_once_on_any_number_of_ranks(recipe, make_conf, ranks):
     loaders = [recipe.dataloader.make_loaders(make_conf(), rank, ranks)[1] for rank in range(ranks)]
     assert len({len(loader) for loader in loaders}) == 1
     taken = sum(mixture.shape[-1] for loader in loaders for mixture, _ in loader)
     assert taken == int(1.2 * RATE)
 
 
-def test_validation_loss_weighs_chunks_by_their_length(recipe):
+def test_validation_loss_is_weighted_by_the_length_of_chunks(recipe):
     system = recipe.train.MusicSystem(torch.nn.Identity(), None, lambda x, y: x.mean(), None)
     logged = []
     system.log = lambda name, value, **how: logged.append((name, float(value), how))
@@ -242,7 +242,7 @@ def test_validation_loss_weighs_chunks_by_their_length(recipe):
     assert logged[0][2]["batch_size"] == 30 and logged[0][2]["sync_dist"]
 
 
-def test_statistics_are_ours_and_those_of_mixtures_without_augmentation(recipe, make_conf, music):
+def test_statistics_equal_ours_and_ignore_augmentation(recipe, make_conf, music):
     conf = make_conf()
     data = MusicDataModule(our_config(conf).data, batch_size=1)
     expected = magnitude_statistics(data.train_tracks, n_fft=64, hop=16, progress=False)
@@ -251,7 +251,7 @@ def test_statistics_are_ours_and_those_of_mixtures_without_augmentation(recipe, 
         np.testing.assert_allclose(own, ours, rtol=1e-5)
 
 
-def test_optimizer_and_schedule_are_the_named_ones(recipe, make_conf):
+def test_optimizer_and_schedule_are_as_configured(recipe, make_conf):
     conf = make_conf(optimizer="sgd", lr_decay_epoch=3)
     system = recipe.train.make_system(conf, [], None)
     assert isinstance(system.optimizer, torch.optim.SGD)
@@ -292,7 +292,7 @@ def test_training_without_examples_is_refused(recipe, make_conf, options, messag
 
 @pytest.mark.parametrize("n_samples", [50, 400, 1001])
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
-def test_chunks_of_a_linear_map_are_its_whole_and_none_is_longer(recipe, n_samples, overlap):
+def test_chunked_linear_map_equals_the_whole_within_the_chunk_length(recipe, n_samples, overlap):
     lengths = []
 
     def estimate(mixture):
@@ -305,7 +305,7 @@ def test_chunks_of_a_linear_map_are_its_whole_and_none_is_longer(recipe, n_sampl
     assert max(lengths) == min(lengths) == min(100, n_samples)
 
 
-def test_chunks_of_a_filter_with_less_context_than_their_ends_are_its_whole(recipe):
+def test_chunked_filter_equals_the_whole_if_its_context_fits_the_overlap(recipe):
     def estimate(mixture):  # nine samples to either side, where the ends leave ten
         return torch.nn.functional.avg_pool1d(mixture[None], 19, 1, 9)
 
@@ -314,7 +314,7 @@ def test_chunks_of_a_filter_with_less_context_than_their_ends_are_its_whole(reci
     torch.testing.assert_close(estimates, estimate(mixture), rtol=0, atol=1e-5)
 
 
-def test_filtered_estimates_are_those_of_our_wiener_filter(recipe, make_conf):
+def test_filtered_estimates_equal_those_of_our_wiener_filter(recipe, make_conf):
     torch.manual_seed(0)
     model = recipe.train.make_model(make_conf()).eval()
     mixture = 0.1 * torch.randn(2, 2000)
@@ -329,7 +329,7 @@ def test_filtered_estimates_are_those_of_our_wiener_filter(recipe, make_conf):
     torch.testing.assert_close(unfiltered, model.forward_wav(mixture[None])[0].detach())
 
 
-def test_evaluation_never_takes_another_model_for_that_of_the_run(recipe, tmp_path):
+def test_evaluation_never_scores_another_model_than_the_runs(recipe, tmp_path):
     args = recipe.eval.parser.parse_args(["--exp_dir", str(tmp_path)])
     with pytest.raises(FileNotFoundError, match="best_model.pth: train the run first"):
         recipe.eval.main(args)
@@ -371,7 +371,7 @@ def our_losses(conf, model, batches):
     "name", ["X-UMX", "X-ConvTasNet", pytest.param("X-D3Net", marks=pytest.mark.slow)]
 )
 @lightning_is_quiet
-def test_epoch_gives_the_losses_of_ours_from_the_same_weights_and_batches(recipe, make_conf, name):
+def test_epoch_has_the_same_losses_as_our_recipe(recipe, make_conf, name):
     """The recipe draws the batches, as each orders the examples in its own way.
 
     Validation data are read by each of them. There is no dropout, of which each seeds its own.
@@ -390,7 +390,7 @@ def test_epoch_gives_the_losses_of_ours_from_the_same_weights_and_batches(recipe
 @pytest.mark.slow
 @pytest.mark.parametrize("schedule", [{"lr_decay_epoch": 1}, {"lr_decay_patience": 0}])
 @lightning_is_quiet
-def test_resumed_run_ends_where_one_without_a_stop_does(recipe, make_conf, tmp_path, schedule):
+def test_resumed_run_equals_uninterrupted_run(recipe, make_conf, tmp_path, schedule):
     conf = make_conf(lr=1.0, epochs=4, **schedule)  # so high that the loss rises
     conf["model"]["nb_layers"] = 2  # with dropout
     ends = []
@@ -411,7 +411,7 @@ def test_resumed_run_ends_where_one_without_a_stop_does(recipe, make_conf, tmp_p
 
 @pytest.fixture(scope="module")
 def checkout(stand_in, tmp_path_factory):
-    """What the recipes find in Asteroid's repository, and how to run them there."""
+    """The files that the recipes find in Asteroid's repository, and how to run them there."""
     root = tmp_path_factory.mktemp("asteroid")
     shutil.copytree(RECIPES, root / "egs/musdb18", symlinks=True)
     utils = root / "egs/wham/ConvTasNet/utils"

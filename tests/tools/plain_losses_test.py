@@ -1,4 +1,4 @@
-"""The plain losses that go to asteroid have the values and gradients of our fast ones."""
+"""The plain losses contributed to asteroid equal our fast ones in values and gradients."""
 
 import importlib.util
 from functools import partial
@@ -27,7 +27,7 @@ def signals(*shape):
 
 
 def assert_equal(fast, slow, *inputs):
-    """Two functions' values and gradients agree."""
+    """Assert that the values and gradients of two functions agree."""
     found, expected = fast(*inputs), slow(*inputs)
     torch.testing.assert_close(found, expected)
     first, other = (value[0] if isinstance(value, tuple) else value for value in (found, expected))

@@ -1,4 +1,4 @@
-"""Patches in, the files that they are for out: the lines that they read, at their places.
+"""Reconstruct files from the patches for them: the lines that they read, in place.
 
 Lines that no patch reads are filled up. So a test can lay the contribution without a clone.
 """
@@ -14,7 +14,7 @@ _HUNK = re.compile(
 
 
 class _Line:
-    """A line of a file, whose text is None until a patch tells it."""
+    """A line of a file; its text is None until a patch contains it."""
 
     def __init__(self, text: Optional[str] = None):
         self.text = text

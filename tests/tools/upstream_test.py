@@ -1,4 +1,4 @@
-"""`make upstream`: laid over a stand-in for asteroid that holds just the lines it edits.
+"""`make upstream`, applied to a stand-in for asteroid with just the lines that it edits.
 
 With the environment variable ASTEROID, the path of a clone, it is laid over a copy of that too.
 """
@@ -60,7 +60,7 @@ def steps(upstream):
 
 @pytest.fixture(scope="module")
 def laid(upstream, steps, tmp_path_factory):
-    """The stand-in with the whole contribution."""
+    """The stand-in with the whole contribution applied."""
     files = files_before(step.patch for step in steps)
     files["setup.py"] = files["setup.py"].replace("# line 1\n", 'name="asteroid"\n')
     checkout = make_checkout(tmp_path_factory.mktemp("asteroid"), files)
@@ -102,18 +102,18 @@ def test_contribution_is_one_commit_for_each_step_with_a_tag_of_asteroid(laid, s
         assert len(title) <= 80
 
 
-def test_checkout_is_left_clean_and_on_the_branch(laid):
+def test_checkout_stays_clean_and_on_the_branch(laid):
     assert git(laid, "branch", "--show-current") == "x-scheme\n"
     assert not git(laid, "status", "--porcelain")
     assert len(git(laid, "worktree", "list").splitlines()) == 1
 
 
-def test_commits_are_those_of_who_lays_them(laid):
+def test_commits_have_the_author_of_the_user(laid):
     authors = git(laid, "log", "--format=%an <%ae>", "master..").splitlines()
     assert set(authors) == {"A Tester <tester@example.org>"}
 
 
-def test_copies_equal_the_originals_byte_by_byte(laid, steps):
+def test_copies_equal_the_originals_byte_for_byte(laid, steps):
     repository = TOOLS.parent
     for source, target in (pair for step in steps for pair in step.copies.items()):
         sources = [repository / source]
@@ -138,7 +138,7 @@ def test_scripts_are_python_that_asteroid_supports(laid):
         ast.parse((laid / path).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
-def test_every_commit_brings_the_modules_that_it_imports(laid):
+def test_every_commit_contains_the_modules_it_imports(laid):
     installed = Path(importlib.util.find_spec("asteroid").origin).parents[1]
     added = new_scripts(laid)
     for tree in read_commits(laid):
@@ -184,7 +184,7 @@ def lay_small(upstream, checkout, branch="mine"):
     return upstream.lay(checkout, branch, upstream.SERIES)
 
 
-def test_commit_is_a_patch_and_copies_with_modes_and_links(upstream, small):
+def test_commit_has_its_patch_and_copies_with_modes_and_links(upstream, small):
     lay_small(upstream, small)
     assert (small / "asteroid/a.py").read_text() == "w = 0\nx = 2\n"
     assert sorted(p.name for p in (small / "egs").iterdir()) == ["b.py", "link"]
@@ -210,7 +210,7 @@ def test_commits_are_written_as_patches_that_make_the_same_branch(upstream, smal
     assert git(small, "log", "-1", "--format=%B") == git(small, "log", "-1", "--format=%B", "mine")
 
 
-def test_command_says_what_is_wrong_in_one_sentence(upstream, tmp_path, capsys):
+def test_command_reports_problems_in_one_sentence(upstream, tmp_path, capsys):
     assert upstream.main([str(tmp_path)]) == 1
     assert re.fullmatch(r"upstream: .* is no asteroid checkout: .*\.\n", capsys.readouterr().err)
     with pytest.raises(SystemExit):
@@ -234,16 +234,14 @@ def test_unusable_checkout_is_refused(upstream, small, make_wrong, message):
     assert (small / "asteroid/a.py").read_text() == "w = 0\nx = 1\n"
 
 
-def test_checkout_that_holds_the_contribution_is_refused_for_that_reason(upstream, small):
+def test_checkout_that_has_the_contribution_is_refused_with_that_reason(upstream, small):
     lay_small(upstream, small)
     with pytest.raises(upstream.UpstreamError, match="holds 1 of the 1 commits already, such as"):
         lay_small(upstream, small, branch="other")
 
 
 @pytest.mark.parametrize("wrong", (PATCH.replace("x = 1", "x = 7"), PATCH.replace("a.py", "b.py")))
-def test_patch_that_does_not_apply_is_an_error_and_the_checkout_is_left_as_it_was(
-    upstream, small, wrong
-):
+def test_failed_patch_is_an_error_and_leaves_the_checkout_unchanged(upstream, small, wrong):
     write(upstream.SERIES.parent, {"patches/01.patch": wrong})
     with pytest.raises(upstream.UpstreamError, match="01.patch does not apply, .* failed: "):
         lay_small(upstream, small)
@@ -253,7 +251,7 @@ def test_patch_that_does_not_apply_is_an_error_and_the_checkout_is_left_as_it_wa
 
 
 @pytest.mark.skipif("ASTEROID" not in os.environ, reason="ASTEROID names no clone of asteroid")
-def test_contribution_can_be_laid_over_asteroid(upstream, steps, tmp_path):
+def test_contribution_applies_to_asteroid(upstream, steps, tmp_path):
     clone = tmp_path / "asteroid"
     git(tmp_path, "clone", "--quiet", os.environ["ASTEROID"], str(clone))
     identify(clone)

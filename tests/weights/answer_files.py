@@ -1,4 +1,4 @@
-"""A process that may die: reads names of files of weights, answers each in a line.
+"""A process that may die: reads names of weights files and answers each with one line.
 
 Usage: answer_files.py BYTES SECONDS  (of memory, and of processor time for a file)
 """
@@ -12,7 +12,7 @@ from asteroid_xscheme.weights import CheckpointError
 
 
 def answer(path: str) -> str:
-    """What comes of a file: "loaded", or the refusal."""
+    """The outcome for a file: "loaded", or the error message."""
     try:
         model = BridgedModel.from_pretrained(path)
     except CheckpointError as error:

@@ -1,4 +1,4 @@
-"""Packages of strangers: arguments and weights that make no model are named in one line."""
+"""Packages from others: arguments and weights that do not fit are named in one line."""
 
 import pytest
 import torch
@@ -43,13 +43,13 @@ def conv_tasnet():
         ({"nb_layers": 10**7}, "Expected nb_layers to be a whole number from 1 to 1048576"),
     ],
 )
-def test_argument_that_makes_no_model_is_named(model_package, path, arguments, words):
+def test_invalid_argument_is_named(model_package, path, arguments, words):
     model_package["model_args"].update(arguments)
     torch.save(model_package, path)
     assert_refused(path, f"bad.pth: its arguments do not build a XUMX: .*{words}")
 
 
-def test_argument_that_is_missing_is_named(model_package, path):
+def test_missing_argument_is_named(model_package, path):
     del model_package["model_args"]["sources"]
     torch.save(model_package, path)
     assert_refused(path, "do not build a XUMX: missing a required argument: 'sources'")
@@ -66,7 +66,7 @@ def test_argument_that_is_missing_is_named(model_package, path):
         ({"skip_chan": -1}, "negative dimension"),
     ],
 )
-def test_conv_tasnet_of_no_use_or_of_any_size_is_refused(conv_tasnet, path, arguments, words):
+def test_useless_or_huge_conv_tasnet_is_refused(conv_tasnet, path, arguments, words):
     conv_tasnet["model_args"].update(arguments)
     torch.save(conv_tasnet, path)
     assert_refused(path, f"do not build a XConvTasNet: .*{words}")
@@ -80,7 +80,7 @@ def test_model_of_asteroid_that_is_not_bridged_is_named(path):
 
 
 @pytest.mark.parametrize("name", ["NoSuch", "BaseModel", "get", "__builtins__"])
-def test_name_that_is_no_bridged_model_is_told(model_package, path, name):
+def test_name_that_is_not_a_bridged_model_is_reported(model_package, path, name):
     torch.save({**model_package, "model_name": name}, path)
     assert_refused(path, f"holds a model '{name}', which is not a known bridged model")
 
@@ -110,19 +110,19 @@ def test_weight_that_does_not_fit_is_named(model_package, path, change, words):
     assert_refused(path, f"bad.pth: its weights do not fit the model: {words}")
 
 
-def test_weight_that_the_model_has_not_is_named(model_package, path):
+def test_weight_unknown_to_the_model_is_named(model_package, path):
     model_package["state_dict"]["more"] = torch.zeros(3)
     torch.save(model_package, path)
     assert_refused(path, "its weights do not fit the model: more is not part of the model")
 
 
-def test_file_without_any_weight_names_three_and_counts_the_rest(model_package, path):
+def test_file_without_weights_names_three_and_counts_the_rest(model_package, path):
     torch.save({**model_package, "state_dict": {}}, path)
     assert_refused(path, r"do not fit the model: (\S+ is missing(, | and )){3}\d+ more")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_weight_that_is_not_finite_is_named_when_loaded_and_when_saved(model_package, path, value):
+def test_weight_that_is_not_finite_is_named_on_load_and_on_save(model_package, path, value):
     model_package["state_dict"][WEIGHT].view(-1)[3] = value
     torch.save(model_package, path)
     assert_refused(
@@ -139,7 +139,7 @@ def test_weights_whose_sum_overflows_are_finite(model_package, path):
     assert (model.state_dict()[WEIGHT] == 3e38).all()
 
 
-def test_good_packages_of_this_module_load(model_package, conv_tasnet, path):
+def test_unmodified_packages_of_this_module_load(model_package, conv_tasnet, path):
     for good in (model_package, conv_tasnet):
         torch.save(good, path)
         assert type(BridgedModel.from_pretrained(path)).__name__ == good["model_name"]

@@ -1,7 +1,5 @@
-"""A small package, a cache of its own for each test, and a server on loopback to fetch from."""
+"""A small package, a separate cache for each test, and a loopback server to fetch from."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -9,13 +7,14 @@ import torch
 
 from asteroid_xscheme.models import XUMX, BridgedModel
 from asteroid_xscheme.weights import CheckpointError
+from tests.loopback import LoopbackHandler, LoopbackServer
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 WEIGHT = "layer_dec.a.dec.0.weight"  # (8, 16), of `model_package`
 
 
 def assert_refused(path, words, error=CheckpointError):
-    """No model comes of a file, and one line names it and says why."""
+    """Assert that a file is refused with one line that names it and the reason."""
     with pytest.raises(error, match=words) as raised:
         BridgedModel.from_pretrained(path)
     assert str(path) in str(raised.value) and "\n" not in str(raised.value)
@@ -38,7 +37,7 @@ def package():
 
 @pytest.fixture
 def trained(package):
-    """A package that says what it was trained on."""
+    """A package that describes its training data."""
     licence = {
         "title": "MUSDB18",
         "title_link": "https://a",
@@ -53,7 +52,7 @@ def trained(package):
 
 @pytest.fixture
 def model_package():
-    """A package that makes a model."""
+    """A package that builds a model."""
     sizes = dict(window_length=64, in_chan=64, n_hop=16, hidden_size=8, nb_layers=2, max_bin=25)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -81,10 +80,7 @@ def cache(tmp_path, monkeypatch):
     return folder
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
+class _Handler(LoopbackHandler):
     def do_GET(self):
         self.server.asked.append(self.path)
         answer = self.server.answers.get(self.path, 404)
@@ -93,44 +89,26 @@ class _Handler(BaseHTTPRequestHandler):
         if answer == "reset":
             return self.connection.close()
         if isinstance(answer, int):
-            return self._answer(answer, b"no")
+            return self.answer(answer, b"no")
         if isinstance(answer, str):
-            return self._answer(302, b"", {"Location": answer})
+            return self.answer(302, b"", {"Location": answer})
         body, *rest = answer if isinstance(answer, tuple) else (answer,)
-        self._answer(200, body, length=rest[0] if rest else None)
-
-    def _answer(self, status, body, headers=None, length=None):
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(200, body, length=rest[0] if rest else None)
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     """Answers each path by `answers`, ignores Range, and notes what it was `asked`.
 
     An answer is the body; (body, length it claims); a status; an address to redirect to; "reset";
     or a list of these, one for each request and the last one for ever. A path without one is 404.
     """
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.answers, self.asked = {}, []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def handle_error(self, request, client_address):
-        """A connection that breaks is part of the game."""
 
 
 @pytest.fixture
 def server():
     with _Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()

@@ -1,4 +1,4 @@
-"""Files that lie about their size or are broken: one line instead of memory, time or noise."""
+"""Files with false sizes or damage are refused in one line, without using memory or time."""
 
 import json
 import struct
@@ -41,14 +41,14 @@ def test_sixty_levels_of_shared_values_are_refused_at_once(model_package, path, 
     assert_refused(path, r"is refused: it has \d+ bytes but claims to contain \d\.\d+e\+18")
 
 
-def test_values_within_values_without_end_are_refused(path):
+def test_endlessly_nested_values_are_refused(path):
     program = b"\x80\x02" + 100_000 * b"]" + 99_999 * b"a" + b"."
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("bad/data.pkl", program)
     assert_refused(path, "its values are nested more than 64 levels deep", DamagedFileError)
 
 
-def test_list_that_holds_itself_is_refused(model_package, path):
+def test_list_that_contains_itself_is_refused(model_package, path):
     model_package["infos"]["loop"] = loop = []
     loop.append(loop)
     torch.save(model_package, path)
@@ -89,7 +89,7 @@ def _flip(path, record, offset):
     path.write_bytes(content)
 
 
-def test_bit_that_flipped_in_a_tensor_is_noticed(model_package, path):
+def test_flipped_bit_in_a_tensor_is_noticed(model_package, path):
     torch.save(model_package, path)
     BridgedModel.from_pretrained(path)
     with zipfile.ZipFile(path) as archive:
@@ -99,7 +99,7 @@ def test_bit_that_flipped_in_a_tensor_is_noticed(model_package, path):
     assert_refused(path, f"is damaged.*CRC-32 for file '{largest.filename}'", DamagedFileError)
 
 
-def test_zip_packed_by_another_method_is_told_how_to_be_packed(model_package, path):
+def test_zip_with_an_unsupported_method_is_refused_with_a_remedy(model_package, path):
     torch.save(model_package, path.with_name("made.pth"))
     with zipfile.ZipFile(path.with_name("made.pth")) as made:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
@@ -119,13 +119,13 @@ def test_zip_of_a_later_version_of_zip_is_refused(model_package, path):
 @pytest.mark.parametrize(
     "metadata", ["{not json", "[" * 100_000, '{"a": ' * 100_000, '{"a": ' + "9" * 5000 + "}", "[1]"]
 )
-def test_safetensors_with_broken_metadata_is_told_to_be_damaged(model_package, path, metadata):
+def test_safetensors_with_broken_metadata_is_reported_as_damaged(model_package, path, metadata):
     write_safetensors(path, model_package, metadata)
     assert_refused(path, "is damaged or truncated", DamagedFileError)
 
 
 @pytest.mark.parametrize("header", [b"{" + b"x" * 50, b'{"a":' * 20_000, b"{" + b"\xff" * 50])
-def test_safetensors_with_a_broken_header_is_told_to_be_damaged(path, header):
+def test_safetensors_with_a_broken_header_is_reported_as_damaged(path, header):
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(100))
     assert_refused(path, "is damaged or truncated", DamagedFileError)
 
@@ -147,12 +147,12 @@ def h5(golden, tmp_path):
     return path
 
 
-def test_h5_of_this_module_loads(h5):
+def test_unmodified_h5_of_this_module_loads(h5):
     BridgedModel.from_pretrained(h5)
 
 
 def _replace(path, prefix, **dataset):
-    """Put another dataset in the place of the first whose name begins so."""
+    """Replace the first dataset whose name starts like this."""
     with h5py.File(path, "r+") as root:
         name = next(name for name in root if name.startswith(prefix))
         del root[name]
@@ -166,7 +166,7 @@ def test_h5_that_claims_93_gib_is_refused(h5, packing):
     assert_refused(h5, r"is refused: it has \d+ bytes but claims to contain 1e\+11")
 
 
-def test_h5_that_points_to_another_file_does_not_read_it(h5):
+def test_h5_that_links_to_another_file_does_not_read_it(h5):
     other = h5.with_name("secret")
     other.write_bytes(np.ones(8, "f4"))
     _replace(h5, "input_mean_", shape=(8,), dtype="f4", external=[(str(other), 0, 32)])
@@ -174,13 +174,13 @@ def test_h5_that_points_to_another_file_does_not_read_it(h5):
 
 
 @pytest.mark.parametrize("data", ["text", np.zeros(8, "c8"), np.array(["a"], "S1")])
-def test_h5_of_what_is_no_number_is_refused_by_name(h5, data):
+def test_h5_with_values_that_are_not_numbers_is_refused_by_name(h5, data):
     _replace(h5, "input_mean_", data=data)
     assert_refused(h5, "input_mean_.* is not an array of numbers")
 
 
 @pytest.mark.parametrize("data", [np.float32(3), np.zeros(0, "f4"), np.zeros((2, 3, 4), "f4")])
-def test_h5_of_other_shapes_is_refused(h5, data):
+def test_h5_with_other_shapes_is_refused(h5, data):
     _replace(h5, "input_mean_", data=data)
     assert_refused(h5, "do not fit|do not build|do not have the shapes")
 
@@ -231,7 +231,7 @@ def assert_fails_in_one_line(command, path, capsys):
 @pytest.mark.parametrize(
     "spoil", [_misfit, _no_rate, _not_finite, _too_large, _deep_json, _flipped_bit]
 )
-def test_separate_returns_1_and_one_line_that_names_the_file(model_package, path, capsys, spoil):
+def test_separate_exits_with_1_and_one_line_that_names_the_file(model_package, path, capsys, spoil):
     song, out = path.with_name("song.wav"), path.with_name("out")
     soundfile.write(song, np.zeros((800, 2)), 8000)
     spoil(model_package, path)
@@ -241,7 +241,7 @@ def test_separate_returns_1_and_one_line_that_names_the_file(model_package, path
 
 
 @pytest.mark.parametrize("spoil", [_not_finite, _too_large, _deep_json, _flipped_bit])
-def test_convert_returns_1_and_one_line_that_names_the_file(model_package, path, capsys, spoil):
+def test_convert_exits_with_1_and_one_line_that_names_the_file(model_package, path, capsys, spoil):
     spoil(model_package, path)
     converted = path.with_name("new.pth")
     assert_fails_in_one_line(["convert", str(path), str(converted)], path, capsys)

@@ -1,4 +1,4 @@
-"""Weights by URL, from a server that behaves as badly as real ones, and asteroid's cache."""
+"""Weights by URL, from a server that misbehaves like real ones, and asteroid's cache."""
 
 import hashlib
 import logging
@@ -26,7 +26,7 @@ def load(server, path=FILE, **options):
 
 
 def put_in_cache(url, content):
-    """Leave a file as asteroid does."""
+    """Store a file in the cache like asteroid."""
     folder = cache_dir() / hub_utils.url_to_filename(url)
     folder.mkdir(parents=True)
     (folder / "model.pth").write_bytes(content)
@@ -47,9 +47,7 @@ def test_weights_are_fetched_once_and_then_come_from_the_cache(server, weights):
     assert server.asked == [FILE]
 
 
-def test_cache_is_asteroids_so_that_neither_fetches_what_the_other_has(
-    server, weights, cache, monkeypatch
-):
+def test_cache_is_shared_with_asteroid(server, weights, cache, monkeypatch):
     monkeypatch.setattr(hub_utils, "CACHE_DIR", str(cache))
     url = server.url + FILE
     server.answers[FILE] = weights
@@ -64,13 +62,13 @@ def test_default_cache_is_asteroids(monkeypatch):
 
 
 @pytest.mark.parametrize("trouble", ["reset", 503, "cut"])
-def test_passing_trouble_is_mended_by_another_attempt(server, weights, trouble):
+def test_temporary_failure_is_retried(server, weights, trouble):
     cut = (weights[:2000], len(weights))
     server.answers[FILE] = [cut if trouble == "cut" else trouble, weights]
     assert is_whole(load(server))
 
 
-def test_redirect_is_followed_and_cached_under_the_address_asked_for(server, weights):
+def test_redirect_is_followed_and_cached_under_the_requested_url(server, weights):
     server.answers.update({FILE: "/elsewhere", "/elsewhere": weights})
     assert is_whole(load(server)) and find_cached(server.url + FILE)
 
@@ -93,7 +91,7 @@ def test_failure_names_the_url_and_leaves_nothing_in_the_cache(server, answer, w
     assert find_cached(server.url + FILE) is None
 
 
-def test_file_that_asks_for_code_is_refused_and_does_not_stay(server, tmp_path):
+def test_file_that_needs_code_is_refused_and_not_kept(server, tmp_path):
     server.answers[FILE] = pickle.dumps(os.getcwd, 2)
     with pytest.raises(CheckpointError, match="getcwd"):
         load(server)
@@ -146,7 +144,7 @@ def test_broken_file_is_kept_and_reported_when_offline(server, weights):
     assert path.exists()
 
 
-def test_first_copy_leaves_its_checksum_that_is_reported(server, weights, caplog):
+def test_checksum_of_the_first_copy_is_recorded_and_reported(server, weights, caplog):
     server.answers[FILE] = weights
     with caplog.at_level(logging.INFO):
         load(server)
@@ -154,13 +152,13 @@ def test_first_copy_leaves_its_checksum_that_is_reported(server, weights, caplog
     assert f"recorded {digest(weights)}" in caplog.text
 
 
-def test_copy_that_asteroid_fetched_gets_its_checksum_too(server, weights):
+def test_checksum_is_also_recorded_for_asteroids_copy(server, weights):
     put_in_cache(server.url + FILE, weights)
     load(server)
     assert recorded_checksum(server.url + FILE) == digest(weights)
 
 
-def test_copy_that_changed_in_the_cache_is_fetched_again(server, weights, package, tmp_path):
+def test_copy_changed_in_the_cache_is_fetched_again(server, weights, package, tmp_path):
     server.answers[FILE] = weights
     load(server)
     package["state_dict"]["weight"] = torch.zeros(2000)
@@ -168,7 +166,7 @@ def test_copy_that_changed_in_the_cache_is_fetched_again(server, weights, packag
     assert is_whole(load(server)) and len(server.asked) == 2
 
 
-def test_other_file_at_the_address_is_refused_by_the_recorded_checksum(server, weights):
+def test_different_file_at_the_url_is_refused_by_the_recorded_checksum(server, weights):
     server.answers[FILE] = weights
     load(server)
     find_cached(server.url + FILE).unlink()
@@ -177,7 +175,7 @@ def test_other_file_at_the_address_is_refused_by_the_recorded_checksum(server, w
         load(server)
 
 
-def test_known_checksum_is_compared_and_nothing_recorded(server, weights):
+def test_known_checksum_is_verified_and_none_recorded(server, weights):
     server.answers[FILE] = weights
     assert is_whole(load(server, checksum=digest(weights)))
     assert recorded_checksum(server.url + FILE) is None
@@ -185,13 +183,13 @@ def test_known_checksum_is_compared_and_nothing_recorded(server, weights):
         load(server, checksum="sha1:" + "0" * 40)
 
 
-def test_cache_that_cannot_be_written_is_still_read(server, weights, monkeypatch):
+def test_read_only_cache_is_still_read(server, weights, monkeypatch):
     put_in_cache(server.url + FILE, weights)
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
     assert is_whole(load(server)) and recorded_checksum(server.url + FILE) is None
 
 
-def test_cache_that_cannot_be_made_names_the_variable_to_set(
+def test_cache_that_cannot_be_created_names_the_variable_to_set(
     server, weights, tmp_path, monkeypatch
 ):
     (tmp_path / "file").write_bytes(b"")

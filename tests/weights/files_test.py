@@ -1,4 +1,4 @@
-"""Files of weights, good, old, hostile, broken and of another kind."""
+"""Weights files: good, old, malicious, broken, and of another kind."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def assert_same(package, other):
         torch.testing.assert_close(other["state_dict"][name], tensor, rtol=0, atol=0)
 
 
-def test_checkpoint_of_asteroid_gives_the_output_of_asteroid(golden):
+def test_asteroids_checkpoint_gives_asteroids_output(golden):
     package = read_package(golden / "xumx_asteroid_checkpoint.pth")
     model = XUMX(**package["model_args"])
     model.load_state_dict(package["state_dict"])
@@ -46,7 +46,7 @@ def test_checkpoint_of_asteroid_gives_the_output_of_asteroid(golden):
 
 
 @pytest.mark.parametrize("name", ["model.pth", "model.safetensors", "no suffix"])
-def test_package_comes_back_as_it_was_saved(package, tmp_path, name):
+def test_saved_package_reads_back_unchanged(package, tmp_path, name):
     path = save_package(package, tmp_path / "new folder" / name)
     assert_same(package, read_package(path))
     assert [each.name for each in path.parent.iterdir()] == [name]
@@ -71,7 +71,7 @@ def test_torch_version_and_numpy_scalar_become_plain(package, tmp_path):
 
 
 @pytest.mark.parametrize("spelling", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
-def test_numpy_scalar_is_read_by_the_address_of_any_numpy(package, tmp_path, spelling):
+def test_numpy_scalar_is_read_under_its_name_in_any_numpy(package, tmp_path, spelling):
     package["model_args"]["max_bin"] = np.int64(5)
     torch.save(package, tmp_path / "made.pth", _use_new_zipfile_serialization=False)
     content = (tmp_path / "made.pth").read_bytes()
@@ -91,7 +91,7 @@ def test_numpy_scalar_of_any_type_keeps_its_value(package, tmp_path, number):
     assert read_package(tmp_path / "model.pth")["infos"]["number"] == number.item()
 
 
-def test_numpy_type_that_is_no_number_is_refused(package, tmp_path):
+def test_numpy_type_that_is_not_a_number_is_refused(package, tmp_path):
     package["infos"]["type"] = np.dtype("O")
     torch.save(package, tmp_path / "model.pth")
     with pytest.raises(CheckpointError, match=r"asks to run numpy.dtype\('O8'\)"):
@@ -170,24 +170,24 @@ def wav_bytes(folder):
         (("é" * 600).encode()[:-1], "text that begins"),
     ],
 )
-def test_file_of_another_kind_is_named_with_what_it_looks_like(tmp_path, content, words):
+def test_file_of_another_kind_is_named_with_its_apparent_type(tmp_path, content, words):
     with pytest.raises(DamagedFileError, match=f"model.pth contains no weights.*{words}"):
         read_package(write(tmp_path, content))
 
 
-def test_song_in_place_of_weights_is_told_apart(tmp_path):
+def test_song_instead_of_weights_is_recognised(tmp_path):
     with pytest.raises(DamagedFileError, match=r"looks like audio \(WAV\)"):
         read_package(write(tmp_path, wav_bytes(tmp_path)))
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
-def test_file_that_is_cut_short_is_told_to_be(weights, tmp_path, kept):
+def test_truncated_file_is_reported(weights, tmp_path, kept):
     path = write(tmp_path, weights[: int(len(weights) * kept)])
     with pytest.raises(DamagedFileError, match="model.pth is truncated|damaged"):
         read_package(path)
 
 
-def test_old_file_that_is_cut_short_is_told_to_be(package, tmp_path):
+def test_truncated_old_file_is_reported(package, tmp_path):
     torch.save(package, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     for length in (20, 400, -100):
         path = write(tmp_path, (tmp_path / "old.pth").read_bytes()[:length], "cut.pth")
@@ -195,14 +195,14 @@ def test_old_file_that_is_cut_short_is_told_to_be(package, tmp_path):
             read_package(path)
 
 
-def test_file_with_bytes_overwritten_is_told_to_be_damaged(weights, tmp_path):
+def test_file_with_overwritten_bytes_is_reported_as_damaged(weights, tmp_path):
     damaged = weights[:60] + bytes(100) + weights[160:]
     with pytest.raises(DamagedFileError, match="model.pth"):
         read_package(write(tmp_path, damaged))
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_changed_bytes_are_read_or_reported_and_never_raise_anything_else(package, tmp_path):
+def test_changed_bytes_are_read_or_refused_in_one_line(package, tmp_path):
     package["model_args"]["max_bin"] = np.int64(5)
     package["infos"]["software_versions"]["torch_version"] = TorchVersion("2.11")
     torch.save(package, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
@@ -220,7 +220,7 @@ def test_changed_bytes_are_read_or_reported_and_never_raise_anything_else(packag
     assert outcomes == {"read", CheckpointError, DamagedFileError}
 
 
-def test_safetensors_that_is_cut_short_is_told_to_be(package, tmp_path):
+def test_truncated_safetensors_is_reported(package, tmp_path):
     content = save_package(package, tmp_path / "made.safetensors").read_bytes()
     with pytest.raises(DamagedFileError, match="cut.safetensors is damaged or truncated"):
         read_package(write(tmp_path, content[:-10], "cut.safetensors"))
@@ -254,20 +254,20 @@ def test_lightning_checkpoint_is_explained(package, tmp_path):
         ({"model_name": "A", "model_args": {}, "state_dict": {"a": 1}}, "state_dict is no"),
     ],
 )
-def test_what_is_no_package_is_told_what_it_lacks(tmp_path, content, words):
+def test_file_that_is_not_a_package_is_refused_with_what_it_lacks(tmp_path, content, words):
     torch.save(content, tmp_path / "model.pth")
     with pytest.raises(CheckpointError, match=words):
         read_package(tmp_path / "model.pth")
 
 
-def test_zip_of_something_else_is_told_apart(tmp_path):
+def test_zip_of_something_else_is_recognised(tmp_path):
     with zipfile.ZipFile(tmp_path / "songs.zip", "w") as archive:
         archive.writestr("song.wav", b"")
     with pytest.raises(DamagedFileError, match="neither .* it contains song.wav"):
         read_package(tmp_path / "songs.zip")
 
 
-def test_torchscript_program_is_told_apart(tmp_path):
+def test_torchscript_program_is_recognised(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:
         archive.writestr("model/constants.pkl", b"")
         archive.writestr("model/data.pkl", b"")
@@ -285,12 +285,12 @@ def test_published_folder_is_read(package, tmp_path):
     assert_same(package, read_package(tmp_path / "publish_dir"))
 
 
-def test_folder_without_weights_is_told_to_be(tmp_path):
+def test_folder_without_weights_is_reported(tmp_path):
     with pytest.raises(CheckpointError, match="contains no weights.*pytorch_model.bin"):
         read_package(tmp_path)
 
 
-def test_saving_changes_neither_package_nor_an_older_file_if_it_fails(package, tmp_path):
+def test_failed_save_changes_neither_package_nor_older_file(package, tmp_path):
     path = save_package(package, tmp_path / "model.pth")
     before = path.read_bytes()
     package["infos"]["date"] = np.zeros(2)
@@ -309,7 +309,7 @@ def test_killed_write_leaves_the_older_file(package, tmp_path, monkeypatch, name
     assert path.read_bytes() == before and os.listdir(tmp_path) == [name]
 
 
-def test_saved_file_needs_no_allowance_beyond_torchs_own(package, tmp_path):
+def test_saved_file_loads_with_torchs_default_allowlist(package, tmp_path):
     package["model_args"]["max_bin"] = np.int64(5)
     package["infos"]["software_versions"]["torch_version"] = torch.__version__
     save_package(package, tmp_path / "model.pth")
@@ -330,7 +330,7 @@ def test_sources_that_share_memory_are_saved_in_both_formats(package, tmp_path):
         assert_same(package, read_package(save_package(package, tmp_path / name)))
 
 
-def test_safetensors_of_others_are_read_with_the_configuration_beside(package, tmp_path):
+def test_safetensors_from_others_are_read_with_the_configuration_beside_them(package, tmp_path):
     folder = tmp_path / "of the mixin"
     folder.mkdir()
     save_file(package["state_dict"], folder / "model.safetensors")
@@ -348,7 +348,7 @@ def test_safetensors_of_others_are_read_with_the_configuration_beside(package, t
         read_package(folder)
 
 
-def test_only_weights_of_a_folder_are_read_and_several_are_named(package, tmp_path):
+def test_single_weights_file_of_a_folder_is_read_and_several_are_named(package, tmp_path):
     save_package(package, tmp_path / "net.ckpt")
     (tmp_path / "README.md").write_text("My network")
     assert_same(package, read_package(tmp_path))

@@ -1,4 +1,4 @@
-"""Official .h5 files with bytes changed at random: they load or end in one line, and soon.
+"""Official .h5 files with random changes load or are refused in one line, and soon.
 
 libhdf5 is C, and what it does with a damaged file is its own: the files are read by a process of
 their own, with a bound on its memory and on the time of a file, which has to live through all.
@@ -43,7 +43,7 @@ class Reader:
 
 
 def change_fields(content, generator):
-    """A few numbers of the structure, near the signatures of its parts, set to extremes."""
+    """A few numbers near the signatures of the structure, set to extremes."""
     changed = bytearray(content)
     places = [match.start() for match in SIGNATURES.finditer(content)]
     for _ in range(generator.choice((1, 1, 2, 4))):
@@ -60,7 +60,7 @@ def change_fields(content, generator):
     "name, unchanged",
     [("xumx_nnabla.h5", "loaded"), ("d3net_small.h5", "bands of 'vocals' are split")],
 )
-def test_changed_h5_loads_or_ends_in_one_line(golden, tmp_path, name, unchanged, change):
+def test_changed_h5_loads_or_is_refused_in_one_line(golden, tmp_path, name, unchanged, change):
     content, path = (golden / name).read_bytes(), tmp_path / name
     n_mutations = 40_000_000 // len(content)
     generator, answers = random.Random(2), []

@@ -1,4 +1,4 @@
-"""Repositories of Hugging Face, pushed to and read back, on a server of its API on loopback."""
+"""Push to Hugging Face repositories and load from them, on a loopback server of its API."""
 
 import huggingface_hub
 import pytest
@@ -30,7 +30,7 @@ def published(trained, model_package, tmp_path):
 
 @pytest.fixture
 def repository(hub_server, package, tmp_path):
-    """A function that makes the repository me/mine of the same weights under some names."""
+    """A function that makes the repository me/mine with the same weights under these names."""
     content = save_package(package, tmp_path / "made.pth").read_bytes()
 
     def make(*names):
@@ -53,7 +53,7 @@ def test_pushed_folder_is_loaded_by_every_loader(hub_server, published, model_pa
     assert load_package("me/mine", offline=True)["dataset"] == "MUSDB18"  # in the cache
 
 
-def test_push_again_replaces_the_files(hub_server, published):
+def test_second_push_replaces_the_files(hub_server, published):
     push_folder(published, "me/mine")
     (published / "README.md").write_text("---\nlicense: mit\n---\nedited")
     push_folder(published, "me/mine")
@@ -72,14 +72,18 @@ def test_push_again_replaces_the_files(hub_server, published):
         ("/me/mine.git/info/lfs/objects/batch", 403, r"no write access .*\(403\)"),
     ],
 )
-def test_refusal_is_one_line_without_the_token(hub_server, published, path, status, words):
+def test_refused_push_is_reported_in_one_line_without_the_token(
+    hub_server, published, path, status, words
+):
     hub_server.refusals[path] = status
     with pytest.raises(CheckpointError, match=f"me/mine was not pushed: .*{words}") as raised:
         push_folder(published, "me/mine")
     assert "\n" not in str(raised.value) and TOKEN not in str(raised.value)
 
 
-def test_push_without_network_or_offline_is_one_line(hub_server, published, monkeypatch):
+def test_push_without_network_or_offline_is_reported_in_one_line(
+    hub_server, published, monkeypatch
+):
     constants = huggingface_hub.constants
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(
@@ -90,14 +94,14 @@ def test_push_without_network_or_offline_is_one_line(hub_server, published, monk
 
 
 @pytest.mark.parametrize("token", [f"{TOKEN} x", f"{TOKEN}\x01", f"{TOKEN}é"])
-def test_token_that_is_none_is_not_sent_and_not_told(hub_server, published, monkeypatch, token):
+def test_malformed_token_is_neither_sent_nor_printed(hub_server, published, monkeypatch, token):
     monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(CheckpointError, match="characters that no token has") as raised:
         push_folder(published, "me/mine")
     assert "SECRET" not in str(raised.value) and hub_server.asked == []
 
 
-def test_who_is_not_logged_in_is_told_how(hub_server, published, monkeypatch, tmp_path):
+def test_push_without_login_says_how_to_log_in(hub_server, published, monkeypatch, tmp_path):
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
     with pytest.raises(CheckpointError, match="Not logged in.*hf auth login.*HF_TOKEN"):
@@ -105,7 +109,7 @@ def test_who_is_not_logged_in_is_told_how(hub_server, published, monkeypatch, tm
 
 
 @pytest.mark.parametrize("name", ["mine", "me/mine/too", "me/..", ""])
-def test_name_that_is_no_repository_is_refused_before_anything_is_sent(hub_server, published, name):
+def test_invalid_repository_name_is_refused_before_anything_is_sent(hub_server, published, name):
     with pytest.raises(CheckpointError, match="expected owner/name"):
         push_folder(published, name)
     assert hub_server.asked == []
@@ -120,7 +124,7 @@ def test_name_that_is_no_repository_is_refused_before_anything_is_sent(hub_serve
         ["weights/net.ckpt"],
     ],
 )
-def test_weights_are_found_by_known_names_and_then_as_the_only_ones(repository, names):
+def test_weights_are_found_by_known_names_or_as_the_only_file(repository, names):
     repository(*names)
     assert load_package("me/mine")["model_name"] == "XUMX"
     assert load_package("me/mine", offline=True)["model_name"] == "XUMX"
@@ -134,7 +138,7 @@ def test_several_weights_are_named_in_one_line(repository):
     assert "\n" not in str(raised.value)
 
 
-def test_repository_without_weights_is_told_to_be(repository):
+def test_repository_without_weights_is_reported(repository):
     repository()
     with pytest.raises(CheckpointError, match="me/mine contains no weights.*pytorch_model.bin"):
         load_package("me/mine")

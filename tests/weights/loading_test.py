@@ -1,4 +1,4 @@
-"""What may name weights: a package, a path, a name, an id, a URL."""
+"""All ways to name weights: a package, a path, a name, an id, a URL."""
 
 import copy
 from pathlib import Path
@@ -19,7 +19,7 @@ from asteroid_xscheme.weights import PUBLISHED, CheckpointError, load_package, s
 
 @pytest.fixture
 def hub(monkeypatch, package, tmp_path):
-    """Hugging Face, with the repository me/model that holds `files`; notes what it was asked."""
+    """Hugging Face with the repository me/model of `files`; records the requests."""
     path = save_package(package, tmp_path / "hub" / "weights")
 
     class Hub:
@@ -84,7 +84,7 @@ def test_name_is_its_published_url(cache, weights, name, monkeypatch):
     assert PUBLISHED[name].bytes_cached == len(weights)
 
 
-def test_asteroids_ids_of_our_models_are_asteroids_urls():
+def test_asteroids_ids_of_our_models_resolve_to_asteroids_urls():
     for model in PUBLISHED.values():
         for each in model.ids:
             assert MODELS_URLS_HASHTABLE[each] == model.url
@@ -105,7 +105,7 @@ def test_folder_of_a_name_does_not_hide_the_name(cache, weights, tmp_path, monke
     assert load_package("xumx", offline=True)["model_name"] == "XUMX"
 
 
-def test_any_id_of_asteroids_table_is_read_with_asteroids_rate(cache, package, tmp_path):
+def test_any_id_in_asteroids_table_is_loaded_with_asteroids_rate(cache, package, tmp_path):
     name = "mpariente/ConvTasNet_WHAM!_sepclean"
     del package["model_args"]["sample_rate"]
     torch.save(package, tmp_path / "old.pth")
@@ -139,7 +139,7 @@ def test_hugging_face_id_is_fetched_at_its_revision(hub, name, repository, revis
     assert hub.asked == [(repository, "pytorch_model.bin", revision, False)]
 
 
-def test_hugging_face_is_asked_for_local_files_only_when_offline(hub, monkeypatch):
+def test_hugging_face_uses_local_files_only_when_offline(hub, monkeypatch):
     load_package("me/model", offline=True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "ON")
     load_package("me/model")
@@ -183,7 +183,7 @@ def test_hugging_face_itself_is_not_reached_when_offline():
         ("a/b/c", "Expected a path, a URL, a Hugging Face id"),
     ],
 )
-def test_string_that_is_nothing_is_explained_without_asking_anyone(hub, name, words):
+def test_meaningless_string_is_explained_without_a_request(hub, name, words):
     with pytest.raises(CheckpointError, match=words):
         load_package(name)
     assert hub.asked == []

@@ -1,4 +1,4 @@
-"""What `xscheme models` and `xscheme convert` do."""
+"""`xscheme models` and `xscheme convert`."""
 
 import json
 
@@ -19,7 +19,7 @@ def test_table_lists_every_name_with_its_score():
     assert "MUSDB18 (non-commercial)" in rows["xumxhq"]
 
 
-def test_table_tells_what_is_cached_and_its_size(cache):
+def test_table_shows_what_is_cached_and_its_size(cache):
     from asteroid.utils.hub_utils import url_to_filename
 
     folder = cache_dir() / url_to_filename(PUBLISHED["xumxl"].url)
@@ -30,14 +30,14 @@ def test_table_tells_what_is_cached_and_its_size(cache):
 
 
 @pytest.mark.parametrize("name", ["xumxl", "r-sawata/XUMXL_MUSDB18_music_separation"])
-def test_one_name_tells_licence_page_scores_and_checksum(name):
+def test_one_name_shows_licence_page_scores_and_checksum(name):
     text = list_models([name])
     assert "not stated here, see https://zenodo.org/records/7128659" in text
     assert "vocals 7.565 dB" in text and "recorded on first use" in text
     assert "sha1:ada6858b" in list_models(["d3net"]) and "h5py" in list_models(["d3net"])
 
 
-def test_json_holds_the_same_for_programs():
+def test_json_has_the_same_content():
     (model,) = json.loads(list_models(["xumx"], as_json=True))
     assert model["scores"]["vocals"] == 6.612 and model["cached"] is False
     assert [each["name"] for each in json.loads(list_models(as_json=True))] == list(PUBLISHED)
@@ -59,7 +59,7 @@ def test_official_file_is_converted(golden, tmp_path, suffix):
     assert load_package(target)["state_dict"].keys() == expected["state_dict"].keys()
 
 
-def test_conversion_replaces_no_file_unless_told_to(golden, tmp_path, capsys):
+def test_conversion_replaces_files_only_on_request(golden, tmp_path, capsys):
     target = tmp_path / "xumx.pth"
     target.write_bytes(b"precious")
     words = ["convert", str(golden / "xumx_nnabla.h5"), str(target)]

@@ -1,4 +1,4 @@
-"""Files of weights with bytes changed at random: they load correctly or end in one line."""
+"""Weights files with random changes load correctly or are refused in one line."""
 
 import io
 import random
@@ -17,7 +17,7 @@ FEW, MANY = 100, 2500  # mutations of each kind
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """The bytes of one small model in each kind of file."""
+    """The bytes of one small model in each file format."""
     folder = tmp_path_factory.mktemp("files")
     sizes = dict(window_length=16, in_chan=16, n_hop=4, hidden_size=2, nb_layers=1)
     with torch.random.fork_rng():
@@ -39,7 +39,7 @@ def files(tmp_path_factory):
 
 
 def mutate(content, generator):
-    """A few bytes changed, cut out, put in twice or cut off."""
+    """A few bytes changed, removed, repeated or cut off."""
     changed = bytearray(content)
     for _ in range(generator.choice((1, 1, 2, 8))):
         at = generator.randrange(len(changed))
@@ -70,11 +70,11 @@ def check_mutations(content, path, n_mutations, seed):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_changed_file_loads_or_ends_in_one_line(files, tmp_path, kind):
+def test_changed_file_loads_or_is_refused_in_one_line(files, tmp_path, kind):
     check_mutations(files[kind], tmp_path / "model.pth", FEW, seed=0)
 
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("kind", KINDS)
-def test_ten_thousand_changed_files_load_or_end_in_one_line(files, tmp_path, kind):
+def test_ten_thousand_changed_files_load_or_are_refused_in_one_line(files, tmp_path, kind):
     check_mutations(files[kind], tmp_path / "model.pth", MANY, seed=1)

@@ -41,7 +41,7 @@ def test_converted_network_gives_the_official_output(golden, folded):
     assert relative_error(estimate[0], frames_first(reference["y"])) < 1e-5
 
 
-def test_training_mode_and_its_statistics_are_the_official_ones(golden):
+def test_training_mode_and_its_statistics_equal_the_official_ones(golden):
     reference, model = np.load(golden / "d3net_small.npz"), convert_small(golden).train()
     with torch.no_grad():
         estimate = model.estimate_magnitudes(frames_first(reference["x"]))
@@ -54,7 +54,7 @@ def test_training_mode_and_its_statistics_are_the_official_ones(golden):
 
 @pytest.mark.parametrize("flip", (0, 1))
 @pytest.mark.parametrize("n_frames", (32, 37))
-def test_overlapping_patches_are_the_official_inference(golden, n_frames, flip):
+def test_overlapping_patches_equal_the_official_inference(golden, n_frames, flip):
     reference, model = np.load(golden / "d3net_small_overlap_add.npz"), convert_small(golden).eval()
     magnitudes = torch.from_numpy(reference[f"x{n_frames}"])[:, None]
     with torch.no_grad():
@@ -128,7 +128,7 @@ def official_parameters(source, n_bins=2049):
     return {f"{source}/{name}": np.broadcast_to(zero, shape) for name, shape in shapes.items()}
 
 
-def test_official_configurations_are_read_off_the_shapes():
+def test_official_configurations_are_inferred_from_the_shapes():
     parameters = {}
     for source in OFFICIAL:
         parameters |= official_parameters(source)
@@ -141,7 +141,7 @@ def test_official_configurations_are_read_off_the_shapes():
 
 
 @pytest.mark.parametrize("source, n_datasets", (("bass", 1128), ("drums", 1098), ("other", 1098)))
-def test_names_of_this_test_are_as_many_as_in_the_official_files(source, n_datasets):
+def test_number_of_parameters_equals_that_of_the_official_files(source, n_datasets):
     assert len(official_parameters(source)) == n_datasets
 
 
@@ -153,7 +153,7 @@ def write_h5(file, parameters):
     return file
 
 
-def test_a_file_of_one_official_source_is_a_model_of_that_source(tmp_path):
+def test_file_of_one_official_source_gives_a_model_of_that_source(tmp_path):
     with h5py.File(tmp_path / "vocals.h5", "w") as root:
         for index, (name, array) in enumerate(official_parameters("vocals").items()):
             root[name] = array
@@ -163,7 +163,7 @@ def test_a_file_of_one_official_source_is_a_model_of_that_source(tmp_path):
     assert sum(v.numel() for k, v in package["state_dict"].items() if "num" not in k) == 2_975_489
 
 
-def test_unknown_splits_are_an_error_that_asks_for_them(golden):
+def test_unknown_splits_are_an_error_with_a_remedy(golden):
     with pytest.raises(CheckpointError, match=r"'vocals' are split.*splits=\{'vocals': \[...\]\}"):
         convert_d3net(read_parameters(golden / "d3net_small.h5"))
 
@@ -174,6 +174,6 @@ def test_networks_of_different_spectrograms_are_refused():
         convert_d3net(parameters)
 
 
-def test_a_file_without_network_is_an_error():
+def test_file_without_network_is_an_error():
     with pytest.raises(CheckpointError, match="Expected parameters of a D3Net"):
         convert_d3net({"fc1_bass/affine/W": np.zeros(1)})

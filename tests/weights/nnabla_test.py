@@ -43,7 +43,7 @@ def test_x_umx_gives_the_official_output(golden):
     np.testing.assert_allclose(time_signals, reference["pred"], atol=1e-4)
 
 
-def test_x_umx_settings_are_read_off_the_shapes(golden):
+def test_x_umx_settings_are_inferred_from_the_shapes(golden):
     args = load_package(golden / "xumx_nnabla.h5")["model_args"]
     assert args["sources"] == ["bass", "drums", "vocals", "other"]  # in the order of creation
     assert (args["in_chan"], args["n_hop"], args["max_bin"]) == (64, 16, 25)
@@ -86,21 +86,21 @@ def test_network_without_its_normalization_is_reported(tmp_path):
 
 
 @pytest.mark.parametrize("arrays", [{}, {"backbone/conv1/W": [1.0]}])
-def test_other_network_is_told_apart(tmp_path, arrays):
+def test_other_network_is_recognised(tmp_path, arrays):
     path = write_h5(tmp_path / "D3Net-L.h5", arrays)
     with pytest.raises(CheckpointError, match="D3Net-L.h5 is not a known network.*found"):
         load_package(path)
 
 
 @pytest.mark.parametrize("kept", [100, 5000, -1])
-def test_file_that_is_cut_short_is_told_to_be(golden, tmp_path, kept):
+def test_truncated_file_is_reported(golden, tmp_path, kept):
     path = tmp_path / "x-umx.h5"
     path.write_bytes((golden / "xumx_nnabla.h5").read_bytes()[:kept])
     with pytest.raises(DamagedFileError, match="x-umx.h5 is damaged or truncated"):
         load_package(path)
 
 
-def test_changed_bytes_are_read_or_reported_and_never_raise_anything_else(golden, tmp_path):
+def test_changed_bytes_are_read_or_refused_in_one_line(golden, tmp_path):
     content = np.fromfile(golden / "xumx_nnabla.h5", dtype=np.uint8)
     rng = np.random.default_rng(0)
     outcomes = set()
@@ -116,7 +116,7 @@ def test_changed_bytes_are_read_or_reported_and_never_raise_anything_else(golden
     assert DamagedFileError in outcomes
 
 
-def test_zip_and_folder_are_read_as_their_files(golden, tmp_path):
+def test_zip_and_folder_are_read_like_their_files(golden, tmp_path):
     expected = load_package(golden / "xumx_nnabla.h5")["state_dict"]
     arrays = read_h5(golden / "xumx_nnabla.h5")
     folder = tmp_path / "unpacked"
@@ -133,13 +133,13 @@ def test_zip_and_folder_are_read_as_their_files(golden, tmp_path):
         assert all(torch.equal(state[name], expected[name]) for name in state)
 
 
-def test_missing_h5py_is_named_with_its_install_line(golden, monkeypatch):
+def test_missing_h5py_is_named_with_its_install_command(golden, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(CheckpointError, match="need the package h5py: python -m pip install h5py"):
         load_package(golden / "xumx_nnabla.h5")
 
 
-def test_both_generations_of_d3net_give_the_converter_all_four_networks(tmp_path, monkeypatch):
+def test_converter_finds_all_four_networks_of_both_d3net_releases(tmp_path, monkeypatch):
     scopes = ("bass", "drums", "other", "vocals")
     arrays = {scope: {f"{scope}/in_offset": [1.0], f"{scope}/out": [2.0]} for scope in scopes}
     write_h5(tmp_path / "d3net-mss.h5", {k: v for each in arrays.values() for k, v in each.items()})
@@ -161,7 +161,7 @@ def test_both_generations_of_d3net_give_the_converter_all_four_networks(tmp_path
     assert seen == [expected] * 3
 
 
-def test_a_changed_weight_is_found_where_the_file_has_checksums(tmp_path):
+def test_changed_weight_is_found_if_the_file_has_checksums(tmp_path):
     path, marks = tmp_path / "checked.h5", np.arange(64, dtype=np.float32)
     with h5py.File(path, "w") as file:
         file.create_dataset("fc1_bass/affine/W", data=marks, fletcher32=True)

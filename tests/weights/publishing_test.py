@@ -1,4 +1,4 @@
-"""What is written to share a model: asteroid's publish_dir and a Hugging Face repository."""
+"""The published folder: asteroid's publish_dir and a Hugging Face repository."""
 
 import copy
 import json
@@ -30,7 +30,7 @@ def front_matter(folder):
     return yaml.safe_load(card(folder).split("---\n")[1])
 
 
-def test_folder_holds_what_asteroid_and_hugging_face_read(trained, tmp_path):
+def test_folder_contains_what_asteroid_and_hugging_face_read(trained, tmp_path):
     folder = publish_in(tmp_path, trained, recipe="musdb18/X-UMX")
     assert folder == tmp_path / "publish_dir"
     assert (folder / "recipe_name.txt").read_text() == "musdb18/X-UMX\n"
@@ -48,9 +48,7 @@ def model(request):
         return request.param(["a", "b"]).eval()
 
 
-def test_mixin_of_the_hub_and_asteroid_load_the_folder_to_the_same_outputs(
-    model, trained, tmp_path
-):
+def test_hub_mixin_and_asteroid_load_models_with_equal_outputs(model, trained, tmp_path):
     model_class = type(model)
 
     class Hub(PyTorchModelHubMixin, model_class):
@@ -71,9 +69,7 @@ def test_mixin_of_the_hub_and_asteroid_load_the_folder_to_the_same_outputs(
     assert of_mixin.sources == ["a", "b"] and of_mixin.get_model_args() == model.get_model_args()
 
 
-def test_what_the_mixin_saves_comes_back_by_the_mixin_and_by_us_once_it_says_its_class(
-    model, tmp_path
-):
+def test_model_saved_by_the_hub_mixin_loads_in_both_ways(model, tmp_path):
     model_class = type(model)
 
     class Hub(PyTorchModelHubMixin, model_class):
@@ -95,7 +91,7 @@ def test_what_the_mixin_saves_comes_back_by_the_mixin_and_by_us_once_it_says_its
 
 
 @pytest.mark.parametrize("path", ["/home/me/songs", "~/songs", "C:\\me\\songs", "songs"])
-def test_of_an_absolute_path_only_the_name_is_published(trained, tmp_path, path):
+def test_absolute_paths_are_published_as_names_only(trained, tmp_path, path):
     config = {"data": {"train_dir": [path], "source_map": {path: {"gtr": None}}}}
     infos = load_package(publish(trained, {}, config, tmp_path))["infos"]
     expected = {"train_dir": ["songs"], "source_map": {"songs": {"gtr": None}}}
@@ -105,7 +101,7 @@ def test_of_an_absolute_path_only_the_name_is_published(trained, tmp_path, path)
     }
 
 
-def test_card_is_what_the_hub_reads(trained, tmp_path):
+def test_hub_reads_the_card(trained, tmp_path):
     data = {"dataset_type": "musdb18", "dataset_name": "musdb18", "dataset_split": "test"}
     result = EvalResult("audio-to-audio", **data, metric_type="sdr", metric_value=5.4)
     parsed = ModelCard.load(publish_in(tmp_path, trained, results=[result]) / "README.md").data
@@ -146,14 +142,14 @@ def test_card_states_the_terms_of_non_commercial_data(trained, tmp_path):
     assert "by Ada Lovelace" in card(folder) and "[your name]" not in card(folder)
 
 
-def test_card_of_free_data_is_free(trained, tmp_path):
+def test_card_of_free_data_has_no_restriction(trained, tmp_path):
     trained["licenses"][0]["non_commercial"] = False
     folder = publish_in(tmp_path, trained)
     assert front_matter(folder)["license"] == "cc-by-sa-3.0"
     assert "non-commercial" not in card(folder)
 
 
-def test_card_shows_configuration_and_results_that_read_back(trained, tmp_path):
+def test_card_shows_configuration_and_results(trained, tmp_path):
     text = card(publish_in(tmp_path, trained))
     config, results = (
         yaml.safe_load(text.split(f"## {title}:\n```yaml\n")[1].split("```")[0])
@@ -164,7 +160,7 @@ def test_card_shows_configuration_and_results_that_read_back(trained, tmp_path):
 
 
 @pytest.mark.parametrize("lacking", ["dataset", "licenses", "author_link"])
-def test_weights_of_unknown_data_are_not_published(trained, tmp_path, lacking):
+def test_weights_without_a_data_description_are_not_published(trained, tmp_path, lacking):
     if lacking in trained:
         del trained[lacking]
     else:
@@ -174,7 +170,7 @@ def test_weights_of_unknown_data_are_not_published(trained, tmp_path, lacking):
     assert list(tmp_path.glob("publish_dir/*")) == []
 
 
-def test_asteroids_upload_can_write_its_notice(trained, tmp_path):
+def test_asteroid_upload_can_write_its_notice(trained, tmp_path):
     shared = load_package(publish_in(tmp_path, trained))
     notice = make_license_notice("model", shared["licenses"], uploader="Me")
     assert "MUSDB18" in notice and "(Research only)" in notice

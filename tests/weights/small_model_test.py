@@ -1,4 +1,4 @@
-"""The model that comes with the package: it works without a network, and its card is true."""
+"""The model that comes with the package works offline, and its card is correct."""
 
 import json
 import re
@@ -42,14 +42,14 @@ def mean_sdr(title, system):
     return sum(scores) / len(scores)
 
 
-def test_its_stems_add_up_to_the_song(song):
+def test_stems_of_the_small_model_add_up_to_the_song(song):
     model = BridgedModel.from_pretrained("small")
     stems = Separator(model, "cpu").separate(song, 44100)
     assert list(stems) == SOURCES
     torch.testing.assert_close(sum(stems.values()), song, rtol=0, atol=1e-5)
 
 
-def test_command_separates_with_it(song, tmp_path):
+def test_command_separates_with_the_small_model(song, tmp_path):
     write_audio(tmp_path / "song.wav", song, 44100)
     words = ["separate", str(tmp_path / "song.wav"), "-n", "small", "-o", str(tmp_path), "-q"]
     assert xscheme.main([*words, "-d", "cpu"]) == 0
@@ -58,15 +58,15 @@ def test_command_separates_with_it(song, tmp_path):
         assert stem.shape == song.shape and rate == 44100
 
 
-def test_its_files_take_at_most_6_megabytes():
+def test_files_of_the_small_model_take_at_most_6_megabytes():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 6e6
 
 
-def test_its_scores_are_those_of_its_weights():
+def test_scores_of_the_small_model_belong_to_its_weights():
     assert STORED["model"] == weights_hash(load_package("small"))
 
 
-def test_numbers_of_its_card_are_the_stored_ones():
+def test_numbers_of_the_card_equal_the_stored_scores():
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     for title, systems in STORED["scores"].items():
         (table,) = re.findall(rf"\*\*{re.escape(title)}\*\*\n\n((?:\|.*\n)+)", card)
@@ -79,11 +79,11 @@ def test_numbers_of_its_card_are_the_stored_ones():
 
 
 @pytest.mark.parametrize("title", REAL)
-def test_on_real_music_it_is_half_a_decibel_above_an_equaliser(title):
+def test_small_model_is_half_a_decibel_above_an_equaliser_on_real_music(title):
     assert mean_sdr(title, "small") >= mean_sdr(title, "static filter") + 0.5
 
 
-def test_list_of_models_says_that_it_is_included_and_free():
+def test_model_list_marks_the_small_model_as_included_and_free():
     (row,) = [line for line in list_models().splitlines() if line.startswith("small ")]
     assert "included" in row and "CC0 1.0" in row
     assert "part of the package" in list_models(["small"])

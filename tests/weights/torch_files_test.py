@@ -20,7 +20,7 @@ def _bits(tensor):
 
 
 def assert_equal(ours, theirs):
-    """The same values in the same containers; tensors in type, shape and every bit."""
+    """Assert equal values in equal containers, and tensors of equal type, shape and bits."""
     if isinstance(theirs, torch.Tensor):
         assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
         assert torch.equal(_bits(ours), _bits(theirs))
@@ -55,21 +55,21 @@ def content(model_package):
 
 @pytest.mark.parametrize("new_format", [True, False])
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_any_protocol_is_read_as_torch_reads_it(content, path, protocol, new_format):
+def test_every_protocol_is_read_like_torch(content, path, protocol, new_format):
     torch.save(content, path, pickle_protocol=protocol, _use_new_zipfile_serialization=new_format)
     # torch's own reader of plain values knows protocol 2 and calls 3 new
     assert_equal(read_torch_file(path), torch.load(path, weights_only=protocol == 2))
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
-def test_types_of_later_torch_are_read_as_torch_reads_them(path, protocol):
+def test_types_of_later_torch_are_read_like_torch(path, protocol):
     tensors = [torch.arange(48, dtype=torch.uint8).view(dtype) for dtype in NEW_DTYPES]
     torch.save(tensors, path, pickle_protocol=protocol)
     assert_equal(read_torch_file(path), torch.load(path, weights_only=protocol == 2))
 
 
 @pytest.mark.parametrize("name", ["xumx_asteroid_checkpoint.pth", "openunmix_small_state_dict.pth"])
-def test_files_of_other_projects_are_read_as_torch_reads_them(golden, name):
+def test_files_of_other_projects_are_read_like_torch(golden, name):
     theirs = torch.load(golden / name, weights_only=False)
     assert_equal(read_torch_file(golden / name), theirs)
 
@@ -81,7 +81,7 @@ def test_views_of_one_storage_share_their_memory(content, path):
     assert len(starts) == 1
 
 
-def test_zip_that_was_packed_again_is_read(content, path):
+def test_repacked_zip_is_read(content, path):
     torch.save(content, path)
     with (
         zipfile.ZipFile(path) as made,

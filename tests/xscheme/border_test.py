@@ -1,4 +1,4 @@
-"""`xscheme separate` at its border: a line for each mistake, and nothing written that is read."""
+"""Bad input to `xscheme separate`: one line for each mistake, and no input is overwritten."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def made(tmp_path):
         (["--json", "."], "--json .: not a file"),
     ],
 )
-def test_an_option_that_cannot_be_is_one_line_with_its_name(run, tmp_path, options, message):
+def test_invalid_option_is_reported_in_one_line_with_its_name(run, tmp_path, options, message):
     status, errors = run(song(tmp_path / "a.wav"), *options)
     assert (status, len(errors)) == (1, 1)
     assert errors[0].startswith("xscheme: ") and message in errors[0]
@@ -119,7 +119,7 @@ def unknown_codec(path):
         ("loud.wav", lambda path: song(path, 4000, 1e30, subtype="FLOAT"), "is not finite"),
     ],
 )
-def test_a_bad_song_is_one_line_with_its_name_and_the_others_are_done(
+def test_bad_song_is_reported_by_name_and_the_others_are_separated(
     run, tmp_path, name, make, message
 ):
     make(tmp_path / name)
@@ -132,9 +132,7 @@ def test_a_bad_song_is_one_line_with_its_name_and_the_others_are_done(
 REPORT = "unexpected ValueError (boom); please report it with the traceback above and the output"
 
 
-def test_a_bug_in_a_song_is_a_traceback_to_report_and_the_others_are_done(
-    run, tmp_path, monkeypatch
-):
+def test_bug_in_a_song_prints_a_traceback_and_the_others_are_separated(run, tmp_path, monkeypatch):
     stream = Separator.stream
 
     def broken(self, song):
@@ -152,7 +150,7 @@ def test_a_bug_in_a_song_is_a_traceback_to_report_and_the_others_are_done(
 
 
 @pytest.mark.parametrize("error", [ValueError("boom"), OSError("boom")])
-def test_a_bug_elsewhere_is_a_traceback_to_report(run, tmp_path, monkeypatch, error):
+def test_bug_elsewhere_prints_a_traceback_to_report(run, tmp_path, monkeypatch, error):
     def broken(*arguments, **options):
         raise error
 
@@ -164,7 +162,7 @@ def test_a_bug_elsewhere_is_a_traceback_to_report(run, tmp_path, monkeypatch, er
     )
 
 
-def test_a_package_that_is_not_installed_is_one_line(run, tmp_path, monkeypatch):
+def test_missing_package_is_reported_in_one_line(run, tmp_path, monkeypatch):
     def broken(*arguments, **options):
         raise ModuleNotFoundError("No module named 'museval'", name="museval")
 
@@ -174,7 +172,7 @@ def test_a_package_that_is_not_installed_is_one_line(run, tmp_path, monkeypatch)
     assert "No module named 'museval': pip install 'asteroid_xscheme[recipes]'" in errors[0]
 
 
-def test_names_of_any_bytes_and_tildes_are_songs(run, tmp_path, monkeypatch):
+def test_songs_may_have_names_of_any_bytes_and_tildes(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ["~.wav", "12:30.mp3", os.fsdecode(b"caf\xe9.wav"), "a\nb.wav", "x" * 236 + ".wav"]
     for name in names:
@@ -186,7 +184,7 @@ def test_names_of_any_bytes_and_tildes_are_songs(run, tmp_path, monkeypatch):
     assert [result["input"] for result in summary["songs"]] == names
 
 
-def test_no_input_is_ever_written_over(run, tmp_path):
+def test_inputs_are_never_overwritten(run, tmp_path):
     path = song(tmp_path / "out" / "tiny" / "song.wav")
     before = path.read_bytes()
     options = "--filename", "{stem}.wav", "--residual", "song", "--overwrite"
@@ -197,7 +195,7 @@ def test_no_input_is_ever_written_over(run, tmp_path):
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_no_input_is_written_over_under_another_name(run, tmp_path, link):
+def test_inputs_are_never_overwritten_under_another_name(run, tmp_path, link):
     path = song(tmp_path / "real.wav")
     (tmp_path / "out" / "tiny").mkdir(parents=True)
     link(path, tmp_path / "out" / "tiny" / "drums.wav")
@@ -206,7 +204,7 @@ def test_no_input_is_written_over_under_another_name(run, tmp_path, link):
     assert read_audio(tmp_path / "out" / "tiny" / "drums.wav")[0].shape == (2, 4000)
 
 
-def test_a_summary_is_never_written_over_a_song(run, tmp_path):
+def test_summary_never_overwrites_a_song(run, tmp_path):
     path = song(tmp_path / "a.wav")
     before = path.read_bytes()
     assert run(path, "--json", path) == (
@@ -216,7 +214,9 @@ def test_a_summary_is_never_written_over_a_song(run, tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_model_above_does_not_lead_out_of_the_output_folder(run, model, tmp_path, monkeypatch):
+def test_model_in_a_parent_folder_does_not_leave_the_output_folder(
+    run, model, tmp_path, monkeypatch
+):
     shutil.copy(model, tmp_path / "model.pth")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -225,7 +225,7 @@ def test_a_model_above_does_not_lead_out_of_the_output_folder(run, model, tmp_pa
 
 
 @pytest.mark.parametrize("option", ["--overwrite", "--skip-existing", "--float32"])
-def test_a_folder_in_the_place_of_a_stem_stops_all_stems_of_the_song(run, tmp_path, option):
+def test_folder_in_place_of_a_stem_stops_all_stems_of_the_song(run, tmp_path, option):
     (tmp_path / "out" / "tiny" / "a" / "vocals.wav").mkdir(parents=True)
     status, errors = run(song(tmp_path / "a.wav"), song(tmp_path / "b.wav"), option)
     assert (status, len(errors)) == (1, 1)
@@ -233,7 +233,7 @@ def test_a_folder_in_the_place_of_a_stem_stops_all_stems_of_the_song(run, tmp_pa
     assert made(tmp_path) == ["tiny/b/drums.wav", "tiny/b/vocals.wav"]
 
 
-def test_hidden_files_of_a_killed_run_go_at_the_next(model, run, tmp_path):
+def test_hidden_files_of_a_killed_run_are_removed_by_the_next(model, run, tmp_path):
     path = song(tmp_path / "a.wav", 8000 * 600)
     arguments = ["separate", str(path), "-n", str(model), "-o", str(tmp_path / "out"), "-d", "cpu"]
     program = "import xscheme; raise SystemExit(xscheme.main())"
@@ -253,7 +253,7 @@ def test_hidden_files_of_a_killed_run_go_at_the_next(model, run, tmp_path):
     assert made(tmp_path) == ["tiny/a/drums.wav", "tiny/a/vocals.wav"]
 
 
-def test_the_summary_is_there_from_the_start_and_says_why_a_run_ended(run, tmp_path, monkeypatch):
+def test_summary_exists_from_the_start_and_says_why_a_run_ended(run, tmp_path, monkeypatch):
     seen = []
 
     def interrupted(self, stems):
@@ -270,13 +270,13 @@ def test_the_summary_is_there_from_the_start_and_says_why_a_run_ended(run, tmp_p
     assert "nosuch" in json.loads((tmp_path / "s.json").read_text())["error"]
 
 
-def test_the_gain_that_keeps_stems_from_clipping_is_said(run, tmp_path):
+def test_gain_that_prevents_clipping_is_reported(run, tmp_path):
     status, lines = run(song(tmp_path / "a.wav", 4000, 2.0, subtype="FLOAT"))
     assert (status, len(lines)) == (0, 1)
     assert "a.wav: all stems are" in lines[0] and "dB quieter" in lines[0]
 
 
-def test_estimates_that_are_no_numbers_leave_no_stem(run, tmp_path, monkeypatch):
+def test_estimates_that_are_not_finite_leave_no_stem(run, tmp_path, monkeypatch):
     def broken(self, song):
         yield torch.full((2, 2, 10), float("nan"))
 

@@ -1,4 +1,4 @@
-"""The commands `xscheme data prepare` and `xscheme data verify`, as typed."""
+"""`xscheme data prepare` and `xscheme data verify` from the command line."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ RATE = 8000
 
 @pytest.fixture
 def songs(tmp_path):
-    """A folder of one's own with a song of two sources."""
+    """A user's folder with a song of two sources."""
     folder = tmp_path / "songs" / "my song"
     folder.mkdir(parents=True)
     for name in ("voice", "guitar"):
@@ -28,26 +28,26 @@ def prepare(songs, root):
     return run("prepare", *options, "--sample_rate", RATE, "--quiet")
 
 
-def test_prepare_says_what_is_there(songs, tmp_path, capsys):
+def test_prepare_summarises_the_data(songs, tmp_path, capsys):
     assert prepare(songs, tmp_path / "root") == 0
     expected = f"Prepared {tmp_path / 'root'}\n  train: 1 tracks with the sources guitar, voice\n"
     assert capsys.readouterr().out == expected
 
 
-def test_verify_ends_with_0_and_a_word_where_all_is_well(songs, tmp_path, capsys):
+def test_verify_exits_with_0_if_there_are_no_problems(songs, tmp_path, capsys):
     prepare(songs, tmp_path / "root")
     assert run("verify", tmp_path / "root", "--sample_rate", RATE, "--quiet") == 0
     assert "no problems" in capsys.readouterr().out
 
 
-def test_verify_ends_with_1_and_names_each_problem(songs, tmp_path, capsys):
+def test_verify_exits_with_1_and_names_each_problem(songs, tmp_path, capsys):
     prepare(songs, tmp_path / "root")
     assert run("verify", tmp_path / "root", "--sample_rate", 44100, "--quiet") == 1
     out = capsys.readouterr().out
     assert out.count("8000 Hz, expected 44100 Hz") == 3 and "3 problems" in out
 
 
-def test_error_is_one_line(tmp_path, capsys):
+def test_error_is_reported_in_one_line(tmp_path, capsys):
     assert prepare(tmp_path / "nowhere", tmp_path / "root") == 1
     error = capsys.readouterr().err
     assert error.startswith("xscheme: --source_dir") and error.count("\n") == 1

@@ -16,14 +16,14 @@ def told(capsys):
     return {line[:21].strip(): line[21:] for line in lines if not line.startswith(" ")}, lines
 
 
-def test_version_is_that_of_the_package(capsys):
+def test_version_equals_the_packages(capsys):
     with pytest.raises(SystemExit) as end:
         xscheme.main(["--version"])
     assert end.value.code == 0
     assert capsys.readouterr().out == f"xscheme {__version__}\n"
 
 
-def test_environment_tells_versions_devices_and_the_cache_and_no_user(
+def test_environment_shows_versions_devices_and_cache_but_no_user_name(
     capsys, tmp_path, monkeypatch
 ):
     cache = tmp_path / "somebody" / "cache"
@@ -42,7 +42,7 @@ def test_environment_tells_versions_devices_and_the_cache_and_no_user(
     assert "libavcodec" in facts["ffmpeg libraries"]
 
 
-def test_what_is_not_installed_or_broken_is_told(capsys, monkeypatch):
+def test_missing_and_broken_packages_are_reported(capsys, monkeypatch):
     monkeypatch.setattr("xscheme.env.OPTIONAL", ["no-such-package"])
     monkeypatch.setitem(sys.modules, "av", None)
     monkeypatch.setenv("ASTEROID_CACHE", str(Path("no", "such")))

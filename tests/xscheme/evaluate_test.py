@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import ModelCard
 from museval import EvalStore, MethodStore
 
+from asteroid_xscheme.atomic import alone
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.weights import save_package
 from tests.conftest import MODELS
@@ -29,7 +30,7 @@ def data(songs):
 
 @pytest.fixture(scope="module")
 def foreign(data, tmp_path_factory):
-    """Estimates as demucs leaves them, TRACK/SOURCE.wav, and as SiSEC does, test/TRACK/..."""
+    """Estimates in the layouts of demucs, TRACK/SOURCE.wav, and of SiSEC, test/TRACK/..."""
     folder = tmp_path_factory.mktemp("foreign")
     generator = np.random.default_rng(0)
     for source in SOURCES:
@@ -68,7 +69,7 @@ def out(data, foreign, weights, tmp_path_factory):
     return out
 
 
-def test_models_and_folders_stand_in_one_table_csv_and_report(out):
+def test_models_and_folders_share_one_table_csv_and_report(out):
     text = (out / "results.md").read_text(encoding="utf-8")
     for name in ("tiny", "demucs", "sisec", "mixture", "static filter", "ratio-mask oracle"):
         assert text.count(f"| {name} ") >= 3  # SDR, uSDR, SI-SDR
@@ -79,7 +80,7 @@ def test_models_and_folders_stand_in_one_table_csv_and_report(out):
     assert one == other
 
 
-def test_figures_of_whole_songs_are_those_of_their_definitions(out, data, foreign):
+def test_figures_of_whole_songs_equal_their_definitions(out, data, foreign):
     for row in (row for row in rows(out) if row["system"] == "demucs"):
         reference, estimate = (
             soundfile.read(folder / "t" / f"{row['source']}.wav")[0].ravel()
@@ -94,7 +95,7 @@ def test_figures_of_whole_songs_are_those_of_their_definitions(out, data, foreig
         assert float(row["SI-SDR"]) == pytest.approx(si_sdr, abs=1e-4)
 
 
-def test_museval_reads_the_scores_and_finds_the_same(out):
+def test_museval_reads_the_scores_and_gets_equal_figures(out):
     store, methods = EvalStore(), MethodStore()
     store.add_eval_dir(str(out / "scores" / "demucs"))
     for name in ("tiny", "demucs", "static filter"):
@@ -107,7 +108,7 @@ def test_museval_reads_the_scores_and_finds_the_same(out):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="musdb needs ffprobe")
-def test_musdb_and_museval_read_the_estimates_and_score_the_same(out, data, tmp_path):
+def test_musdb_and_museval_score_the_estimates_equally(out, data, tmp_path):
     estimates = out / "estimates" / "tiny"
     assert [t.name for t in musdb.DB(str(estimates), is_wav=True)] == ["t"]
     vars(np.linalg).setdefault("linalg", np.linalg)
@@ -124,7 +125,7 @@ def test_musdb_and_museval_read_the_estimates_and_score_the_same(out, data, tmp_
         assert found[source] == pytest.approx(expected[source], abs=2e-3)
 
 
-def test_scores_are_published_with_the_weights_that_they_are_of(out, weights, tmp_path):
+def test_scores_are_published_with_their_weights(out, weights, tmp_path):
     scores = ["--scores", out / "records" / "tiny" / "record.json", "--dataset", "folder"]
     assert main([*map(str, ["publish", weights, *scores, "-o", tmp_path])]) == 0
     results = ModelCard.load(tmp_path / "publish_dir" / "README.md").data.eval_results
@@ -134,9 +135,7 @@ def test_scores_are_published_with_the_weights_that_they_are_of(out, weights, tm
         assert published[name] == pytest.approx(usdr, abs=1e-3)
 
 
-def test_a_second_time_nothing_is_scored_again_and_a_changed_estimate_is(
-    out, data, foreign, tmp_path, capsys
-):
+def test_only_a_changed_estimate_is_scored_again(out, data, foreign, tmp_path, capsys):
     estimates = shutil.copytree(foreign / "demucs", tmp_path / "estimates")
     command = ["evaluate", "--estimates", estimates, "--data", data, "-o", tmp_path / "out"]
     command = [*map(str, command), "--no-baselines", *QUICK]
@@ -149,6 +148,34 @@ def test_a_second_time_nothing_is_scored_again_and_a_changed_estimate_is(
     assert "files, bass.wav changed" in capsys.readouterr().out
 
 
+def test_systems_with_one_name_are_kept_apart_across_commands(data, foreign, weights, tmp_path):
+    out = tmp_path / "out"
+    common = ["--data", str(data), "-o", str(out), "--no-baselines", "--metrics", "usdr", *QUICK]
+    same = shutil.copytree(foreign / "demucs", tmp_path / "elsewhere" / "tiny")
+    for systems in (["-n", weights], ["--estimates", same], ["-n", weights]):
+        assert main(["evaluate", *map(str, systems), *common]) == 0
+    whole = str(same).strip("/").replace("/", "_")
+    assert {path.name for path in (out / "records").iterdir()} == {"tiny", whole}
+    assert {row["system"] for row in rows(out)} == {"tiny"}
+
+
+def test_systems_that_no_path_tells_apart_are_refused(data, foreign, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(foreign)
+    command = ["evaluate", "-n", "demucs", "--estimates", "demucs", "--data", str(data)]
+    assert main([*command, "-o", str(tmp_path), "--no-baselines"]) == 1
+    error = capsys.readouterr().err
+    assert "demucs: " in error and "another system named demucs (model " in error
+    assert "Give a longer path, or choose another -o" in error
+
+
+def test_two_evaluations_at_once_in_one_folder_are_refused(data, foreign, tmp_path, capsys):
+    command = ["evaluate", "--estimates", foreign / "demucs", "--data", data, "-o", tmp_path]
+    with alone(tmp_path):
+        assert main([*map(str, command)]) == 1
+    assert f"Another process is using {tmp_path}: wait for it" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -159,7 +186,7 @@ def test_a_second_time_nothing_is_scored_again_and_a_changed_estimate_is(
         (["--estimates", "nowhere", "-d", "nowhere"], "no device 'nowhere'"),
     ],
 )
-def test_mistakes_are_told_in_one_line(options, message, data, tmp_path, capsys):
+def test_mistakes_are_reported_in_one_line(options, message, data, tmp_path, capsys):
     command = ["evaluate", "--data", str(data), "-o", str(tmp_path), "--no-baselines"]
     assert main([*command, *options]) == 1
     error = capsys.readouterr().err

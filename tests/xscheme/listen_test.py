@@ -20,7 +20,7 @@ def write_song(folder, *names, rate=8000):
     return folder
 
 
-def test_folder_of_sources_gets_its_page_and_again(tmp_path, capsys):
+def test_page_of_a_folder_is_written_and_replaced(tmp_path, capsys):
     folder = write_song(tmp_path / "my song", "bass.wav", "vocals.flac", "mixture.wav")
     for _ in range(2):
         assert main(["listen", str(folder)]) == 0
@@ -42,7 +42,7 @@ def test_folder_of_sources_gets_its_page_and_again(tmp_path, capsys):
         (["bass.wav", "mixture.wav", "mixture.flac"], "expected one mixture"),
     ],
 )
-def test_wrong_folder_is_refused_with_what_is_wrong_and_the_others_are_done(
+def test_unusable_folder_is_refused_with_a_reason_and_the_others_get_pages(
     tmp_path, capsys, files, message
 ):
     good = write_song(tmp_path / "good", "bass.wav")
@@ -54,7 +54,7 @@ def test_wrong_folder_is_refused_with_what_is_wrong_and_the_others_are_done(
     assert (good / "listen.html").is_file() and not (tmp_path / "bad" / "listen.html").exists()
 
 
-def test_file_is_no_folder(tmp_path, capsys):
+def test_file_is_not_a_folder(tmp_path, capsys):
     folder = write_song(tmp_path, "bass.wav")
     assert main(["listen", str(folder / "bass.wav")]) == 1
     assert "expected a folder with the sources of a song" in capsys.readouterr().err

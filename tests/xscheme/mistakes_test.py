@@ -1,4 +1,4 @@
-"""Every command tells a mistake in one line with what was given, and shows no traceback."""
+"""Every command reports a mistake in one line that names the input, without a traceback."""
 
 import shlex
 
@@ -77,7 +77,7 @@ def place(tmp_path_factory):
         ("ablate --conf list.yml", "list.yml must have groups of options"),
     ],
 )
-def test_a_mistake_is_one_line(place, monkeypatch, capsys, command, message):
+def test_mistake_is_reported_in_one_line(place, monkeypatch, capsys, command, message):
     monkeypatch.chdir(place)
     assert xscheme.main(shlex.split(command)) == 1
     (line,) = capsys.readouterr().err.splitlines()

@@ -10,7 +10,7 @@ import xscheme
 
 
 class Network(nn.Module):
-    """One submodule of each kind: bridgeable, called twice, checkpointed, of no tensor, unused."""
+    """One submodule of each kind: bridgeable, called twice, checkpointed, tensorless, unused."""
 
     def __init__(self, hidden=3):
         super().__init__()

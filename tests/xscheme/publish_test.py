@@ -1,4 +1,4 @@
-"""`xscheme publish` from the command line, on what a run and a command left, up to the hub."""
+"""`xscheme publish` from the command line: from a run, or from weights and scores, to the hub."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import torch
 import yaml
 from huggingface_hub import ModelCard
 
+from asteroid_xscheme.atomic import alone
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.recipes.data import dataset_infos
 from asteroid_xscheme.recipes.evaluation import write_record
@@ -30,7 +31,7 @@ def package():
 
 
 def write_scores(path, package):
-    """A record as an evaluation leaves it."""
+    """Write a record like that of an evaluation."""
     made_of = {
         "model": weights_hash(package),
         "separation": {"niter": 1},
@@ -72,7 +73,7 @@ def test_run_is_published_with_its_scores(run, capsys):
     assert infos["training_config"]["evaluation"]["bss_eval"] == "fast"
 
 
-def test_nothing_published_says_where_it_was_made(run, tmp_path):
+def test_published_files_contain_no_machine_paths(run, tmp_path):
     conf = yaml.safe_load((run / "conf.yml").read_text())
     conf["training"]["pretrained"] = str(tmp_path / "older.pth")
     conf["data"].update(train_dir=[str(tmp_path / "songs")], source_dir=str(tmp_path / "zip"))
@@ -87,7 +88,7 @@ def test_nothing_published_says_where_it_was_made(run, tmp_path):
 
 
 @pytest.mark.parametrize("what", ["other weights", "no record", "a damaged record"])
-def test_scores_that_are_not_of_these_weights_are_left_out_and_told(run, what, capsys):
+def test_scores_of_other_weights_are_left_out_with_a_message(run, what, capsys):
     record = run / "evaluation" / "record.json"
     if what == "other weights":
         package = load_package(run / "best_model.pth")
@@ -103,7 +104,7 @@ def test_scores_that_are_not_of_these_weights_are_left_out_and_told(run, what, c
     assert load_package(run / "publish_dir")["infos"]["final_metrics"] == {}
 
 
-def test_what_was_published_is_not_published_into_itself(run, capsys):
+def test_published_folder_is_not_published_into_itself(run, capsys):
     assert publish(run) == 0
     for given in (run / "publish_dir", run / "publish_dir" / "model.pth"):
         capsys.readouterr()
@@ -113,7 +114,7 @@ def test_what_was_published_is_not_published_into_itself(run, capsys):
     assert not (run / "publish_dir" / "publish_dir").exists()
 
 
-def test_file_is_published_with_the_scores_that_are_named(package, tmp_path, capsys):
+def test_file_is_published_with_the_named_scores(package, tmp_path, capsys):
     bare = {key: package[key] for key in ("model_name", "model_args", "state_dict")}
     path = save_package(bare, tmp_path / "mine.safetensors")
     assert publish(path) == 1
@@ -128,6 +129,30 @@ def test_file_is_published_with_the_scores_that_are_named(package, tmp_path, cap
     assert publish(path, "--dataset", "musdb18hq", "--scores", scores, "-o", out) == 1
     error = capsys.readouterr().err
     assert "are of another model (model changed)" in error and error.count("\n") == 1
+
+
+def test_interrupted_publication_leaves_no_files_of_the_previous_model(run, package, monkeypatch):
+    assert publish(run) == 0
+    package["state_dict"]["mean_scale.input_mean_bass"] = torch.ones(33)
+    save_package(package, run / "best_model.pth")
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("asteroid_xscheme.weights.publishing.write_json", stop)
+    assert publish(run) == 130
+    left = [path for path in (run / "publish_dir").iterdir() if path.name != "recipe_name.txt"]
+    assert {weights_hash(load_package(path)) for path in left if path.suffix != ".safetensors"} == {
+        weights_hash(package)
+    }
+    assert {path.suffix for path in left} == {".pth", ".bin", ".safetensors"}
+
+
+def test_two_publications_at_once_in_one_folder_are_refused(run, capsys):
+    with alone(run):
+        assert publish(run) == 1
+    assert f"Another process is using {run}: wait for it" in capsys.readouterr().err
+    assert not (run / "publish_dir").exists()
 
 
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub's own
@@ -149,7 +174,7 @@ def test_refused_push_ends_in_one_line_without_the_token(run, hub_server, capsys
 
 
 @pytest.mark.slow
-def test_push_goes_where_the_environment_says(run, hub_server):
+def test_push_uses_the_endpoint_of_the_environment(run, hub_server):
     environment = {"HF_ENDPOINT": hub_server.url, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN}
     command = [sys.executable, "-m", "xscheme", "publish", str(run), "--push", "me/mine"]
     done = subprocess.run(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from asteroid_xscheme.atomic import alone
 from asteroid_xscheme.recipes.identity import file_hash
 from xscheme import main
 
@@ -36,14 +37,27 @@ def test_report_command_writes_the_page_into_the_run_and_prints_its_table(run, c
     assert (run / "report" / "report.html").is_file()
 
 
-def test_report_command_writes_where_it_is_told(run, tmp_path):
+def test_report_command_writes_to_the_requested_folder(run, tmp_path):
     assert main(["report", str(run), "--out", str(tmp_path / "page")]) == 0
     assert (tmp_path / "page" / "scores.csv").is_file()
 
 
-def test_report_command_says_what_is_missing(tmp_path, capsys):
+def test_run_that_is_being_evaluated_is_not_reported(run, tmp_path, capsys):
+    with alone(run):
+        assert main(["report", str(run), "--out", str(tmp_path / "page")]) == 1
+    assert f"Another process is using {run}: wait for it" in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()
+
+
+def test_run_and_page_may_share_a_folder(run):
+    assert main(["report", str(run), str(run), "--out", str(run)]) == 0
+    assert (run / "report.html").is_file()
+
+
+def test_report_command_names_what_is_missing(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 1
     assert "evaluate the run first" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

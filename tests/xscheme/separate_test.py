@@ -85,7 +85,7 @@ def test_stems_of_a_song_have_its_length_and_sum_to_it(run, tmp_path):
         (["--mp3"], "drums.mp3", "MPEG_LAYER_III"),
     ],
 )
-def test_formats(run, tmp_path, options, name, subtype):
+def test_stems_are_written_in_the_requested_format(run, tmp_path, options, name, subtype):
     assert run(song(tmp_path / "a.wav"), *options) == (0, [])
     path = tmp_path / "out" / "tiny" / "a" / name
     assert soundfile.info(path).subtype == subtype
@@ -104,31 +104,31 @@ def test_formats(run, tmp_path, options, name, subtype):
         ["--clip-mode", "clamp"],
     ],
 )
-def test_ways_of_separating(run, tmp_path, threads, options):
+def test_separation_options_are_accepted(run, tmp_path, threads, options):
     assert run(song(tmp_path / "a.wav"), *options) == (0, [])
     assert stems(tmp_path, "a")["drums.wav"].shape == (2, 8000)
 
 
-def test_two_stems_and_residual(run, tmp_path):
+def test_two_stems_and_residual_are_written(run, tmp_path):
     assert run(song(tmp_path / "a.wav"), "--two-stems", "vocals", "--residual", "rest") == (0, [])
     found = stems(tmp_path, "a")
     assert sorted(found) == ["no_vocals.wav", "rest.wav", "vocals.wav"]
     assert torch.allclose(sum(found.values()), noise(), atol=4 * 2**-15)
 
 
-def test_targets_and_filename(run, tmp_path):
+def test_targets_and_filename_select_the_files(run, tmp_path):
     path = song(tmp_path / "a.wav")
     assert run(path, "--targets", "vocals", "--filename", "{track}.{trackext}_{stem}.{ext}")[0] == 0
     assert [p.name for p in (tmp_path / "out" / "tiny").iterdir()] == ["a.wav_vocals.wav"]
 
 
-def test_start_and_duration(run, tmp_path):
+def test_start_and_duration_select_an_excerpt(run, tmp_path):
     assert run(song(tmp_path / "a.wav"), "--start", "0.25", "--duration", "0.5") == (0, [])
     whole = sum(stems(tmp_path, "a").values())
     assert torch.allclose(whole, noise()[:, 2000:6000], atol=3 * 2**-15)
 
 
-def test_folders_and_patterns(run, tmp_path):
+def test_folders_and_patterns_name_songs(run, tmp_path):
     for name in ("in/a.wav", "in/sub/a.flac", "in/b c.wav", "other/x1.wav", "other/x2.wav"):
         song(tmp_path / name)
     (tmp_path / "in" / "notes.txt").write_text("no song")
@@ -140,14 +140,14 @@ def test_folders_and_patterns(run, tmp_path):
     assert tracks == {"a", "sub/a", "b c", "x1", "x2"}
 
 
-def test_stems_in_the_folder_of_the_songs_are_not_songs(run, tmp_path):
+def test_stems_in_the_song_folder_are_not_separated(run, tmp_path):
     song(tmp_path / "a.wav")
     assert run(tmp_path)[0] == 0
     assert run(tmp_path, "--skip-existing") == (0, [])
     assert [path.name for path in (tmp_path / "out" / "tiny").iterdir()] == ["a"]
 
 
-def test_existing_stems_are_kept_unless_told(run, tmp_path):
+def test_existing_stems_are_kept_unless_overwritten_on_request(run, tmp_path):
     path = song(tmp_path / "a.wav")
     run(path)
     stem = tmp_path / "out" / "tiny" / "a" / "drums.wav"
@@ -161,7 +161,7 @@ def test_existing_stems_are_kept_unless_told(run, tmp_path):
     assert read_audio(stem)[0].shape == (2, 8000)
 
 
-def test_unfinished_songs_are_finished_by_skip_existing(run, tmp_path):
+def test_skip_existing_finishes_unfinished_songs(run, tmp_path):
     path = song(tmp_path / "a.wav")
     run(path)
     (tmp_path / "out" / "tiny" / "a" / "drums.wav").unlink()
@@ -171,13 +171,13 @@ def test_unfinished_songs_are_finished_by_skip_existing(run, tmp_path):
 
 @pytest.fixture
 def threads():
-    """The number of torch's threads is as before after a test that changes it."""
+    """Restore the number of torch's threads after a test that changes it."""
     before = torch.get_num_threads()
     yield before
     torch.set_num_threads(before)
 
 
-def test_songs_at_a_time_have_the_bits_and_the_order_of_songs_one_by_one(run, tmp_path, threads):
+def test_parallel_songs_equal_sequential_ones_bit_for_bit_and_in_order(run, tmp_path, threads):
     for k in range(5):
         song(tmp_path / "in" / f"{k}.wav", 3000 + k)
     (tmp_path / "in" / "3.wav").write_text("no song")
@@ -193,7 +193,7 @@ def test_songs_at_a_time_have_the_bits_and_the_order_of_songs_one_by_one(run, tm
     assert found[0] == found[1] == found[2]
 
 
-def test_threads_are_bounded_by_the_cores(run, tmp_path, threads, monkeypatch):
+def test_threads_are_limited_to_the_cores(run, tmp_path, threads, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     songs = [song(tmp_path / f"{k}.wav", 500) for k in range(9)]
     seen, write = [], StemFiles.write
@@ -221,7 +221,7 @@ def test_shards_share_the_songs(run, tmp_path):
     assert len(list((tmp_path / "out" / "tiny").iterdir())) == 5
 
 
-def test_the_summary_tells_what_became_of_each_song(run, tmp_path):
+def test_summary_lists_the_outcome_of_each_song(run, tmp_path):
     song(tmp_path / "in" / "a.wav")
     (tmp_path / "in" / "b.wav").write_bytes(b"")
     status, _ = run(tmp_path / "in", "--json", tmp_path / "summary.json")
@@ -268,7 +268,9 @@ def infinite(path):
         (lambda path: None, "no such file"),
     ],
 )
-def test_a_bad_song_is_one_line_and_the_others_are_done(run, tmp_path, make, message):
+def test_bad_song_is_reported_in_one_line_and_the_others_are_separated(
+    run, tmp_path, make, message
+):
     make(tmp_path / "bad é.wav")
     status, errors = run(tmp_path / "bad é.wav", song(tmp_path / "good.wav"))
     assert status == 1
@@ -278,7 +280,7 @@ def test_a_bad_song_is_one_line_and_the_others_are_done(run, tmp_path, make, mes
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_song_without_permission_is_named(run, tmp_path):
+def test_song_without_permission_is_named(run, tmp_path):
     path = song(tmp_path / "a.wav")
     path.chmod(0)
     status, errors = run(path)
@@ -293,7 +295,7 @@ def test_very_short_songs_are_separated(run, tmp_path, n_samples):
 
 
 @pytest.mark.parametrize("rate, n_channels", [(192000, 2), (44100, 24), (8000, 1), (11025, 3)])
-def test_unusual_rates_and_channels_come_out_as_they_went_in(run, tmp_path, rate, n_channels):
+def test_unusual_rates_and_channels_are_preserved(run, tmp_path, rate, n_channels):
     assert run(song(tmp_path / "a.wav", 3000, n_channels, rate=rate)) == (0, [])
     info = soundfile.info(tmp_path / "out" / "tiny" / "a" / "drums.wav")
     assert (info.samplerate, info.channels, info.frames) == (rate, n_channels, 3000)
@@ -305,12 +307,12 @@ def test_eight_bit_songs_are_separated(run, tmp_path):
     assert torch.allclose(sum(stems(tmp_path, "a").values()), noise(), atol=1 / 100)
 
 
-def test_silence_gives_silence(run, tmp_path):
+def test_silence_separates_into_silence(run, tmp_path):
     assert run(song(tmp_path / "a.wav", 8000, 2, 0.0)) == (0, [])
     assert all(stem.abs().max() == 0 for stem in stems(tmp_path, "a").values())
 
 
-def test_a_cut_mp3_is_separated_as_far_as_it_goes_with_a_warning(run, tmp_path):
+def test_truncated_mp3_is_separated_up_to_its_end_with_a_warning(run, tmp_path):
     content = song(tmp_path / "a.mp3", 80000).read_bytes()
     (tmp_path / "cut.mp3").write_bytes(content[: len(content) // 2])
     status, lines = run(tmp_path / "cut.mp3")
@@ -319,7 +321,7 @@ def test_a_cut_mp3_is_separated_as_far_as_it_goes_with_a_warning(run, tmp_path):
     assert 30000 < stems(tmp_path, "cut")["drums.wav"].shape[-1] < 50000
 
 
-def test_two_songs_that_would_write_one_file_are_told_apart(run, tmp_path):
+def test_songs_with_colliding_outputs_are_refused(run, tmp_path):
     first, second = song(tmp_path / "a.wav"), song(tmp_path / "a.flac")
     status, errors = run(first, second)
     assert (status, len(errors)) == (1, 1)
@@ -329,7 +331,7 @@ def test_two_songs_that_would_write_one_file_are_told_apart(run, tmp_path):
     )
 
 
-def test_one_song_named_twice_is_done_once(run, tmp_path):
+def test_song_named_twice_is_separated_once(run, tmp_path):
     path = song(tmp_path / "a.wav")
     assert run(path, path, tmp_path) == (0, [])
 
@@ -352,7 +354,7 @@ def test_one_song_named_twice_is_done_once(run, tmp_path):
         (["--mp3-bitrate", "128"], "--mp3-bitrate: only MP3 files have one"),
     ],
 )
-def test_options_that_cannot_be_are_one_line(run, tmp_path, options, message):
+def test_invalid_options_are_reported_in_one_line(run, tmp_path, options, message):
     path = song(tmp_path / "a.wav")
     if "-d" in options:
         status = xscheme.main(["separate", str(path), *options])
@@ -363,14 +365,14 @@ def test_options_that_cannot_be_are_one_line(run, tmp_path, options, message):
     assert errors[0].startswith("xscheme: ") and message in errors[0]
 
 
-def test_a_pattern_or_folder_without_songs_is_an_error(run, tmp_path):
+def test_pattern_or_folder_without_songs_is_an_error(run, tmp_path):
     (tmp_path / "empty").mkdir()
     status, errors = run(tmp_path / "none*.wav", tmp_path / "empty")
     assert status == 1
     assert "matches no file" in errors[0] and "contains no audio files" in errors[1]
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(run, tmp_path):
+def test_output_folder_that_cannot_be_created_is_named(run, tmp_path):
     (tmp_path / "out").write_text("a file is in the way")
     status, errors = run(song(tmp_path / "a.wav"))
     assert (status, len(errors)) == (1, 1)
@@ -386,7 +388,7 @@ def nearly_full_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(run, tmp_path, request):
+def test_full_disk_is_reported_in_one_line_and_leaves_nothing(run, tmp_path, request):
     path = song(tmp_path / "a.wav", 40000)
     request.getfixturevalue("nearly_full_disk")
     status, errors = run(path)
@@ -406,7 +408,7 @@ def test_ctrl_c_leaves_no_stem(run, tmp_path, monkeypatch, threads, jobs):
     assert not any(path.is_file() for path in (tmp_path / "out").rglob("*"))
 
 
-def test_a_kill_leaves_no_stem(model, tmp_path):
+def test_kill_leaves_no_stem(model, tmp_path):
     path, out = song(tmp_path / "a.wav", 8000 * 600), tmp_path / "out"
     program = "import xscheme; raise SystemExit(xscheme.main())"
     arguments = ["separate", str(path), "-n", str(model), "-o", str(out), "-d", "cpu"]
@@ -424,7 +426,7 @@ def test_a_kill_leaves_no_stem(model, tmp_path):
     assert not out.exists()
 
 
-def test_nothing_heavy_is_imported_that_is_not_used(model, tmp_path):
+def test_heavy_packages_are_imported_only_when_used(model, tmp_path):
     unused = """
         torch._dynamo torch._inductor torch.onnx sympy pytorch_lightning torchmetrics matplotlib
         pandas tensorboard musdb museval stempeg IPython h5py onnx demo_songs
@@ -462,7 +464,7 @@ def test_stems_have_the_tags_of_their_song(run, tmp_path, option, suffix):
         assert found == {"title": f"Grüße ({stem})", "artist": "Ärtist"}
 
 
-def test_a_song_whose_tags_cannot_be_read_is_separated_with_a_note(run, tmp_path, monkeypatch):
+def test_song_whose_tags_cannot_be_read_is_separated_with_a_note(run, tmp_path, monkeypatch):
     def broken(path):
         raise AudioError(f"{path}: its tags cannot be read (damaged).")
 
@@ -480,7 +482,7 @@ def four_sources(tmp_path_factory):
 
 
 @pytest.mark.parametrize("n_channels, scale, mode", [(2, 0.1, "rescale"), (1, 1.0, "none")])
-def test_a_stem_mp4_is_the_song_and_its_stems_in_step(
+def test_stem_mp4_contains_the_song_and_its_aligned_stems(
     four_sources, run, tmp_path, n_channels, scale, mode
 ):
     with AudioWriter(tmp_path / "a.wav", 8000, n_channels, "FLOAT", tags=TAGS) as writer:
@@ -511,7 +513,7 @@ def test_stempeg_reads_a_stem_mp4(four_sources, run, tmp_path):
     assert np.abs(audio[0] - read_audio(path)[0].numpy().T).max() <= 2**-15
 
 
-def test_a_stem_mp4_that_cannot_be_is_refused(four_sources, run, tmp_path):
+def test_impossible_stem_mp4_is_refused(four_sources, run, tmp_path):
     status, lines = run(song(tmp_path / "a.wav"), "--stem")
     assert status == 1 and "a .stem.mp4 needs a model with 4 sources, got 2" in lines[0]
     path = song(tmp_path / "b.wav", 100, 3)
@@ -523,13 +525,13 @@ def test_a_stem_mp4_that_cannot_be_is_refused(four_sources, run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_command_is_required(capsys):
+def test_command_is_required(capsys):
     with pytest.raises(SystemExit):
         xscheme.main([])
     assert "COMMAND" in capsys.readouterr().err
 
 
-def test_page_stands_beside_the_stems_and_its_mixture_is_at_their_level(run, tmp_path):
+def test_page_is_beside_the_stems_with_the_mixture_at_their_level(run, tmp_path):
     path = song(tmp_path / "a.wav", 8000, 2, 0.5)  # exceeds full scale, so that stems are softer
     assert run(path, "--page")[0] == 0
     page = tmp_path / "out" / "tiny" / "a" / "listen.html"
@@ -542,7 +544,7 @@ def test_page_stands_beside_the_stems_and_its_mixture_is_at_their_level(run, tmp
     assert page.read_text() == "mine"
 
 
-def test_pages_of_songs_in_one_folder_have_names_of_their_own(run, tmp_path):
+def test_pages_of_songs_in_one_folder_have_distinct_names(run, tmp_path):
     options = ["--page", "--filename", "{track}.{stem}.{ext}"]
     assert run(song(tmp_path / "a.wav"), song(tmp_path / "b.wav"), *options) == (0, [])
     assert sorted(path.name for path in (tmp_path / "out" / "tiny").glob("*.html")) == [
@@ -558,7 +560,7 @@ def test_pages_of_songs_in_one_folder_have_names_of_their_own(run, tmp_path):
         (["--targets", "vocals", "--residual", "rest"], ["vocals", "rest"]),
     ],
 )
-def test_page_has_the_stems_that_were_written(run, tmp_path, options, rows):
+def test_page_contains_the_written_stems(run, tmp_path, options, rows):
     assert run(song(tmp_path / "a.wav"), "--page", *options)[0] == 0
     page = (tmp_path / "out" / "tiny" / "a" / "listen.html").read_text(encoding="utf-8")
     assert json.loads(re.search(r'id="song">(.*?)</script>', page).group(1))["rows"] == rows

@@ -18,15 +18,16 @@ from typing import Any, Dict, Sequence
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 
-from ...atomic import read_json, replacing, write_json
+from ...atomic import read_json, write_json, write_text
 from ...audio import read_audio
 from ...errors import XSchemeError
 from ...weights import load_package
 from ..config import Config, result_options
 from ..data import configured_tracks, track_contents
-from ..evaluation import Scoring, evaluate_baselines, find_commit, write_csv
+from ..evaluation import Scoring, evaluate_baselines, write_csv
 from ...models import BridgedModel
 from ..identity import Record, as_plain, file_hash, weights_hash
+from ..machine import find_commit
 from ..run import pretrained_record, refuse_changes
 from ..stages import best_model, evaluate_run
 from ...separation import Separator
@@ -80,8 +81,7 @@ def claim(folder: Path, config: Config, record: Record) -> None:
         refuse_changes(f"{folder} contains a cell of another grid", before, record, remedy)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / GRID_RECORD, record)
-    with replacing(folder / OPTIONS) as part:
-        part.write_text(config.to_yaml(), encoding="utf-8")
+    write_text(folder / OPTIONS, config.to_yaml())
 
 
 def run_cell(folder: Path) -> None:

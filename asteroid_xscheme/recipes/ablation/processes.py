@@ -14,8 +14,8 @@ from typing import Callable, Dict, IO, List, Optional, Sequence, Set, Tuple, cas
 
 import torch
 
+from ..machine import n_cores
 from .cells import AblationError
-from .conditions import n_cores
 
 _MOST_ON_CPU = 4  # cells at once, to limit memory
 

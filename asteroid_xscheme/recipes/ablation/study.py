@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
 
-from ...atomic import alone, write_json
+from ...atomic import alone, write_json, write_text
 from ..config import Config
-from ..evaluation import find_commit
+from ..machine import describe_machine, find_commit, versions
 from .cells import CELL, INFERENCE, SCORES, claim, grid_record
-from .conditions import machine, software
 from .grid import Cell, Row, cells_of
 from .picture import draw
 from .processes import ChildProcesses, Job, Run, default_jobs, run_jobs
@@ -117,8 +116,9 @@ def _conditions(
         f"{config.optim.optimizer} at {config.optim.lr}, weight of MDL {config.loss.mix_coef}",
         "evaluation": f"{config.evaluation.bss_eval}, Wiener iterations {config.separation.niter}",
         "seeds": ", ".join(str(seed) for seed in dict.fromkeys(cell.seed for cell in cells)),
-        "machine": f"{machine()}; {slots} cells at once with {children.threads} threads each",
-        "versions": ", ".join(f"{name} {number}" for name, number in software().items()),
+        "machine": f"{describe_machine()}; "
+        f"{slots} cells at once with {children.threads} threads each",
+        "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
     }
 
 
@@ -126,4 +126,4 @@ def _write(study: Study, exp_dir: Path) -> None:
     """Write the results as Markdown, JSON and a picture."""
     draw(study, exp_dir / PICTURE)
     write_json(exp_dir / "ablation.json", study.to_dict())
-    (exp_dir / "ablation.md").write_text(to_markdown(study, PICTURE), encoding="utf-8")
+    write_text(exp_dir / "ablation.md", to_markdown(study, PICTURE))

@@ -7,16 +7,15 @@ import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Sequence
 
-from ...atomic import alone, write_json
+from ...atomic import LOCK, alone, write_json
 from ...hidden import is_hidden, remove_orphans
 from ..identity import Record, as_plain, compare
 from .errors import DataError
 from .musdb import SUBSETS
 
 MARKER = "prepared.json"
-_LOCK = ".lock"
 
 
 @contextmanager
@@ -52,12 +51,15 @@ def check_ours(root: Path, description: Record) -> None:
     """
     if os.path.lexists(root) and not root.is_dir():
         raise DataError(f"{root} is not a folder. Choose another one for the prepared data.")
+    # Look inside before reading the marker: another process may be preparing this folder now, and
+    # it writes the marker before anything else.
+    found, holds_songs = _names_of_others(root), _holds_songs(root)
     marker = _read_marker(root)
     if marker is None:
-        _check_empty(root)
+        _refuse_unless_empty(root, found)
         return
     comparison = compare(marker, description)
-    if _holds_songs(root) and not comparison.is_same:
+    if holds_songs and not comparison.is_same:
         raise DataError(
             f"{root} was prepared with other options: {comparison}. Choose another folder, or "
             "delete this one."
@@ -101,8 +103,7 @@ def _read_marker(root: Path) -> Optional[Record]:
     return marker
 
 
-def _check_empty(root: Path) -> None:
-    found = _names_of_others(root) if root.is_dir() else []
+def _refuse_unless_empty(root: Path, found: Sequence[str]) -> None:
     if not found:
         return
     shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
@@ -120,9 +121,9 @@ def _check_empty(root: Path) -> None:
 
 def _names_of_others(root: Path) -> List[str]:
     """Names in a folder, without those that a killed process of ours may have left."""
-    return sorted(
-        path.name for path in root.iterdir() if path.name != _LOCK and not is_hidden(path)
-    )
+    if not root.is_dir():
+        return []
+    return sorted(path.name for path in root.iterdir() if path.name != LOCK and not is_hidden(path))
 
 
 def _holds_songs(root: Path) -> bool:

@@ -3,7 +3,7 @@
 from .bss_eval import fast_bss_eval
 from .errors import ScoringError
 from .published import PUBLISHED, Published
-from .record import describe_machine, find_commit, subset_record, write_record
+from .record import subset_record, write_record
 from .run import (
     BASELINES,
     ORACLE,
@@ -46,14 +46,12 @@ __all__ = [
     "Waveforms",
     "all_figures",
     "average",
-    "describe_machine",
     "estimates_system",
     "evaluate",
     "evaluate_baselines",
     "evaluate_estimates",
     "evaluate_separation",
     "fast_bss_eval",
-    "find_commit",
     "flat",
     "metrics_table",
     "model_system",

@@ -1,24 +1,18 @@
 """Write record.json: what was evaluated, and its scores. Reports are made from it."""
 
 import os
-import platform
-import subprocess
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
-import torch
 
 from ...atomic import write_json
-from ...version import __version__
 from ..data import Track
 from ..identity import as_plain, file_hashes
+from ..machine import describe_machine, find_commit, versions
 from .scores import TrackScores
 from .table import all_figures
-
-_PACKAGES = ("torch", "pytorch-lightning", "asteroid", "numpy", "scipy")
 
 #: by source, the files that add up to it
 Files = Mapping[str, Tuple[Path, ...]]
@@ -50,7 +44,7 @@ def write_record(
         "sources": list(sources),
         "conditions": conditions,
         "made_of": as_plain(made_of),
-        "information": describe_machine(),
+        "information": _information(),
         "subsets": subsets,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,34 +75,15 @@ def subset_record(
     }
 
 
-def describe_machine() -> Dict[str, str]:
-    """Versions, commit, processor and time, by label."""
-    packages = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
-    facts = {
+def _information() -> Dict[str, str]:
+    """When, where and with which software the scores were measured, by label."""
+    packages = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return {
         "evaluated": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "asteroid_xscheme": __version__,
         "commit": find_commit() or "not from a checkout",
-        "packages": f"Python {platform.python_version()}, {packages}",
-        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processor cores",
+        "packages": packages,
+        "machine": describe_machine(),
     }
-    if torch.cuda.is_available():
-        facts["GPU"] = torch.cuda.get_device_name()
-    return facts
-
-
-def find_commit() -> Optional[str]:
-    """The commit of the package's checkout, marked if files were changed; None without one."""
-    package = Path(__file__).parents[2]
-    if not (package.parent / ".git").exists():
-        return None
-    commands = (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--", "."])
-    outputs = []
-    for command in commands:
-        done = subprocess.run(["git", "-C", str(package), *command], capture_output=True, text=True)
-        if done.returncode != 0:
-            return None
-        outputs.append(done.stdout.strip())
-    return outputs[0] + (" with changes" if outputs[1] else "")
 
 
 def _track(folder: Path, track: Track, estimates: Files) -> dict:

@@ -10,19 +10,7 @@ all runs in the same folder.
 import shutil
 from pathlib import Path
 from types import MappingProxyType
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    Iterator,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Set,
-    Tuple,
-    cast,
-)
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, cast
 
 import torch
 from tqdm import tqdm
@@ -180,7 +168,7 @@ class _Work:
     def __init__(self, folder: Path, tracks: Sequence[Track]):
         self.folder, self.tracks = folder, tracks
         self.found: Dict[str, TrackScores] = {}
-        self.reported: Set[str] = set()
+        self.reported: set[str] = set()
         wanted = {self.file(track) for track in tracks}
         for subset in {track.subset for track in tracks}:
             for path in (folder / subset).glob("*.json"):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from ...atomic import alone, write_text
 from ...separation import Separator
 from ..data import Track
 from .estimates import audio_files, estimate_folder, find_estimates
@@ -151,8 +152,11 @@ def evaluate(systems: Iterable[System], data: TestData, scoring: Scoring, out: P
     """
     scores: Dict[str, Dict[str, List[TrackScores]]] = {subset: {} for subset in data.subsets}
     if data.baselines is not None:
-        for subset, tracks in data.subsets.items():
-            scores[subset] = evaluate_baselines(tracks, data.train_tracks, data.baselines, scoring)
+        with alone(data.baselines, wait=True):  # evaluations that run at once may share the folder
+            for subset, tracks in data.subsets.items():
+                scores[subset] = evaluate_baselines(
+                    tracks, data.train_tracks, data.baselines, scoring
+                )
     baselines = {subset: dict(of) for subset, of in scores.items()}
     filters: Dict[str, str] = {}
     for system in systems:
@@ -163,7 +167,7 @@ def evaluate(systems: Iterable[System], data: TestData, scoring: Scoring, out: P
         _write_record(system, data, own)
     text = "\n\n".join(_text(data, subset, of, filters) for subset, of in scores.items())
     out.mkdir(parents=True, exist_ok=True)
-    (out / "results.md").write_text(text + "\n", encoding="utf-8")
+    write_text(out / "results.md", text + "\n")
     write_csv(next(iter(scores.values())), out / "all_metrics.csv")
     return Evaluation(scores, text)
 

@@ -13,6 +13,7 @@ from typing import Callable, Dict, List, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...atomic import replacing
 from ..markdown import markdown_table
 from .published import Published
 from .scores import METRICS, TrackScores
@@ -138,7 +139,7 @@ def write_csv(systems: Mapping[str, Sequence[TrackScores]], path: Path) -> None:
     over = list(OVER_FRAMES) if _has_frames(systems) else []
     of_songs = _song_metrics(systems)
     header = ["system", "track", "source", *(f"{m}_{o}" for o in over for m in METRICS), *of_songs]
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         for system, tracks in systems.items():

@@ -15,7 +15,7 @@ import soundfile
 import torch
 from scipy.signal import resample_poly
 
-from ...atomic import replacing
+from ...atomic import replacing, write_text
 from ...audio import AudioWriter, mp3_bitrates
 from ...listening import Chunk, script_of, waveform_peaks
 from ..identity import RECORD_FILE, compare, file_hashes, read_record, write_record
@@ -54,9 +54,8 @@ class Media:
         key = self._name(path)
         if self._is_missing(path, [files], (first, last)):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as part:
-                coded = b64encode(encode_preview(waveform, rate)).decode("ascii")
-                part.write_text(script_of(key, coded), encoding="utf-8")
+            coded = b64encode(encode_preview(waveform, rate)).decode("ascii")
+            write_text(path, script_of(key, coded))
         peaks = b64encode(waveform_peaks(waveform)).decode("ascii")
         return Chunk(first * rate, len(waveform), key, peaks, f"{self.folder.name}/{key}", region)
 

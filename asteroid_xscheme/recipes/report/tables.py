@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Dict, List, Optional, Sequence
 
+from ...atomic import replacing
 from ..evaluation import METRICS, PUBLISHED
 from ..markdown import markdown_table
 from .records import Figures, Record
@@ -112,7 +113,7 @@ def _table(rows: Sequence[Row], metric: str) -> str:
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """Write a CSV file: a line per row and source, a column per metric, undefined values empty."""
     metrics = [*METRICS, *_of_songs(rows)]
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["system", "kind", "songs", "conditions", "source", *metrics])
         for row in rows:

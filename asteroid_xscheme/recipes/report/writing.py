@@ -6,6 +6,7 @@ The page works offline: it contains its styles and scripts, and its media are be
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
+from ...atomic import alone, write_text
 from ...listening import script, style
 from ..evaluation import PUBLISHED
 from .drawings import box_plot, common_limits, curve_plot
@@ -30,17 +31,24 @@ def write_report(run_folders: Sequence[Path], folder: Path) -> Path:
     Raises:
         ReportError: If a run has not been evaluated, or its model has changed since.
     """
-    from jinja2 import Environment, PackageLoader
-
     records = [read_record(run_folder) for run_folder in find_runs(run_folders)]
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder, wait=True):
+        return _write(records, folder)
+
+
+def _write(records: Sequence[Record], folder: Path) -> Path:
+    """The part of `write_report` that runs while the folder is locked."""
+    from jinja2 import Environment, PackageLoader
+
+    path = folder / "report.html"
+    path.unlink(missing_ok=True)  # a page never shows media of another report
     sources = list(dict.fromkeys(s for record in records for s in record.sources))
     subsets = list(dict.fromkeys(name for record in records for name in record.subsets))
     rows = {name: score_rows(records, name) for name in subsets}
     published = published_rows(sources)
     every = [row for of_subset in rows.values() for row in of_subset]
-    (folder / "scores.md").write_text(markdown([*every, *published]) + "\n", encoding="utf-8")
+    write_text(folder / "scores.md", markdown([*every, *published]) + "\n")
     write_csv([*every, *published], folder / "scores.csv")
     loader = PackageLoader(__name__.rpartition(".")[0], ".")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True)
@@ -60,8 +68,7 @@ def write_report(run_folders: Sequence[Path], folder: Path) -> Path:
         style=loader.get_source(environment, "report.css")[0] + style(),
         script=script() + loader.get_source(environment, "report.js")[0],
     )
-    path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path
 
 

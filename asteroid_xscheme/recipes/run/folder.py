@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
-from ...atomic import alone, read_json, replacing, write_json
+from ...atomic import alone, read_json, write_json, write_text
 from ...hidden import remove_orphans
 from ...weights import load_package
 from ..config import Config, ConfigError, TrainingConfig, result_options
@@ -134,8 +134,7 @@ class RunFolder:
     def begin(self, config: Config) -> None:
         """Write the options and the record of the run, and mark it as unfinished."""
         self._finished.unlink(missing_ok=True)
-        with replacing(self.conf) as part:
-            part.write_text(config.to_yaml(), encoding="utf-8")
+        write_text(self.conf, config.to_yaml())
         write_record(self.path, self.made_of)
 
     def finish(self, epochs: int, package: Mapping[str, Any]) -> None:

@@ -58,24 +58,24 @@ def test_grid_of_the_paper_with_three_seeds_is_the_default(conf, grid, capsys):
     assert "| a table |" in capsys.readouterr().out
 
 
-def test_rows_seeds_and_options_of_the_configuration_are_taken(conf, grid):
+def test_rows_seeds_and_configuration_options_are_used(conf, grid):
     run(conf, "--rows", "none", "MDL+CL", "--seeds", "4", "5", "-j", "2", "--epochs", "7")
     assert (grid["rows"], grid["seeds"], grid["jobs"]) == (["none", "MDL+CL"], [4, 5], 2)
     assert grid["config"].training.epochs == 7
 
 
-def test_points_alone_mean_those_of_the_model(conf, grid):
+def test_points_without_names_are_the_models_default(conf, grid):
     run(conf, "--points", "--lr", "0.1")
     assert grid["rows"][1:] == ["bridge encoder", "bridge recurrent", "bridge encoder + recurrent"]
     assert grid["config"].optim.lr == 0.1
 
 
-def test_rows_and_points_share_a_table_in_which_nothing_is_trained_twice(conf, grid):
+def test_rows_and_points_share_a_table_without_duplicates(conf, grid):
     run(conf, "--rows", "none", "MDL+CL", "all", "--points")
     assert grid["rows"] == ["none", "MDL+CL", "all", "bridge encoder", "bridge recurrent"]
 
 
-def test_estimates_are_kept_only_if_asked_for(conf, grid):
+def test_estimates_are_kept_only_on_request(conf, grid):
     run(conf)
     assert grid["config"].evaluation.save_estimates is False
     assert command.read_config(str(conf), ["--save_estimates", "yes"]).evaluation.save_estimates
@@ -89,7 +89,7 @@ def test_estimates_are_kept_only_if_asked_for(conf, grid):
         (["--jobs", "0"], "--jobs: expected 1 or more"),
     ],
 )
-def test_bad_arguments_are_refused_in_a_line(conf, grid, capsys, arguments, message):
+def test_bad_arguments_are_refused_in_one_line(conf, grid, capsys, arguments, message):
     assert run(conf, *arguments) == 1 and not grid
     assert message in capsys.readouterr().err
 
@@ -100,7 +100,7 @@ def test_unknown_option_is_refused(conf, grid, capsys):
     assert "unrecognized arguments: --epoch 3" in capsys.readouterr().err and not grid
 
 
-def test_other_commands_still_refuse_what_they_do_not_know(capsys):
+def test_other_commands_still_refuse_unknown_options(capsys):
     with pytest.raises(SystemExit):
         xscheme.main(["models", "--epochs"])
     assert "unrecognized arguments: --epochs" in capsys.readouterr().err
@@ -119,7 +119,7 @@ def write_songs(root):
 
 
 @pytest.mark.slow
-def test_grid_continues_after_it_was_killed(conf, tmp_path):
+def test_killed_grid_is_resumed(conf, tmp_path):
     write_songs(tmp_path / "songs")
     exp_dir = tmp_path / "exp"
     program = [sys.executable, "-m", "xscheme", "ablate", "--conf", conf, "--exp_dir", exp_dir]
@@ -148,7 +148,9 @@ def test_grid_continues_after_it_was_killed(conf, tmp_path):
 
 
 @pytest.mark.slow
-def test_cells_of_two_processes_are_made_once_and_are_no_cells_of_one(conf, tmp_path, capfd):
+def test_cells_with_two_processes_run_once_and_are_distinct_from_cells_with_one(
+    conf, tmp_path, capfd
+):
     write_songs(tmp_path / "songs")
     options = ["--rows", "all", "--seeds", "1", "--epochs", "1", "--batch_size", "1"]
     assert run(conf, *options, "--devices", "2") == 0

@@ -40,7 +40,7 @@ def make(architecture="XUMX", loss=None, **model):
         ("all", True, True, True),
     ],
 )
-def test_row_of_the_paper_switches_what_its_name_says(name, mdl, cl, bridge):
+def test_rows_of_the_paper_switch_what_their_names_say(name, mdl, cl, bridge):
     (row,) = paper_rows([name])
     config = configure(make(), row, seed=3)
     assert config.loss.loss_use_multidomain is mdl
@@ -57,7 +57,7 @@ def test_rows_keep_the_order_of_the_grid():
     assert [row.name for row in paper_rows(["all", "none", "CL"])] == ["none", "CL", "all"]
 
 
-def test_everything_makes_four_pairs_in_the_whole_grid():
+def test_each_technique_has_four_pairs_in_the_whole_grid():
     pairs = effect_pairs(PAPER_ROWS)
     assert pairs["bridge"] == [
         ("none", "bridge"),
@@ -73,14 +73,14 @@ def test_everything_makes_four_pairs_in_the_whole_grid():
     }
 
 
-def test_rows_that_differ_in_two_things_or_in_points_make_no_pair():
+def test_rows_that_differ_in_two_techniques_or_in_points_are_not_paired():
     assert effect_pairs(paper_rows(["none", "MDL+bridge"])) == {}
     assert effect_pairs([*paper_rows(["none", "MDL"]), *point_rows(make("XUMX"))]) == {
         "MDL": [("none", "MDL")]
     }
 
 
-def test_unknown_row_is_refused_with_those_there_are():
+def test_unknown_row_is_refused_with_a_list_of_rows():
     with pytest.raises(ConfigError, match="no row 'mdl'; known are none, MDL, CL"):
         paper_rows(["mdl"])
 
@@ -102,14 +102,14 @@ def test_bridged_rows_open_the_points_of_the_options():
     assert configure(make(bridge=False), row, 1).model.bridge is True
 
 
-def test_loss_of_waveforms_gives_way_where_mdl_is_on():
+def test_waveform_loss_is_replaced_where_mdl_is_on():
     config = make(loss={"loss": "WaveformL1Loss", "loss_use_multidomain": False})
     losses = {row.name: configure(config, row, 1).loss for row in paper_rows(["none", "MDL"])}
     assert losses["none"].loss == "WaveformL1Loss"
     assert losses["MDL"].loss == "MultiDomainLoss" and losses["MDL"].loss_use_multidomain
 
 
-def test_models_of_waveforms_have_the_loss_of_waveforms_where_mdl_is_off():
+def test_waveform_models_use_the_waveform_loss_where_mdl_is_off():
     """Magnitudes alone leave the phases of their estimates free: -2 dB."""
     config = make("XConvTasNet")
     losses = {row.name: configure(config, row, 1).loss for row in paper_rows(["none", "CL", "all"])}
@@ -126,7 +126,7 @@ def test_models_of_waveforms_have_the_loss_of_waveforms_where_mdl_is_off():
         ("XConvTasNet", "bottleneck", "separator"),
     ],
 )
-def test_points_are_compared_none_each_and_all(architecture, first, second):
+def test_points_are_compared_closed_one_by_one_and_together(architecture, first, second):
     config = make(architecture, loss={"loss_combine_sources": False})
     rows = point_rows(config)
     cells = [configure(config, row, 1) for row in rows]
@@ -141,14 +141,14 @@ def test_named_points_are_compared_in_the_order_of_the_network():
     assert [row.bridge for row in point_rows(make(), ["recurrent"])] == [False, ("recurrent",)]
 
 
-def test_rows_that_train_the_same_are_one_row():
+def test_rows_that_train_the_same_are_merged():
     config = make("XD3Net")
     rows = [*paper_rows(), *point_rows(config)]
     added = ["bridge first_block", "bridge concat"]
     assert [row.name for row in distinct(config, rows)] == [row.name for row in rows[:8]] + added
 
 
-def test_rows_that_differ_in_the_loss_alone_are_two():
+def test_rows_that_differ_only_in_the_loss_are_kept_apart():
     config = make(loss={"loss_combine_sources": False})
     rows = [*paper_rows(["MDL+CL", "all"]), *point_rows(config)]
     assert distinct(config, rows) == rows
@@ -160,12 +160,12 @@ def test_unknown_point_is_refused():
 
 
 @pytest.mark.parametrize("rows_of", [point_rows, lambda c: cells_of(c, paper_rows(), [1], Path())])
-def test_network_without_points_has_nothing_to_compare(rows_of):
+def test_network_without_points_is_refused(rows_of):
     with pytest.raises(ConfigError, match="no bridging points"):
         rows_of(make("XConvTasNet", joint=True))
 
 
-def test_every_row_meets_every_seed_in_a_folder_of_its_own(tmp_path):
+def test_every_row_and_seed_has_its_own_folder(tmp_path):
     cells = cells_of(make(), paper_rows(), [1, 2, 3], tmp_path)
     assert len(cells) == len({cell.folder for cell in cells}) == 24
     assert {cell.config.data.seed for cell in cells} == {1, 2, 3}
@@ -173,6 +173,6 @@ def test_every_row_meets_every_seed_in_a_folder_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("seeds", [[], [1, 1]])
-def test_seeds_must_be_there_and_differ(seeds, tmp_path):
+def test_seeds_must_be_given_and_distinct(seeds, tmp_path):
     with pytest.raises(ConfigError, match="one or more seeds, each once"):
         cells_of(make(), paper_rows(), seeds, tmp_path)

@@ -1,4 +1,4 @@
-"""Child processes of a grid: shares, failures, and ends."""
+"""Child processes of a grid: their share of the machine, failures, and termination."""
 
 import os
 import threading
@@ -7,15 +7,15 @@ import time
 import pytest
 
 from asteroid_xscheme.recipes.ablation import AblationError, ChildProcesses, Job
-from asteroid_xscheme.recipes.ablation.conditions import machine, n_cores, software
 from asteroid_xscheme.recipes.ablation.processes import run_jobs
+from asteroid_xscheme.recipes.machine import n_cores
 
 
 def job(folder, name="a", kind="cell"):
     return Job(name, kind, (folder,), "cell.json")
 
 
-def test_no_more_jobs_run_at_a_time_than_slots(tmp_path):
+def test_jobs_never_outnumber_slots(tmp_path):
     running, most, lock = set(), [], threading.Lock()
 
     def run(job, slot):
@@ -31,7 +31,7 @@ def test_no_more_jobs_run_at_a_time_than_slots(tmp_path):
     assert len(most) == 12 and max(most) <= 3
 
 
-def test_interruption_stops_what_runs_and_starts_no_more(tmp_path):
+def test_interruption_stops_running_jobs_and_starts_no_others(tmp_path):
     stopped, started = threading.Event(), []
 
     def run(job, slot):
@@ -52,7 +52,7 @@ def test_cores_are_shared_between_slots():
     assert ChildProcesses(slots=1).threads == n_cores()
 
 
-def test_each_slot_has_a_gpu_of_its_own(monkeypatch):
+def test_each_slot_has_its_own_gpu(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     children = ChildProcesses(slots=3)
@@ -60,7 +60,7 @@ def test_each_slot_has_a_gpu_of_its_own(monkeypatch):
     assert chosen == ["2", "5", "2"]
 
 
-def test_child_that_fails_is_reported_with_its_last_words(tmp_path, monkeypatch):
+def test_failed_child_is_reported_with_its_last_output(tmp_path, monkeypatch):
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho $OMP_NUM_THREADS $@\necho out of luck >&2\nexit 3\n")
     program.chmod(0o755)
@@ -72,7 +72,7 @@ def test_child_that_fails_is_reported_with_its_last_words(tmp_path, monkeypatch)
     assert first == f"1 -m asteroid_xscheme.recipes.ablation.job cell {tmp_path}"
 
 
-def test_stop_ends_children(tmp_path, monkeypatch):
+def test_stop_kills_children(tmp_path, monkeypatch):
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho $$ > $4.pid\nexec sleep 60\n")
     program.chmod(0o755)
@@ -96,8 +96,3 @@ def test_stop_ends_children(tmp_path, monkeypatch):
     assert "exited with status -9" in problems[0]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
-
-
-def test_conditions_name_software_and_machine():
-    assert {"asteroid_xscheme", "torch", "scipy"} <= set(software())
-    assert "cores" in machine()

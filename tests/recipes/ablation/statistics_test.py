@@ -34,28 +34,28 @@ def test_tracks_without_a_score_are_left_out_of_figures():
     assert np.isnan(deviation).all()  # a single seed says nothing of its luck
 
 
-def test_differences_are_averaged_over_the_sources_that_both_have():
+def test_differences_are_averaged_over_common_sources():
     scores, baseline = np.array([[[3.0, 9.0, NAN]]]), np.array([[[1.0, NAN, 5.0]]])
     assert paired_differences(scores, baseline) == [[2.0]]
     assert np.isnan(paired_differences(scores * NAN, baseline)).all()
 
 
-def test_rows_of_other_shapes_make_no_pairs():
+def test_arrays_of_different_shapes_cannot_be_paired():
     with pytest.raises(ValueError, match="Expected pairs"):
         paired_differences(np.zeros((1, 3, 4)), np.zeros((2, 3, 4)))
 
 
 @pytest.mark.parametrize("n, p", [(5, 2 / 2**5), (6, 2 / 2**6), (10, 2 / 2**10)])
-def test_p_of_differences_of_one_sign_is_that_of_equal_coins(n, p):
+def test_p_value_of_equal_signs_is_that_of_fair_coins(n, p):
     assert signed_rank_p(np.arange(1.0, n + 1)) == pytest.approx(p)
 
 
-def test_p_of_no_difference_is_1_and_of_no_data_undefined():
+def test_p_value_is_1_without_a_difference_and_undefined_without_data():
     assert signed_rank_p(np.zeros((3, 4))) == 1.0
     assert np.isnan(signed_rank_p(np.full((3, 4), NAN)))
 
 
-def test_p_does_not_count_what_is_undefined():
+def test_p_value_ignores_undefined_differences():
     assert signed_rank_p(np.array([[1.0, 2, NAN], [3, 4, 5]])) == pytest.approx(2 / 2**5)
 
 
@@ -70,14 +70,14 @@ def test_interval_is_that_of_the_mean_for_many_tracks_of_one_seed():
     np.testing.assert_allclose([low, high], differences.mean() + margin * np.array([-1, 1]), 0.15)
 
 
-def test_interval_knows_that_tracks_of_a_seed_share_its_luck():
+def test_interval_accounts_for_correlation_within_a_seed():
     """Seeds that disagree cannot be outvoted by many tracks."""
     differences = np.array([[-1.0], [0.2], [2.0]]) + 0.01 * noise(2, 3, 200)
     low, high = interval(differences)
     assert low < 0 < high and high - low > 1
 
 
-def test_interval_covers_the_true_difference_mostly():
+def test_interval_usually_covers_the_true_difference():
     covered = 0
     for seed in range(100):
         differences = 0.3 + 0.2 * noise(3 + seed, 8, 1) + 0.5 * noise(1003 + seed, 8, 12)
@@ -86,12 +86,12 @@ def test_interval_covers_the_true_difference_mostly():
     assert covered >= 85
 
 
-def test_interval_is_the_same_each_time():
+def test_interval_is_reproducible():
     differences = noise(4, 3, 6)
     assert interval(differences) == interval(differences) != interval(differences, seed=1)
 
 
-def test_interval_leaves_out_what_is_undefined():
+def test_interval_ignores_undefined_differences():
     differences = np.full((3, 6), 0.5)
     differences[1, 2] = NAN
     assert interval(differences) == pytest.approx((0.5, 0.5))
@@ -101,13 +101,13 @@ def test_interval_of_a_single_difference_is_undefined():
     assert np.isnan(interval(np.array([[0.5]]))).all()
 
 
-def test_corrected_p_grow_with_their_number_and_keep_their_order():
+def test_corrected_p_values_grow_with_their_number_and_keep_their_order():
     np.testing.assert_allclose(holm([0.04, 0.01, 0.5]), [0.08, 0.03, 0.5])
     np.testing.assert_allclose(holm([0.02, 0.02, 0.9, NAN]), [0.06, 0.06, 0.9, NAN])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
-def test_rows_get_the_verdict_that_their_construction_has():
+def test_rows_get_the_verdict_they_were_constructed_for():
     baseline = 5 + noise(5, 3, 10, 4)
     scores = {
         "none": baseline,
@@ -127,7 +127,7 @@ def test_rows_get_the_verdict_that_their_construction_has():
     assert found["lucky"].p < 0.001 and found["lucky"].low < 0
 
 
-def test_four_pairs_know_an_effect_better_than_any_one_of_them():
+def test_four_pairs_estimate_an_effect_better_than_one():
     """A thing brings 0.2 dB, the luck of a training 0.3 dB."""
     pairs = [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D")]
     bring = {name: 0.2 * name.isupper() for pair in pairs for name in pair}
@@ -141,7 +141,7 @@ def test_four_pairs_know_an_effect_better_than_any_one_of_them():
     assert found.high - found.low < min(one.high - one.low for one in alone)
 
 
-def test_pair_without_a_score_leaves_the_effect_to_the_others():
+def test_pair_without_a_score_is_left_out_of_the_effect():
     off, on = np.ones((2, 3, 4)), np.full((2, 3, 4), 1.5)
     lost = off.copy()
     lost[0, 1] = NAN

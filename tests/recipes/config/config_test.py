@@ -44,7 +44,7 @@ def test_option_names_are_unique_over_all_groups(architecture):
     assert len(names) == len(set(names))
 
 
-def test_official_x_umx_settings_are_the_papers():
+def test_official_x_umx_settings_match_the_paper():
     config = Config.from_yaml(RECIPES / "X-UMX" / "local" / "conf.yml")
     assert config.model.model_args(44100) == {
         "bridge": True,
@@ -66,7 +66,7 @@ def test_official_x_umx_settings_are_the_papers():
     assert config.loss.mix_coef == 10.0
 
 
-def test_official_d3net_settings_are_its_papers():
+def test_official_d3net_settings_match_its_paper():
     config = Config.from_yaml(RECIPES / "X-D3Net" / "local" / "conf.yml")
     assert config.optim.scheduler == "steps" and config.optim.lr_decay_epochs == [40]
     assert (config.optim.lr, config.optim.lr_decay_gamma) == (1e-3, 0.1)
@@ -114,7 +114,7 @@ def test_bridge_is_yes_no_or_names(conf, given, expected):
     assert parse(conf, "--bridge", given).model.bridge == expected
 
 
-def test_a_network_is_a_name_or_names(tmp_path):
+def test_network_is_one_name_or_several(tmp_path):
     conf = tmp_path / "conf.yml"
     conf.write_text("model: {architecture: XD3Net}\n", encoding="utf-8")
     assert parse(conf, "--network", "small").model.network == "small"
@@ -124,23 +124,23 @@ def test_a_network_is_a_name_or_names(tmp_path):
 @pytest.mark.parametrize(
     "devices, number", [("auto", None), ("3", 3), ("0,1", 2), ("2,", 1)], ids=str
 )
-def test_devices_say_how_many_processes_train(conf, devices, number):
+def test_devices_set_the_number_of_processes(conf, devices, number):
     assert parse(conf, "--devices", devices).training.n_processes == number
 
 
-def test_none_is_given_as_a_word(conf):
+def test_none_is_written_as_a_word(conf):
     assert parse(conf, "--gradient_clipping", "none").training.gradient_clipping is None
     assert parse(conf, "--valid_tracks", "none").data.valid_tracks is None
 
 
-def test_booleans_are_not_numbers_and_numbers_no_booleans():
+def test_booleans_and_numbers_are_distinct():
     with pytest.raises(ConfigError, match="epochs expects integer, got True"):
         Config.from_dict({"training": {"epochs": True}})
     with pytest.raises(ConfigError, match="random_track_mix expects yes/no, got 2"):
         Config.from_dict({"data": {"random_track_mix": 2}})
 
 
-def test_fraction_is_no_integer():
+def test_fraction_is_not_an_integer():
     with pytest.raises(ConfigError, match="epochs expects integer, got 1.5"):
         Config.from_dict({"training": {"epochs": 1.5}})
 
@@ -190,7 +190,7 @@ def test_fraction_is_no_integer():
         ({"evaluation": {"bss_eval": "slow"}}, "one of museval, fast"),
     ],
 )
-def test_bad_value_is_refused_with_what_was_expected(groups, message):
+def test_bad_value_is_refused_with_the_expected_type(groups, message):
     with pytest.raises(ConfigError, match=message):
         Config.from_dict(groups)
 
@@ -214,21 +214,21 @@ def test_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["a: [", "- lr", "optim: fast"])
-def test_file_that_is_no_configuration_is_refused(tmp_path, text):
+def test_file_that_is_not_a_configuration_is_refused(tmp_path, text):
     path = tmp_path / "conf.yml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match="conf.yml"):
         Config.from_yaml(path)
 
 
-def test_training_folders_default_to_the_data_sets_own():
+def test_training_folders_default_to_those_of_the_data_set():
     assert DataConfig(dataset="demo").roots == [Path("data/demo")]
     assert DataConfig(train_dir=["a", "b"]).roots == [Path("a"), Path("b")]
     assert DataConfig(train_dir=["a", "b"]).test_root == Path("a")
     assert DataConfig(test_dir="c").test_root == Path("c")
 
 
-def test_every_option_is_explained_and_an_argument(conf, capsys):
+def test_every_option_is_explained_and_has_an_argument(conf, capsys):
     with pytest.raises(SystemExit):
         parse(conf, "--help")
     text = " ".join(capsys.readouterr().out.split())
@@ -269,7 +269,7 @@ def test_conf_of_asteroids_x_umx_is_read_as_the_official_settings(conf, caplog):
     ]
 
 
-def test_what_asteroids_x_umx_wrote_of_a_run_is_taken_from_its_old_places(conf, caplog):
+def test_conf_that_asteroids_x_umx_wrote_is_read_from_its_old_keys(conf, caplog):
     groups = yaml.safe_load(ASTEROIDS_CONF)
     groups["training"].update(loss_combine_sources=False, loss_use_multidomain=False, mix_coef=2.0)
     groups["model"]["pretrained"] = "old.pth"
@@ -283,13 +283,13 @@ def test_what_asteroids_x_umx_wrote_of_a_run_is_taken_from_its_old_places(conf, 
     assert [r.message.split(" has")[0] for r in caplog.records] == [f"{conf}: data.output"]
 
 
-def test_option_in_its_old_and_its_new_place_is_refused(conf):
+def test_option_given_under_old_and_new_key_is_refused(conf):
     conf.write_text("training: {mix_coef: 1}\nloss: {mix_coef: 2}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="training.mix_coef is now loss.mix_coef, but both"):
         parse(conf)
 
 
-def test_old_places_are_none_of_a_conf_that_names_its_architecture(conf):
+def test_old_keys_are_refused_in_a_conf_that_names_its_architecture(conf):
     text = "model: {architecture: XUMX}\ndata: {output: x}\n"
     conf.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match="data has no option 'output'"):

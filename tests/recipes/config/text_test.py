@@ -1,4 +1,4 @@
-"""Any options survive the way into text and back: conf.yml, dictionary, command line."""
+"""Options round-trip through text: conf.yml, dictionary, command line."""
 
 import argparse
 import dataclasses
@@ -26,7 +26,7 @@ VALUES = {
 
 
 def values_of(kind):
-    """A strategy of the values that an option of a type can hold."""
+    """A strategy for the values of an option of this type."""
     if typing.get_origin(kind) is list:
         (member,) = typing.get_args(kind)
         return st.lists(values_of(member), min_size=1, max_size=3, unique=True)
@@ -39,7 +39,7 @@ def values_of(kind):
 
 
 def changes(group):
-    """A strategy of a few options of a group with other values, of which some may be refused."""
+    """A strategy for a few options of a group with other values, some of which may be refused."""
     hints = typing.get_type_hints(group)
     names = st.sampled_from([field.name for field in dataclasses.fields(group)])
     chosen = st.lists(names, unique=True, max_size=3)
@@ -50,7 +50,7 @@ def changes(group):
 
 @st.composite
 def configs(draw):
-    """Configurations whose options, one after the other, were allowed to change."""
+    """Configurations in which options were changed one after the other, where allowed."""
     architecture = draw(st.sampled_from(sorted(ARCHITECTURES)))
     groups = {"model": {"architecture": architecture}}
     for title, group in {"model": ARCHITECTURES[architecture], **GROUPS}.items():

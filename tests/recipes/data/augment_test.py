@@ -28,7 +28,7 @@ def test_swap_and_polarity_change_half_of_the_draws_independently():
         assert share == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / len(drawn)))  # four deviations
 
 
-def test_speed_is_uniform_in_its_range_and_never_reads_more_than_is_promised():
+def test_speed_is_uniform_in_its_range_and_reads_within_its_bound():
     augmenter = Augmenter(["speed"])
     speeds = np.array([draw.speed for draw in draws(augmenter)])
     assert SPEEDS[0] <= speeds.min() and speeds.max() <= SPEEDS[1]
@@ -37,11 +37,11 @@ def test_speed_is_uniform_in_its_range_and_never_reads_more_than_is_promised():
     assert Augmenter(["gain"]).samples_read(1000) == 1000
 
 
-def test_without_names_nothing_changes():
+def test_no_augmentations_change_nothing():
     assert set(draws(Augmenter([]), 10)) == {Augmentation(1.0, False)}
 
 
-def test_what_one_augmentation_draws_does_not_depend_on_the_others():
+def test_draws_of_one_augmentation_do_not_depend_on_others():
     both = draws(Augmenter(["gain", "channelswap"]), 10)
     assert [d.gain for d in both] == [d.gain for d in draws(Augmenter(["gain"]), 10)]
     assert [d.swap for d in both] == [d.swap for d in draws(Augmenter(["channelswap"]), 10)]

@@ -1,4 +1,4 @@
-"""What an example is: a function of (seed, epoch, index), and a mixture that is a sum."""
+"""An example is a function of (seed, epoch, index), and its mixture is the sum of its sources."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_example_depends_on_seed_epoch_and_index_only(tracks):
     assert not torch.equal(first[0, 0][1], other_seed[0, 0][1])
 
 
-def test_batch_is_its_examples(tracks):
+def test_batch_stacks_its_examples(tracks):
     dataset = SegmentDataset(tracks, SOURCES, 1000, 5)
     keys = [(0, 7), (2, 0), (0, 7)]
     mixtures, sources = dataset[keys]
@@ -58,7 +58,7 @@ def test_batch_is_its_examples(tracks):
         assert torch.equal(sources[k], dataset[key][1])
 
 
-def test_no_two_examples_are_equal(tracks):
+def test_examples_are_distinct(tracks):
     dataset = SegmentDataset(tracks, SOURCES, 50, 5)
     drawn = [dataset[epoch, index][1] for epoch in range(3) for index in range(len(dataset))]
     assert len({sources.numpy().tobytes() for sources in drawn}) == 3 * 30
@@ -87,7 +87,7 @@ def _origin(segment, tracks, source):
     return None
 
 
-def test_random_mix_takes_each_source_from_a_place_of_its_own(tracks):
+def test_random_mix_draws_each_source_independently(tracks):
     dataset = SegmentDataset(tracks, SOURCES, 200, augmenter=PLAIN)
     origins = [
         [_origin(segment, tracks, name) for name, segment in zip(SOURCES, dataset[0, k][1].numpy())]
@@ -98,7 +98,7 @@ def test_random_mix_takes_each_source_from_a_place_of_its_own(tracks):
     assert len({name for of_example in origins for name, _ in of_example}) > 3
 
 
-def test_without_random_mix_all_sources_come_from_one_place_and_each_track_has_its_turn(tracks):
+def test_without_random_mix_sources_are_aligned_and_every_track_is_used(tracks):
     dataset = SegmentDataset(tracks, SOURCES, 200, 2, random_track_mix=False, augmenter=PLAIN)
     names = []
     for index in range(len(dataset)):
@@ -109,7 +109,7 @@ def test_without_random_mix_all_sources_come_from_one_place_and_each_track_has_i
     assert names == list("aabbccddeeff")
 
 
-def test_segment_may_be_the_whole_track_and_the_last_sample_is_reached(tracks):
+def test_segment_may_be_the_whole_track_and_reaches_the_last_sample(tracks):
     whole = SegmentDataset(tracks, SOURCES, RATE, augmenter=PLAIN)
     assert whole[0, 0][0].shape == (2, RATE)
     almost = SegmentDataset(tracks[:1], SOURCES, RATE - 1, 200, augmenter=PLAIN)
@@ -122,13 +122,13 @@ def test_mono_examples_of_stereo_files_have_one_channel(tracks):
     assert mixture.shape == (1, 200) and sources.shape == (4, 1, 200)
 
 
-def test_sources_come_in_the_order_asked_for(tracks):
+def test_sources_come_in_the_requested_order(tracks):
     forward = SegmentDataset(tracks[:1], SOURCES, RATE, augmenter=PLAIN)[0, 0][1]
     backward = SegmentDataset(tracks[:1], SOURCES[::-1], RATE, augmenter=PLAIN)[0, 0][1]
     assert torch.equal(forward, backward.flip(0))
 
 
-def test_memory_cache_changes_nothing_but_speed(tracks):
+def test_memory_cache_does_not_change_examples(tracks):
     for random_track_mix in (True, False):
         options = dict(segment=500, samples_per_track=2, random_track_mix=random_track_mix)
         read, kept = (
@@ -140,7 +140,7 @@ def test_memory_cache_changes_nothing_but_speed(tracks):
 
 @pytest.fixture
 def two_roots(root, tmp_path, make_track):
-    """The tracks of `root`, and three of another folder that call their sources otherwise."""
+    """The tracks of `root`, and three of another folder with other names of sources."""
     other = tmp_path / "stage"
     for name in ("x", "y"):
         make_track(other / "train" / name, ["voice", "kit", "keys"], mixture=False)
@@ -151,7 +151,7 @@ def two_roots(root, tmp_path, make_track):
     )
 
 
-def test_tracks_that_lack_a_source_serve_for_the_others(two_roots):
+def test_tracks_without_a_source_are_used_for_the_others(two_roots):
     tracks = two_roots[0] + two_roots[1]
     dataset = SegmentDataset(tracks, SOURCES, 200, augmenter=PLAIN)
     drawn = [dataset[0, k][1].numpy() for k in range(40)]
@@ -172,7 +172,7 @@ def test_without_random_mix_a_source_that_a_track_lacks_is_silent(two_roots):
 
 
 @pytest.mark.parametrize("random_track_mix", [True, False])
-def test_root_weights_say_how_often_a_folder_is_drawn_from(two_roots, random_track_mix):
+def test_root_weights_set_how_often_a_folder_is_drawn(two_roots, random_track_mix):
     ours, theirs = two_roots
     weights = {ours[0].root: 1.0, theirs[0].root: 3.0}
     dataset = SegmentDataset(
@@ -194,13 +194,13 @@ def test_source_that_no_track_has_is_an_error(tracks):
         SegmentDataset(tracks, ["bass", "violin"], 200)
 
 
-def test_weights_that_leave_nothing_are_an_error(tracks):
+def test_root_weights_of_zero_are_an_error(tracks):
     with pytest.raises(DataError, match="have the weight 0"):
         SegmentDataset(tracks, SOURCES, 200, root_weights={tracks[0].root: 0.0})
 
 
 @pytest.mark.parametrize("longest, multiple", [(3000, 1), (RATE, 1), (777, 4), (100_000, 5)])
-def test_chunks_hold_every_sample_once(tracks, longest, multiple):
+def test_chunks_cover_every_sample_once(tracks, longest, multiple):
     chunks = cut_tracks(tracks, longest, multiple)
     assert len(chunks) % multiple == 0
     assert max(chunk.n_samples for chunk in chunks) <= longest
@@ -211,12 +211,12 @@ def test_chunks_hold_every_sample_once(tracks, longest, multiple):
         assert starts[0] == 0 and starts[1:] == ends[:-1] and ends[-1] == track.n_samples
 
 
-def test_chunks_of_a_track_are_about_equally_long(tracks):
+def test_chunks_of_a_track_are_about_equal_in_length(tracks):
     lengths = {chunk.n_samples for chunk in cut_tracks(tracks, RATE - 1)}
     assert lengths == {RATE // 2}
 
 
-def test_chunk_is_read_without_change(tracks):
+def test_chunk_is_read_unchanged(tracks):
     dataset = ValidationDataset(cut_tracks(tracks, 3000), SOURCES)
     mixture, sources = dataset[1]
     chunk = dataset.chunks[1]

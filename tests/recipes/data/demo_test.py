@@ -45,7 +45,7 @@ def test_set_is_laid_out_as_musdb18_hq(small_set):
         assert (rate, signal.shape, signal.dtype) == (44100, (44100, 2), np.int16)
 
 
-def test_validation_songs_have_names_of_their_own_in_train(small_set):
+def test_validation_songs_have_their_own_names_in_train(small_set):
     assert len(set(VALID_TRACKS)) == 6
     assert (small_set / "train" / VALID_TRACKS[0]).is_dir()
 
@@ -68,7 +68,7 @@ def test_second_call_renders_only_what_is_outdated_or_damaged(small_set, tmp_pat
     assert "test/Amber Telephone (bass.wav is missing)" in caplog.text
 
 
-def test_songs_no_longer_asked_for_are_removed_but_not_those_of_others(small_set, tmp_path):
+def test_songs_no_longer_needed_are_removed_but_not_the_users(small_set, tmp_path):
     root = shutil.copytree(small_set, tmp_path / "set")
     (root / "train" / "My own song").mkdir()
     render(root, 1, 0, 1)
@@ -76,19 +76,19 @@ def test_songs_no_longer_asked_for_are_removed_but_not_those_of_others(small_set
     assert names == {"Amber Harbour", "My own song"}
 
 
-def test_songs_rendered_side_by_side_are_the_same(small_set, tmp_path):
+def test_songs_rendered_in_parallel_are_equal(small_set, tmp_path):
     render(tmp_path, 1, 1, 0, jobs=2)
     for folder in small_set.glob("train/*"):
         twin = tmp_path / "train" / folder.name
         assert (twin / "mixture.wav").read_bytes() == (folder / "mixture.wav").read_bytes()
 
 
-def test_songs_that_are_too_short_raise():
+def test_songs_that_are_too_short_are_an_error():
     with pytest.raises(DataError, match="at least 1 second long, got 0.5"):
         demo_set(1, 1, 1, seconds=0.5)
 
 
-def test_more_songs_than_names_raise():
+def test_more_songs_than_names_are_an_error():
     with pytest.raises(DataError, match="0 to 144 test songs, got 145"):
         demo_set(1, 1, 145)
 

@@ -47,7 +47,7 @@ def change(two_songs, make_track, n_samples=600):
     make_track(two_songs / "train" / "a", ["bass", "drums"], n_samples, mixture=False)
 
 
-def test_changed_original_is_prepared_again_and_said_and_training_sees_it(
+def test_changed_original_is_prepared_again_and_reaches_training(
     two_songs, tmp_path, make_track, caplog
 ):
     prepared = run(tmp_path / "p", two_songs)
@@ -63,7 +63,7 @@ def test_changed_original_is_prepared_again_and_said_and_training_sees_it(
     }
 
 
-def test_file_that_came_is_prepared_and_said(two_songs, tmp_path, caplog):
+def test_new_file_is_prepared_and_reported(two_songs, tmp_path, caplog):
     prepared = run(tmp_path / "p", two_songs)
     shutil.copy(two_songs / "train/a/bass.wav", two_songs / "train/b/violin.wav")
     run(prepared, two_songs)
@@ -71,7 +71,7 @@ def test_file_that_came_is_prepared_and_said(two_songs, tmp_path, caplog):
     assert "train/b (originals, violin is new)" in caplog.text
 
 
-def test_nothing_is_made_again_where_nothing_changed(two_songs, tmp_path, caplog):
+def test_unchanged_songs_are_not_prepared_again(two_songs, tmp_path, caplog):
     prepared = run(tmp_path / "p", two_songs)
     states = {path: path.stat().st_mtime_ns for path in prepared.rglob("*")}
     for path in two_songs.rglob("*.wav"):
@@ -81,7 +81,7 @@ def test_nothing_is_made_again_where_nothing_changed(two_songs, tmp_path, caplog
     assert not caplog.text
 
 
-def test_changed_member_of_a_zip_is_seen(two_songs, tmp_path, make_track, caplog):
+def test_changed_member_of_a_zip_is_noticed(two_songs, tmp_path, make_track, caplog):
     for n_samples in (800, 600):
         change(two_songs, make_track, n_samples)
         with zipfile.ZipFile(tmp_path / "songs.zip", "w") as archive:
@@ -110,7 +110,7 @@ def test_song_without_a_record_is_left_alone_and_named(two_songs, tmp_path, capl
     assert "no record of what they were made from" in caplog.text and "train/a" in caplog.text
 
 
-def test_song_that_left_the_originals_is_kept_and_named(two_songs, tmp_path, caplog):
+def test_song_without_its_original_is_kept_and_named(two_songs, tmp_path, caplog):
     prepared = run(tmp_path / "p", two_songs)
     shutil.rmtree(two_songs / "train" / "b")
     run(prepared, two_songs)
@@ -149,7 +149,7 @@ needs_fork = pytest.mark.skipif(
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("again", [False, True])
-def test_preparation_that_is_killed_before_any_write_continues_to_the_same_result(
+def test_preparation_killed_before_any_write_resumes_to_the_same_result(
     two_songs, tmp_path, make_track, again
 ):
     run(tmp_path / "old", two_songs)
@@ -177,9 +177,7 @@ def test_preparation_that_is_killed_before_any_write_continues_to_the_same_resul
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("dataset", ["folder", "musdb18hq"])
-def test_preparation_that_is_killed_at_any_time_continues_to_the_same_result(
-    root, tmp_path, dataset
-):
+def test_preparation_killed_at_any_time_resumes_to_the_same_result(root, tmp_path, dataset):
     expected = contents(run(tmp_path / "expected", root, dataset))
     moments = random.Random(0)
     for attempt in range(60):

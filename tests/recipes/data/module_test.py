@@ -1,4 +1,4 @@
-"""Loaders: who gets which examples, however many processes and workers there are."""
+"""Loaders: which examples each process gets, for any number of processes and workers."""
 
 import pickle
 
@@ -37,14 +37,14 @@ def test_validation_tracks_are_not_trained_on(make_module):
     assert [track.name for track in module.valid_tracks] == list("be")
 
 
-def test_batches_have_the_promised_shapes_and_the_last_smaller_one_is_dropped(make_module):
+def test_batches_have_their_documented_shapes_and_an_incomplete_one_is_dropped(make_module):
     batches = list(make_module(batch_size=6).train_dataloader())
     assert len(batches) == 4 * 5 // 6
     mixture, sources = batches[0]
     assert mixture.shape == (6, 2, RATE // 4) and sources.shape == (6, 4, 2, RATE // 4)
 
 
-def test_same_seed_repeats_an_epoch_and_another_epoch_is_another(make_module):
+def test_same_seed_repeats_an_epoch_and_epochs_differ(make_module):
     one, two = (make_module().train_dataloader() for _ in range(2))
     first = epoch_of(one, 0)
     assert equal(first, epoch_of(two, 0))
@@ -54,7 +54,7 @@ def test_same_seed_repeats_an_epoch_and_another_epoch_is_another(make_module):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_workers_do_not_change_what_is_loaded(make_module):
+def test_number_of_workers_does_not_change_examples(make_module):
     alone, helped = (make_module(num_workers=n).train_dataloader() for n in (0, 2))
     assert helped.persistent_workers
     for epoch in (0, 1):  # the workers of epoch 0 see epoch 1
@@ -69,7 +69,7 @@ def keys_of(rank, world_size, batch_size, epoch=0):
     return [key for batch in batches for key in batch]
 
 
-def test_no_two_processes_load_the_same_example():
+def test_processes_load_disjoint_examples():
     loaded = [key for rank in range(3) for key in keys_of(rank, 3, batch_size=4)]
     assert len(loaded) == len(set(loaded)) == 96
 
@@ -82,7 +82,7 @@ def test_global_batch_does_not_depend_on_the_number_of_processes():
         assert alone[8 * k : 8 * k + 8] == shares[0] + shares[1]
 
 
-def test_epochs_come_in_another_order():
+def test_epochs_differ_in_order():
     orders = [[index for _, index in keys_of(0, 1, 10, epoch)] for epoch in (0, 1)]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(100)) and orders[0] != orders[1]
 
@@ -92,7 +92,7 @@ def test_epoch_too_small_for_a_batch_is_an_error(make_module):
         make_module(batch_size=21).train_dataloader()
 
 
-def test_validation_is_the_whole_tracks_in_chunks(make_module, root):
+def test_validation_covers_whole_tracks_in_chunks(make_module, root):
     module = make_module()
     chunks = list(module.val_dataloader())
     assert len(chunks) == 2 * 4
@@ -127,7 +127,7 @@ def test_sources_and_channels_follow_the_options(make_module):
     assert mixture.shape[1] == 1 and sources.shape[1:3] == (2, 1)
 
 
-def test_two_folders_with_other_names_and_weights(make_module, root, tmp_path, make_track):
+def test_two_folders_are_mapped_and_weighted(make_module, root, tmp_path, make_track):
     for name in ("x", "y"):
         make_track(tmp_path / "stage" / "train" / name, ["voice", "kit"], mixture=False)
     module = make_module(
@@ -142,12 +142,12 @@ def test_two_folders_with_other_names_and_weights(make_module, root, tmp_path, m
     assert len(list(module.train_dataloader())) == 7
 
 
-def test_map_of_a_folder_that_is_not_trained_on_is_refused(make_module):
+def test_source_map_of_a_folder_that_is_not_used_is_refused(make_module):
     with pytest.raises(DataError, match="source_map mentions moises, but the folders.*songs"):
         make_module(source_map={"moises": {"a": "b"}})
 
 
-def test_short_tracks_are_named_and_not_trained_on(make_module, root, make_track):
+def test_tracks_that_are_too_short_are_named_and_left_out(make_module, root, make_track):
     make_track(root / "train" / "jingle", n_samples=100)
     with pytest.warns(UserWarning, match="shorter than a segment of 0.25 s.*jingle"):
         module = make_module()
@@ -161,7 +161,7 @@ def test_segments_longer_than_all_tracks_are_an_error(make_module):
         make_module(seq_dur=0.9, source_augmentations=["speed"])  # reads up to 1.125 s of 1 s
 
 
-def test_validation_tracks_that_are_not_there_are_an_error_that_names_others(make_module):
+def test_missing_validation_tracks_are_an_error_that_names_existing_ones(make_module):
     with pytest.raises(DataError, match="not found in train/: q. Name existing tracks.*a, b, c"):
         make_module(valid_tracks=["a", "q"])
     with pytest.raises(DataError, match="none are named"):
@@ -180,7 +180,7 @@ def test_official_validation_tracks_are_the_default(make_module, root, make_trac
 
 
 @pytest.mark.parametrize("dataset", ["musdb18", "musdb18hq", "demo", "folder"])
-def test_infos_have_all_that_asteroids_publisher_asks_for(dataset):
+def test_infos_have_everything_that_asteroids_publisher_needs(dataset):
     from asteroid.models.publisher import make_license_notice
 
     infos = dataset_infos(dataset)
@@ -189,6 +189,6 @@ def test_infos_have_all_that_asteroids_publisher_asks_for(dataset):
     assert ("Research only" in notice) == (dataset != "demo")
 
 
-def test_infos_name_the_source_names_of_the_set(make_module):
+def test_infos_name_the_sources_of_the_data_set(make_module):
     assert dataset_infos("musdb18")["licenses"][0]["title"].startswith("MUSDB18")
     assert SOURCES == make_module().config.sources

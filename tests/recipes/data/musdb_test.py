@@ -1,4 +1,4 @@
-"""Official facts are those of the musdb package, and what is prepared is data that it reads."""
+"""Constants equal those of the musdb package, which can read prepared folders."""
 
 import importlib.util
 import inspect
@@ -28,7 +28,7 @@ needs_musdb = pytest.mark.skipif(
 
 
 @needs_musdb
-def test_facts_are_those_that_musdb_uses():
+def test_constants_equal_those_of_musdb():
     import musdb
 
     parameters = inspect.signature(musdb.DB).parameters
@@ -48,7 +48,9 @@ def test_missing_musdb_says_what_to_install(monkeypatch):
 
 @needs_musdb
 @pytest.mark.parametrize("dataset", ["musdb18hq", "folder"])
-def test_prepared_folder_is_read_by_musdb_as_by_our_loader(root, tmp_path, make_track, dataset):
+def test_musdb_and_our_loader_read_the_same_from_a_prepared_folder(
+    root, tmp_path, make_track, dataset
+):
     import musdb
 
     for name in validation_tracks()[:2]:

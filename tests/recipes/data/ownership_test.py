@@ -1,4 +1,4 @@
-"""Nothing is written into a folder that is not ours, and other options are named: by command."""
+"""Commands write nothing into a folder that is not ours, and name options that differ."""
 
 import os
 import sys
@@ -41,7 +41,7 @@ def test_folder_that_is_not_ours_is_refused_before_anything_is_written(
     assert "contains test, train. Choose another folder" in capsys.readouterr().err
 
 
-def test_stage_0_refuses_the_users_folder_in_a_line(root, tmp_path, monkeypatch):
+def test_stage_0_refuses_the_users_folder_in_one_line(root, tmp_path, monkeypatch):
     before = listing(tmp_path)
     conf = tmp_path.parent / f"{tmp_path.name}.yml"
     conf.write_text(f"data: {{dataset: demo, train_dir: [{root}], sample_rate: 44100}}")
@@ -64,7 +64,7 @@ def test_folder_that_is_not_empty_is_not_ours(songs, tmp_path, capsys):
 @pytest.mark.parametrize(
     "left_by_a_kill", [[], [".lock"], [".lock", ".xscheme-1-of-the-dead.part"]]
 )
-def test_empty_folder_becomes_ours_also_after_a_kill(songs, tmp_path, left_by_a_kill):
+def test_empty_folder_becomes_ours_even_after_a_kill(songs, tmp_path, left_by_a_kill):
     (tmp_path / "new").mkdir()
     for name in left_by_a_kill:
         (tmp_path / "new" / name).touch()
@@ -91,7 +91,7 @@ def test_other_options_are_named(songs, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_damaged_marker_is_told(songs, tmp_path, capsys):
+def test_damaged_marker_is_reported(songs, tmp_path, capsys):
     command = ["--dataset", "musdb18hq", "--source_dir", songs, "--root", tmp_path / "p"]
     assert prepare(*command) == 0
     (tmp_path / "p" / MARKER).write_text("{")
@@ -110,7 +110,7 @@ def test_nothing_is_written_through_a_link_to_the_users_folder(songs, root, tmp_
     assert listing(root) == before
 
 
-def test_linked_originals_are_untouched_when_songs_are_made_again(root, tmp_path):
+def test_linked_originals_are_untouched_when_songs_are_prepared_again(root, tmp_path):
     command = ["--dataset", "musdb18hq", "--source_dir", root, "--root", tmp_path / "p"]
     assert prepare(*command) == 0
     (tmp_path / "p" / "train" / "a" / "bass.wav").unlink()

@@ -1,4 +1,4 @@
-"""From what a user has to a prepared folder: every kind of original, stopped and started again."""
+"""Preparation of every kind of original, interrupted and resumed."""
 
 import multiprocessing
 import zipfile
@@ -70,7 +70,7 @@ def test_hq_folder_is_linked_and_not_written_to(root, prepared):
     assert verify(prepared, SOURCES, RATE, dataset="demo", progress=False) == []
 
 
-def test_hq_folder_is_copied_where_there_are_no_links(root, prepared, monkeypatch):
+def test_hq_folder_is_copied_where_links_are_not_supported(root, prepared, monkeypatch):
     def refuse(self, target):
         raise OSError("no links here")
 
@@ -90,14 +90,14 @@ def test_hq_zip_is_unpacked_bit_by_bit(root, prepared, tmp_path, prefix):
     assert {path.name for path in (prepared / "train" / "c").iterdir()} == FILES
 
 
-def test_other_rate_is_converted_once_at_preparation(root, prepared):
+def test_sample_rate_is_converted_during_preparation(root, prepared):
     run(prepared, "musdb18hq", root, sample_rate=4000)
     track, *_ = find_tracks(prepared, "train", SOURCES, 4000)
     assert track.n_samples == RATE // 2
     assert not track.source_files["bass"][0].is_symlink()
 
 
-def test_second_run_does_nothing_and_a_third_adds_what_is_new(root, prepared, make_track):
+def test_second_run_does_nothing_and_a_third_adds_new_songs(root, prepared, make_track):
     run(prepared, "musdb18hq", root, sample_rate=4000)
     before = listing(prepared / "train")
     run(prepared, "musdb18hq", root, sample_rate=4000)
@@ -123,7 +123,7 @@ def _prepare_when_told(root, prepared, connection):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_kill_leaves_only_whole_tracks_and_the_next_run_completes(root, prepared):
+def test_kill_leaves_only_complete_tracks_and_the_next_run_adds_the_rest(root, prepared):
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     process = context.Process(target=_prepare_when_told, args=(root, prepared, theirs))
@@ -142,7 +142,7 @@ def test_kill_leaves_only_whole_tracks_and_the_next_run_completes(root, prepared
     assert verify(prepared, SOURCES, RATE, progress=False) == []
 
 
-def test_own_songs_of_any_format_rate_length_and_channels_become_equal(prepared, tmp_path):
+def test_own_songs_are_converted_to_one_format_rate_length_and_channels(prepared, tmp_path):
     song = tmp_path / "mine" / "my song"
     song.mkdir(parents=True)
     write_audio(song / "gtr.flac", 0.1 * torch.randn(2, 4000), 4000)
@@ -161,7 +161,7 @@ def test_own_songs_of_any_format_rate_length_and_channels_become_equal(prepared,
     assert listing(tmp_path / "mine") == before
 
 
-def test_source_that_is_left_out_is_not_in_the_mixture_that_is_made(prepared, tmp_path, make_track):
+def test_omitted_source_is_not_in_the_computed_mixture(prepared, tmp_path, make_track):
     waveforms = make_track(tmp_path / "mine" / "x", ["voc", "click"], mixture=False)
     source_map = {"prepared": {"voc": "vocals", "click": None}}
     run(prepared, "folder", tmp_path / "mine", source_map=source_map)
@@ -191,7 +191,7 @@ def _falcon():
 
 @pytest.fixture
 def stems(tmp_path):
-    """A folder of MUSDB18 that holds the real track of the stempeg package."""
+    """A folder of MUSDB18 with the real track of the stempeg package."""
     folder = tmp_path / "musdb18" / "test"
     folder.mkdir(parents=True)
     (folder / _falcon().name).symlink_to(_falcon())
@@ -199,7 +199,7 @@ def stems(tmp_path):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_stems_are_decoded_to_the_sample_and_nothing_is_lost(stems, prepared, tmp_path, packed):
+def test_stems_are_decoded_sample_by_sample(stems, prepared, tmp_path, packed):
     source = zip_of(stems, tmp_path / "musdb18.zip") if packed else stems
     run(prepared, "musdb18", source, sample_rate=44100)
     folder = prepared / "test" / "The Easton Ellises - Falcon 69"
@@ -233,7 +233,7 @@ def test_streams_of_unequal_length_are_cut_or_refused(tmp_path, monkeypatch):
         conversion.convert_stems(tmp_path / "song.stem.mp4", tmp_path, RATE)
 
 
-def test_damaged_song_is_named_and_the_others_are_done(stems, prepared):
+def test_damaged_song_is_named_and_the_others_are_prepared(stems, prepared):
     (stems / "train").mkdir()
     (stems / "train" / "broken.stem.mp4").write_bytes(_falcon().read_bytes()[:20_000])
     with pytest.raises(
@@ -245,7 +245,7 @@ def test_damaged_song_is_named_and_the_others_are_done(stems, prepared):
 
 
 @pytest.mark.parametrize("name", ["../evil/train/x/bass.wav", "/train/x/bass.wav", "C:/a/bass.wav"])
-def test_zip_that_leads_out_of_its_folder_is_refused(prepared, tmp_path, name):
+def test_zip_that_unpacks_outside_its_folder_is_refused(prepared, tmp_path, name):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr(name, b"data")
     with pytest.raises(DataError, match="points outside its folder"):
@@ -253,7 +253,7 @@ def test_zip_that_leads_out_of_its_folder_is_refused(prepared, tmp_path, name):
     assert not (tmp_path / "evil").exists()
 
 
-def test_cut_zip_is_told(root, prepared, tmp_path):
+def test_truncated_zip_is_reported(root, prepared, tmp_path):
     whole = zip_of(root, tmp_path / "hq.zip").read_bytes()
     (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="not a complete zip file.*download it again"):
@@ -261,7 +261,9 @@ def test_cut_zip_is_told(root, prepared, tmp_path):
     assert not prepared.exists()
 
 
-def test_song_of_a_damaged_member_is_told_and_all_others_are_done(root, prepared, tmp_path):
+def test_song_with_a_damaged_zip_member_is_named_and_the_others_are_prepared(
+    root, prepared, tmp_path
+):
     path = zip_of(root, tmp_path / "hq.zip")
     content = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
@@ -274,7 +276,7 @@ def test_song_of_a_damaged_member_is_told_and_all_others_are_done(root, prepared
     assert [t.name for t in find_tracks(prepared, "test", SOURCES)] == ["t"]
 
 
-def test_no_songs_are_told_with_the_expected_layout(root, prepared):
+def test_source_without_songs_is_an_error_with_the_expected_layout(root, prepared):
     with pytest.raises(
         DataError, match="musdb18 expects .*stem.mp4.*looks like --dataset musdb18hq"
     ):
@@ -287,13 +289,13 @@ def test_no_songs_are_told_with_the_expected_layout(root, prepared):
         run(prepared, "folder")
 
 
-def test_other_settings_want_another_folder(root, prepared):
+def test_other_options_need_another_folder(root, prepared):
     run(prepared, "musdb18hq", root)
     with pytest.raises(DataError, match="other options: sample_rate was 8000, is now 4000. Choose"):
         run(prepared, "musdb18hq", root, sample_rate=4000)
 
 
-def test_folder_of_the_user_is_never_prepared_into(root):
+def test_users_folder_is_never_prepared_into(root):
     before = listing(root.parent)
     with pytest.raises(DataError, match="is inside --source_dir, where nothing is written"):
         run(root / "prepared", "musdb18hq", root)
@@ -340,9 +342,29 @@ def test_demo_songs_are_rendered_at_their_own_rate_only(prepared, rendered):
     assert [t.name for t in find_tracks(prepared, "train", SOURCES, 44100)] == ["Amber Harbour"]
 
 
-def test_of_two_recipes_at_once_one_makes_the_songs_and_the_other_waits(prepared, rendered):
+def test_two_recipes_at_once_make_each_song_once(prepared, rendered):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: run(prepared, "demo", sample_rate=44100), range(2)))
+    assert sorted(rendered) == [(0, 0), (2, 0)]
+
+
+@pytest.mark.parametrize("look", ["is_dir", "iterdir", "is_file"])
+def test_folder_that_another_recipe_prepares_during_the_check_is_accepted(
+    prepared, rendered, monkeypatch, look
+):
+    original = getattr(Path, look)
+
+    def look_then_lose_the_race(path):
+        seen = original(path)
+        if path == prepared or prepared in path.parents:
+            seen = list(seen) if look == "iterdir" else seen
+            monkeypatch.setattr(Path, look, original)
+            run(prepared, "demo", sample_rate=44100)
+        return seen
+
+    prepared.mkdir()
+    monkeypatch.setattr(Path, look, look_then_lose_the_race)
+    run(prepared, "demo", sample_rate=44100)
     assert sorted(rendered) == [(0, 0), (2, 0)]
 
 

@@ -1,4 +1,4 @@
-"""Segments are what the files hold, however they are read."""
+"""Segments equal the content of the files, however they are read."""
 
 import multiprocessing
 import os
@@ -26,7 +26,7 @@ def reader(request):
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
-def test_segment_is_that_part_of_the_file(tmp_path, make_track, reader, subtype):
+def test_segment_equals_that_part_of_the_file(tmp_path, make_track, reader, subtype):
     waveforms = make_track(tmp_path / "train" / "x", subtype=subtype)
     (track,) = find_tracks(tmp_path, "train", SOURCES)
     segment = read_sources(reader, track, SOURCES, 100, 50)
@@ -43,7 +43,7 @@ def test_gain_and_swap_are_applied(root, reader):
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
-def test_at_another_speed_pitch_and_tempo_change_and_the_level_stays(tmp_path, reader, subtype):
+def test_speed_changes_pitch_and_tempo_but_not_the_level(tmp_path, reader, subtype):
     seconds = torch.arange(RATE) / RATE
     tone = 0.5 * torch.sin(2 * torch.pi * 440 * seconds).expand(2, -1)
     (tmp_path / "train" / "x").mkdir(parents=True)
@@ -86,7 +86,7 @@ def test_several_files_of_a_source_are_added(tmp_path, make_track, reader):
     assert not segment[1].any()
 
 
-def test_few_files_stay_open_and_reading_goes_on(root):
+def test_number_of_open_files_is_bounded(root):
     reader = FileReader(most_open=3)
     tracks = find_tracks(root, "train", SOURCES)
     whole = [read_sources(FileReader(), track, SOURCES, 0, 40) for track in tracks]
@@ -109,7 +109,7 @@ def _read_often(reader, track, results):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_forked_processes_do_not_move_each_others_files(root):
+def test_forked_processes_do_not_share_file_positions(root):
     reader, track = FileReader(), find_tracks(root, "train", SOURCES)[0]
     read_sources(reader, track, ["bass"], 0, 10)  # the file is open before the fork
     context = multiprocessing.get_context("fork")
@@ -136,7 +136,7 @@ def test_readers_are_pickled_without_their_files(root, reader):
     np.testing.assert_array_equal(read_sources(pickle.loads(text), track, SOURCES, 5, 10), before)
 
 
-def test_memory_holds_16_bit_files_as_16_bits(root):
+def test_cache_keeps_16_bit_files_in_16_bits(root):
     reader = MemoryReader()
     reader.load(find_tracks(root, "train", SOURCES))
     track = find_tracks(root, "train", SOURCES)[0]
@@ -146,7 +146,7 @@ def test_memory_holds_16_bit_files_as_16_bits(root):
     read_sources(reader, track, SOURCES, 0, 10)
 
 
-def test_file_that_was_cut_after_preparation_is_named(root):
+def test_file_truncated_after_preparation_is_named(root):
     track = find_tracks(root, "train", SOURCES)[0]
     path = track.source_files["bass"][0]
     path.unlink()

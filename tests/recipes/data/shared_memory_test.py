@@ -1,4 +1,4 @@
-"""The one private name of torch that this room uses is still there, and does what it is for."""
+"""The private function of torch that shared_memory.py uses still exists and works."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ def test_torch_still_allocates_shared_memory():
     assert tensor.is_shared() and tensor.is_contiguous()
 
 
-def test_a_torch_that_dropped_it_is_told(monkeypatch):
+def test_torch_without_shared_memory_is_reported(monkeypatch):
     other = SimpleNamespace(__version__="9.0", UntypedStorage=object)
     monkeypatch.setattr(shared_memory, "torch", other)
     with pytest.raises(RuntimeError, match="has no UntypedStorage._new_shared.*--num_workers 0"):

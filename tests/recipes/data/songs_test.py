@@ -36,7 +36,7 @@ def mine(tmp_path):
     "name, container",
     [("a.WAV", "WAV"), ("a.caf", "CAF"), ("a.w64", "W64"), ("a.aifc", "AIFF"), ("a.au", "AU")],
 )
-def test_what_libsndfile_reads_is_read(mine, tmp_path, name, container):
+def test_formats_that_libsndfile_reads_are_read(mine, tmp_path, name, container):
     tone(mine / "train" / "x" / name, format=container)
     assert prepare(mine, tmp_path / "p") == 0
     decoded, _ = read_audio(tmp_path / "p" / "train" / "x" / "a.wav")
@@ -46,7 +46,7 @@ def test_what_libsndfile_reads_is_read(mine, tmp_path, name, container):
 @pytest.mark.parametrize(
     "suffix, codec", [("mka", "pcm_s16le"), ("webm", "libopus"), ("mp4", "aac")]
 )
-def test_what_ffmpeg_reads_is_read(mine, tmp_path, suffix, codec):
+def test_formats_that_ffmpeg_reads_are_read(mine, tmp_path, suffix, codec):
     av = pytest.importorskip("av")
     with av.open(str(mine / "train" / "x" / f"a.{suffix}"), "w") as container:
         stream = container.add_stream(codec, rate=48000)
@@ -60,7 +60,7 @@ def test_what_ffmpeg_reads_is_read(mine, tmp_path, suffix, codec):
     assert (tmp_path / "p" / "train" / "x" / "a.wav").is_file()
 
 
-def test_links_to_folders_are_followed_but_not_in_circles(mine, tmp_path, caplog):
+def test_links_to_folders_are_followed_but_not_in_loops(mine, tmp_path, caplog):
     tone(tmp_path / "elsewhere" / "voc.wav")
     (mine / "train" / "linked").symlink_to(tmp_path / "elsewhere")
     (mine / "train" / "loop").symlink_to(mine)
@@ -69,13 +69,13 @@ def test_links_to_folders_are_followed_but_not_in_circles(mine, tmp_path, caplog
     assert "train/loop/: a link to one of its parent folders" in caplog.text
 
 
-def test_mixture_is_the_mixture_in_any_case(mine, tmp_path, capsys):
+def test_mixture_is_recognised_in_any_letter_case(mine, tmp_path, capsys):
     tone(mine / "train" / "x" / "Mixture.wav")
     assert prepare(mine, tmp_path / "p") == 0
     assert "1 tracks with the sources voc\n" in capsys.readouterr().out
 
 
-def test_all_that_is_left_out_is_named(mine, tmp_path, caplog):
+def test_everything_left_out_is_named(mine, tmp_path, caplog):
     (mine / "train" / "x" / "cover.jpg").touch()
     tone(mine / "valid" / "y" / "voc.wav")
     tone(mine / "train" / "loose.wav")
@@ -94,7 +94,7 @@ def test_all_that_is_left_out_is_named(mine, tmp_path, caplog):
     ]
 
 
-def test_broken_files_are_refused_and_the_other_songs_are_done(mine, tmp_path, capsys):
+def test_broken_files_are_refused_and_the_other_songs_are_prepared(mine, tmp_path, capsys):
     soundfile.write(mine / "train" / "x" / "nan.wav", np.full(9, np.nan), RATE, subtype="FLOAT")
     flac = tone(mine / "train" / "flac" / "voc.flac", n_samples=10 * RATE)
     flac.write_bytes(flac.read_bytes()[: flac.stat().st_size // 2])
@@ -123,7 +123,7 @@ def test_broken_files_are_refused_and_the_other_songs_are_done(mine, tmp_path, c
     assert os.listdir(tmp_path / "p" / "train") == ["good"]
 
 
-def test_file_that_ends_early_is_padded_and_said(mine, tmp_path, caplog):
+def test_file_that_ends_early_is_padded_and_reported(mine, tmp_path, caplog):
     tone(mine / "train" / "x" / "short.wav", n_samples=RATE // 4)
     assert prepare(mine, tmp_path / "p") == 0
     assert "train/x: short ends 0.75 s before the longest file" in caplog.text
@@ -131,7 +131,7 @@ def test_file_that_ends_early_is_padded_and_said(mine, tmp_path, caplog):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 @pytest.mark.parametrize("packed", [False, True])
-def test_names_that_windows_does_not_take_are_taken(tmp_path, packed):
+def test_names_that_windows_does_not_allow_are_supported(tmp_path, packed):
     names = ["AC:DC - What?", "Re: Stacks", "aux", 'a"b<c>|*']
     for name in names:
         tone(tmp_path / "mine" / name / "vo:c.wav")
@@ -144,7 +144,7 @@ def test_names_that_windows_does_not_take_are_taken(tmp_path, packed):
     assert (tmp_path / "p" / "train" / names[0] / "vo:c.wav").is_file()
 
 
-def test_zip_with_a_password_is_told(mine, tmp_path, capsys):
+def test_zip_with_a_password_is_reported(mine, tmp_path, capsys):
     with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
         archive.write(mine / "train" / "x" / "voc.wav", "x/voc.wav")
     content = (tmp_path / "mine.zip").read_bytes()

@@ -1,4 +1,4 @@
-"""Statistics of the mixtures against the whole tracks at once, and their cache."""
+"""Statistics of mixtures, computed in blocks and on whole tracks, and their cache."""
 
 import os
 
@@ -36,7 +36,9 @@ def mixtures_of(tracks, make_track, tmp_path):
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])
-def test_blocks_give_what_whole_tracks_give(tracks, make_track, tmp_path, power, monkeypatch):
+def test_statistics_in_blocks_equal_those_of_whole_tracks(
+    tracks, make_track, tmp_path, power, monkeypatch
+):
     monkeypatch.setattr(statistics, "_BLOCK_FRAMES", 50)
     mean, std = magnitude_statistics(tracks, **STFT, spec_power=power)
     mixtures = mixtures_of(tracks, make_track, tmp_path)
@@ -46,13 +48,13 @@ def test_blocks_give_what_whole_tracks_give(tracks, make_track, tmp_path, power,
     np.testing.assert_allclose(std, expected_std, rtol=1e-5)
 
 
-def test_statistics_of_a_mono_model_are_of_the_mono_mixture(tracks, make_track, tmp_path):
+def test_mono_model_uses_statistics_of_the_mono_mixture(tracks, make_track, tmp_path):
     mean, _ = magnitude_statistics(tracks, **STFT, nb_channels=1)
     mixtures = [m.mean(0, keepdim=True) for m in mixtures_of(tracks, make_track, tmp_path)]
     np.testing.assert_allclose(mean, whole_track_statistics(mixtures, 128, 32)[0], rtol=1e-5)
 
 
-def test_deviation_has_a_floor(tracks, monkeypatch):
+def test_standard_deviation_has_a_floor(tracks, monkeypatch):
     _, plain = magnitude_statistics(tracks, **STFT)
     monkeypatch.setattr(statistics, "_FLOOR", 0.97)
     _, std = magnitude_statistics(tracks, **STFT)
@@ -60,7 +62,7 @@ def test_deviation_has_a_floor(tracks, monkeypatch):
     np.testing.assert_array_equal(std, np.maximum(plain, 0.97 * plain.max()))
 
 
-def test_silence_has_the_deviation_one(tmp_path):
+def test_silence_has_standard_deviation_1(tmp_path):
     (tmp_path / "train" / "x").mkdir(parents=True)
     write_audio(tmp_path / "train" / "x" / "bass.wav", torch.zeros(2, 800), 8000)
     mean, std = magnitude_statistics(find_tracks(tmp_path, "train", SOURCES), **STFT)
@@ -87,7 +89,7 @@ def test_cache_is_read_until_settings_or_files_change(tracks, tmp_path, monkeypa
     assert not list(cache.glob(".*part"))
 
 
-def test_damaged_statistics_are_computed_again_which_is_said(tracks, tmp_path, caplog):
+def test_damaged_statistics_are_computed_again_with_a_warning(tracks, tmp_path, caplog):
     first = magnitude_statistics(tracks, **STFT, cache=tmp_path / "kept")
     (path,) = (tmp_path / "kept").glob("*.npz")
     path.write_bytes(path.read_bytes()[:100])
@@ -97,7 +99,7 @@ def test_damaged_statistics_are_computed_again_which_is_said(tracks, tmp_path, c
     assert "is damaged; computing the statistics again" in caplog.text
 
 
-def test_folder_of_the_user_is_not_written_to(root, tmp_path, monkeypatch):
+def test_users_folder_is_not_written_to(root, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert statistics.statistics_folder(root).is_relative_to(tmp_path / "cache")
     (root / "prepared.json").write_text('{"dataset": "folder", "sample_rate": 8000}')

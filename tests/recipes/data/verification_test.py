@@ -1,4 +1,4 @@
-"""What is wrong with a folder is named, with the remedy; what is right is not."""
+"""Verification names what is wrong with a folder, with a remedy, and nothing else."""
 
 import pytest
 import soundfile
@@ -26,7 +26,7 @@ def replace(path, waveform, rate=RATE):
     soundfile.write(path, waveform.T.numpy(), rate, subtype="FLOAT")  # also what is no number
 
 
-def test_sound_folder_has_no_problems(root):
+def test_intact_folder_has_no_problems(root):
     assert problems_of(root) == []
 
 
@@ -36,7 +36,7 @@ def test_missing_file_is_named(root):
     assert problems[0].startswith("train/c: lacks drums.wav; delete the track's folder and prepare")
 
 
-def test_ones_own_tracks_may_lack_sources_but_not_all(root, make_track):
+def test_own_tracks_may_lack_some_sources_but_not_all(root, make_track):
     make_track(root / "train" / "x", ["drums", "bass"])
     make_track(root / "train" / "y", ["violin"])
     assert one_problem(root, dataset="folder").startswith(
@@ -60,7 +60,7 @@ def test_unequal_lengths_and_channels_are_named(root):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_samples_that_are_no_numbers_are_named(root, value):
+def test_samples_that_are_not_finite_are_named(root, value):
     waveform, _ = read_audio(root / "train" / "a" / "other.wav")
     waveform[1, 4000] = value
     replace(root / "train" / "a" / "other.wav", waveform)
@@ -69,7 +69,7 @@ def test_samples_that_are_no_numbers_are_named(root, value):
     )
 
 
-def test_mixture_may_differ_from_the_sum_as_that_of_real_stems_does(root):
+def test_mixture_may_differ_from_the_sum_as_much_as_in_real_stems(root):
     mixture, _ = read_audio(root / "train" / "d" / "mixture.wav")
     noise = torch.randn_like(mixture) * mixture.std()
     replace(root / "train" / "d" / "mixture.wav", mixture + noise * 10 ** (-22.6 / 20))
@@ -80,7 +80,7 @@ def test_mixture_may_differ_from_the_sum_as_that_of_real_stems_does(root):
 
 @pytest.fixture
 def minute(tmp_path):
-    """A sound track of a minute."""
+    """An intact track of one minute."""
     generator = torch.Generator().manual_seed(0)
     sources = 0.05 * torch.randn(4, 2, 60 * RATE, generator=generator)
     folder = tmp_path / "minute" / "train" / "x"
@@ -90,7 +90,7 @@ def minute(tmp_path):
     return folder
 
 
-def test_source_that_is_silent_for_a_part_of_the_song_is_named(minute):
+def test_source_with_a_missing_part_is_named(minute):
     waveform, _ = read_audio(minute / "drums.wav")
     waveform[:, 40 * RATE :] = 0
     replace(minute / "drums.wav", waveform)
@@ -99,7 +99,7 @@ def test_source_that_is_silent_for_a_part_of_the_song_is_named(minute):
     assert "from 40.0 to 60.0 s" in problem
 
 
-def test_a_burst_of_a_second_is_none(minute):
+def test_one_second_burst_is_not_reported(minute):
     waveform, _ = read_audio(minute / "drums.wav")
     waveform[:, -RATE:] += 0.2
     replace(minute / "drums.wav", waveform)
@@ -120,7 +120,7 @@ def test_files_without_samples_are_named(minute):
     assert len(problems) == 5 and all("contains no samples" in problem for problem in problems)
 
 
-def test_files_that_training_does_not_read_are_named(root):
+def test_files_that_training_cannot_read_are_named(root):
     (root / "train" / "a" / "bass.wav").rename(root / "train" / "a" / "bass.flac")
     lacks, unread, _ = problems_of(root)
     assert lacks.startswith("train/a: lacks bass.wav")
@@ -128,12 +128,12 @@ def test_files_that_training_does_not_read_are_named(root):
     assert unread == f"{expected} with --dataset folder."
 
 
-def test_a_file_that_was_prepared_and_is_gone_is_named(root):
+def test_prepared_file_that_disappeared_is_named(root):
     write_record(root / "train" / "a", {"files": ["violin.wav"]})
     assert "train/a: lacks violin.wav" in one_problem(root, dataset="folder")
 
 
-def test_silent_mixture_of_sources_that_are_not_is_named_and_silence_is_not(root, make_track):
+def test_silent_mixture_is_named_only_if_its_sources_are_audible(root, make_track):
     replace(root / "train" / "d" / "mixture.wav", torch.zeros(2, RATE))
     assert "differ by inf dB" in one_problem(root)
     for name in SOURCES:
@@ -141,19 +141,19 @@ def test_silent_mixture_of_sources_that_are_not_is_named_and_silence_is_not(root
     assert problems_of(root) == []
 
 
-def test_short_track_is_named_when_the_segment_is_known(root, make_track):
+def test_track_shorter_than_the_segment_is_named(root, make_track):
     make_track(root / "train" / "jingle", n_samples=4000)
     assert problems_of(root) == []
     expected = "train/jingle: 0.50 s is shorter than a segment of 0.6 s"
     assert one_problem(root, seq_dur=0.6).startswith(expected)
 
 
-def test_file_that_is_no_audio_is_named(root):
+def test_file_that_is_not_audio_is_named(root):
     (root / "train" / "a" / "bass.wav").write_bytes(b"nothing of the kind")
     assert "bass.wav: not an audio file" in one_problem(root)
 
 
-def test_folder_of_the_wrong_level_is_named(root):
+def test_folder_at_the_wrong_level_is_named(root):
     assert "one level too high: did you mean" in one_problem(root.parent)
 
 
@@ -165,7 +165,7 @@ def test_incomplete_official_set_is_named(root):
     assert len(problems) == 3
 
 
-def test_what_was_prepared_is_remembered(root):
+def test_verification_knows_which_data_set_was_prepared(root):
     (root / "prepared.json").write_text('{"dataset": "musdb18", "sample_rate": 8000}')
     assert len(problems_of(root)) == 3
 

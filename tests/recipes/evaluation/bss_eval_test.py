@@ -28,14 +28,14 @@ def perturbed(signals, seed):
 
 
 def assert_equal(references, estimates, window=WINDOW):
-    """All scores of all frames; returns them."""
+    """Assert that all scores of all frames are equal, and return them."""
     fast = score("fast", references, estimates, window)
     assert_close(fast, score("museval", references, estimates, window))
     return fast
 
 
 def assert_close(fast, expected):
-    """Equal in dB, or both beyond what the arithmetic resolves."""
+    """Assert equality in dB, or that both are beyond the precision of the arithmetic."""
     fast, expected = (np.minimum(scores, HIGHEST) for scores in (fast, expected))
     np.testing.assert_allclose(fast, expected, rtol=0, atol=TOLERANCE)
 
@@ -57,7 +57,7 @@ def assert_equal_where_stable(references, estimates, window=WINDOW):
 
 @pytest.fixture
 def references():
-    """Two coloured noises (2, 2, T) whose last second frame is not full."""
+    """Two coloured noises (2, 2, T) whose last frame of a second is incomplete."""
     noise = np.random.default_rng(0).standard_normal((2, 2, 3 * WINDOW + 1234))
     return lfilter([1], [1, -0.9], noise)
 
@@ -68,16 +68,16 @@ def estimates(references):
     return references + 0.1 * references[::-1] + 0.5 * noise
 
 
-def test_scores_of_noise_are_musevals(references, estimates):
+def test_scores_of_noise_equal_musevals(references, estimates):
     assert assert_equal(references, estimates).shape == (4, 2, 3)
 
 
-def test_scores_of_mono_are_musevals(references, estimates):
+def test_scores_of_mono_equal_musevals(references, estimates):
     assert_equal(references[:, :1], estimates[:, :1])
 
 
 @pytest.mark.parametrize("n_samples", [300, 900])
-def test_scores_of_tracks_shorter_than_a_window_are_musevals(references, estimates, n_samples):
+def test_scores_of_tracks_shorter_than_a_window_equal_musevals(references, estimates, n_samples):
     stable = assert_equal_where_stable(references[:, :1, :n_samples], estimates[:, :1, :n_samples])
     assert stable.shape == (4, 2, 1)
 
@@ -95,23 +95,23 @@ def test_channels_that_cancel_count_as_silence_as_in_museval(references, estimat
     assert np.isnan(assert_equal(references, estimates)[..., 0]).all()
 
 
-def test_scores_with_a_silent_channel_are_musevals(references, estimates):
+def test_scores_with_a_silent_channel_equal_musevals(references, estimates):
     references[0, 1] = 0
     assert_equal(references, estimates)
 
 
-def test_scores_of_identical_channels_are_musevals(references, estimates):
+def test_scores_of_identical_channels_equal_musevals(references, estimates):
     references[:, 1] = references[:, 0]
     assert_equal(references, estimates)
 
 
-def test_scores_of_identical_sources_are_musevals_least_squares(references, estimates):
-    """The correlations are singular to the last bit."""
+def test_scores_of_identical_sources_equal_musevals_least_squares(references, estimates):
+    """The matrix of correlations is exactly singular."""
     references[1] = references[0]
     assert_equal_where_stable(references[:, :1], estimates[:, :1])
 
 
-def test_scores_of_perfect_estimates_are_beyond_hearing(references):
+def test_scores_of_perfect_estimates_exceed_any_audible_level(references):
     sdr, *others = score("fast", references, references)
     assert np.isposinf(sdr).all()
     assert np.min(others) > 200
@@ -119,19 +119,19 @@ def test_scores_of_perfect_estimates_are_beyond_hearing(references):
 
 @pytest.fixture(scope="module")
 def real_sources():
-    """Two sources (2, C, T) of a real track, one second and a half, as decoded from AAC."""
+    """Two sources (2, C, T) of 1.5 seconds of a real track, decoded from AAC."""
     stem_file = find_real_track()
     streams = [read_audio(stem_file, 100000, 66150, stream=index)[0] for index in (1, 4)]
     return np.stack([stream.double().numpy() for stream in streams])
 
 
-def test_scores_of_real_audio_are_musevals(real_sources):
+def test_scores_of_real_audio_equal_musevals(real_sources):
     estimates = 0.8 * real_sources + 0.3 * np.tanh(real_sources[::-1])
     stable = assert_equal_where_stable(real_sources, estimates, window=22050)
     assert stable[:2].all() and stable.mean() > 0.8
 
 
-def test_scores_of_real_16_bit_audio_are_musevals_in_every_frame(real_sources):
+def test_scores_of_real_16_bit_audio_equal_musevals_in_every_frame(real_sources):
     references = np.round(real_sources * 32768) / 32768
     estimates = np.round((0.8 * references + 0.3 * np.tanh(references[::-1])) * 32768) / 32768
     assert_equal(references, estimates, window=22050)

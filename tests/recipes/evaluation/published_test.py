@@ -1,4 +1,4 @@
-"""The published row beside ours: there where the conditions are the same, and nowhere else."""
+"""Published scores are shown beside ours only if the conditions are the same."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ ROW = "| X-UMXL, published | 6.28 |  7.39 |   7.57 |  4.83 |    6.52 |"
 
 
 def table(folder, name="xumxl", data="musdb18", n_tracks=50, rate=44100, by_frames=True, **options):
-    """What is printed of a tiny model under a published name, its scores given."""
+    """The printed tables of a tiny model under a published name, with given scores."""
     model = XUMX(SOURCES, 64, 64, 16, hidden_size=4, nb_layers=1)
     scoring = Scoring(SOURCES, "fast", 1, ["bsseval"] if by_frames else ["usdr"])
     places = (folder / "scores", folder / "estimates", folder / "record.json")
@@ -35,7 +35,7 @@ def table(folder, name="xumxl", data="musdb18", n_tracks=50, rate=44100, by_fram
     return evaluate([given], test, scoring, folder / "out").text
 
 
-def test_published_row_stands_beside_ours_under_the_same_conditions(tmp_path):
+def test_published_scores_are_shown_beside_ours_under_the_same_conditions(tmp_path):
     text = table(tmp_path)
     assert ROW in text and text.count("published") == 1
     assert (tmp_path / "out" / "results.md").read_text(encoding="utf-8") == text + "\n"
@@ -59,7 +59,7 @@ def test_published_row_stands_beside_ours_under_the_same_conditions(tmp_path):
     ],
     ids=str,
 )
-def test_no_published_row_where_a_condition_differs(tmp_path, other):
+def test_published_scores_are_not_shown_if_a_condition_differs(tmp_path, other):
     assert "published" not in table(tmp_path, **other)
 
 

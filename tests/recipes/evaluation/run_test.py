@@ -1,12 +1,15 @@
-"""Runs over tracks: what lies on disk afterwards, continuing, and errors of other processes."""
+"""Evaluations of several tracks: files on disk, resuming, and errors in other processes."""
 
-from concurrent.futures import Future
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
+from asteroid_xscheme.atomic import alone
 from asteroid_xscheme.audio import probe_audio, write_audio
+from asteroid_xscheme.recipes import evaluation
 from asteroid_xscheme.recipes.data import find_tracks
 from asteroid_xscheme.recipes.evaluation import (
     Scoring,
@@ -89,7 +92,7 @@ def test_track_with_scores_on_disk_is_not_separated_again(folder, tracks):
     assert all(of.frames["bass"]["SDR"].shape == (3,) for of in scores)
 
 
-def test_only_the_unfinished_track_is_separated_and_estimates_go_if_unwanted(
+def test_only_the_unfinished_track_is_separated_and_estimates_are_removed_if_not_kept(
     folder, tracks, tmp_path
 ):
     finished = folder / "scores" / "test" / "b.json"
@@ -103,7 +106,7 @@ def test_only_the_unfinished_track_is_separated_and_estimates_go_if_unwanted(
     np.testing.assert_array_equal(scores[1].frames["bass"]["SDR"], again[1].frames["bass"]["SDR"])
 
 
-def test_scores_of_another_model_are_made_again(tracks, tmp_path, capsys):
+def test_scores_of_another_model_are_computed_again(tracks, tmp_path, capsys):
     separator = CountingSeparator()
     for model, n_songs in (("first", 1), ("first", 1), ("second", 2)):
         evaluate(separator, tracks[:1], tmp_path, made_of={"model": model})
@@ -121,7 +124,7 @@ def test_error_in_a_scoring_process_names_the_track(tracks, tmp_path):
     assert list(tmp_path.glob("scores/test/*")) == []
 
 
-def test_a_bug_in_scoring_names_the_track_and_is_no_mistake(tracks):
+def test_bug_in_scoring_names_the_track_and_is_not_a_mistake(tracks):
     class Processes:
         def submit(self, *_):
             failed = Future()
@@ -144,3 +147,18 @@ def test_baselines_rise_from_mixture_to_static_filter_to_oracle(root, tracks, tm
     again = evaluate_baselines(tracks, train_tracks, tmp_path, SCORING)
     assert again.keys() == scores.keys()
     assert written and written == {path: path.stat().st_mtime_ns for path in written}
+
+
+def test_evaluation_waits_for_baselines_that_another_one_is_scoring(
+    tracks, folder, tmp_path, caplog
+):
+    shared, places = tmp_path / "baselines", (tmp_path / "scores", tmp_path / "record.json")
+    half = evaluation.estimates_system("half", folder / "estimates", SCORING, places, "")
+    data = evaluation.TestData("songs", {"test": tracks}, (), shared)
+    with ThreadPoolExecutor(1) as pool:
+        with alone(shared):
+            done = pool.submit(evaluation.evaluate, [half], data, SCORING, tmp_path / "run")
+            while "Waiting for another process" not in caplog.text and not done.done():
+                time.sleep(0.01)
+            assert not list(shared.rglob("*.json"))
+        assert list(done.result().scores["test"]) == ["mixture", "ratio-mask oracle", "half"]

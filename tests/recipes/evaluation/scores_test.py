@@ -1,4 +1,4 @@
-"""Scores of one track: known values, silence, and the file they are kept in."""
+"""Scores of one track: known values, silence, and the score file."""
 
 import json
 
@@ -45,7 +45,7 @@ def test_sdr_of_scaled_noise_is_its_level(references):
     np.testing.assert_allclose(frames["vocals"]["SDR"], 20, rtol=1e-12)
 
 
-def test_gain_costs_isr_and_leaves_artifacts_and_interference_out(references):
+def test_gain_error_lowers_isr_but_not_sir_or_sar(references):
     halved = {name: 0.5 * reference for name, reference in references.items()}
     of_source = score(references, halved).frames["bass"]
     np.testing.assert_allclose(of_source["ISR"], 20 * np.log10(2), rtol=1e-9)
@@ -54,7 +54,7 @@ def test_gain_costs_isr_and_leaves_artifacts_and_interference_out(references):
 
 
 @pytest.mark.parametrize("which", ["references", "estimates"])
-def test_silent_source_has_no_score_and_does_not_end_the_track(references, which):
+def test_silent_source_has_no_score_and_does_not_stop_the_track(references, which):
     estimates = {name: reference + 0.1 for name, reference in references.items()}
     silenced = {"references": references, "estimates": estimates}[which]
     alone = score({"bass": references["bass"]}, {"bass": estimates["bass"]})
@@ -66,7 +66,7 @@ def test_silent_source_has_no_score_and_does_not_end_the_track(references, which
         np.testing.assert_array_equal(frames["bass"][metric], alone.frames["bass"][metric])
 
 
-def test_track_of_silence_has_no_scores(references):
+def test_silent_track_has_no_scores(references):
     silence = {name: 0 * reference for name, reference in references.items()}
     frames = score(silence, references).frames
     assert all(np.isnan(values).all() for of in frames.values() for values in of.values())
@@ -80,7 +80,7 @@ def test_order_of_estimates_does_not_matter(references):
     np.testing.assert_array_equal(swapped.frames["vocals"]["SDR"], expected.frames["vocals"]["SDR"])
 
 
-def test_scores_survive_the_disk_and_infinities_become_undefined(tmp_path):
+def test_saved_scores_read_back_with_infinities_undefined(tmp_path):
     values = {"SDR": [1.25, np.inf], "SIR": [2.0, np.nan], "ISR": [-3.0, 0.0], "SAR": [4.0, 5.0]}
     scores = TrackScores("song", {"bass": {m: np.array(v) for m, v in values.items()}})
     scores.save(tmp_path / "test" / "song.json")
@@ -92,7 +92,7 @@ def test_scores_survive_the_disk_and_infinities_become_undefined(tmp_path):
     assert [path.name for path in (tmp_path / "test").iterdir()] == ["song.json"]
 
 
-def test_file_of_scores_fits_musevals_schema_and_reader(tmp_path):
+def test_score_file_fits_musevals_schema_and_reader(tmp_path):
     values = {metric: np.array([1.5, np.nan]) for metric in METRICS}
     TrackScores("song", {"bass": values}).save(tmp_path / "song.json")
     content = json.loads((tmp_path / "song.json").read_text())
@@ -103,7 +103,7 @@ def test_file_of_scores_fits_musevals_schema_and_reader(tmp_path):
     assert list(frame[frame.metric == "SDR"].score.fillna(0)) == [1.5, 0]
 
 
-def test_file_that_museval_wrote_is_read(tmp_path):
+def test_musevals_files_are_read(tmp_path):
     store = TrackStore("song")
     store.add_target("bass", {metric: [1.5, np.nan] for metric in METRICS})
     store.save(str(tmp_path / "song.json"))

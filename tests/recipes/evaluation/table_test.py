@@ -36,7 +36,7 @@ def make_scores(n_tracks, seed):
 
 
 @pytest.mark.parametrize("over_frames", ["median", "mean"])
-def test_figures_are_those_of_museval(tmp_path, over_frames):
+def test_figures_equal_those_of_museval(tmp_path, over_frames):
     tracks = make_scores(4, seed=0)
     store = EvalStore(frames_agg=over_frames, tracks_agg="median")
     for track in tracks:
@@ -73,7 +73,7 @@ def test_flat_figures_have_asteroids_names():
     assert flat({"vocals": {"SDR": 6.6, "ISR": 12.0}}) == {"sdr_vocals": 6.6, "isr_vocals": 12.0}
 
 
-def test_table_of_systems_has_a_row_for_each_in_their_order():
+def test_table_has_a_row_for_each_system_in_order():
     systems = {
         "mixture": {"bass": {"SDR": -6.123}, "vocals": {"SDR": -5.0}},
         "X-UMX": {"bass": {"SDR": 5.0}, "vocals": {"SDR": 6.5}},

@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors, pictures that load, mixers that play what links say."""
+"""The page in a real browser: no errors, all pictures load, and links play the right sound."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_page_has_no_errors_plays_every_sound_and_fits_the_window(browser, page,
     assert browser.errors == []
 
 
-def test_clicks_play_the_second_that_they_name(browser, page):
+def test_links_play_the_second_that_they_name(browser, page):
     browser.open(page.as_uri(), 1280)
     link = "document.querySelector('#worst a.play')"
     assert browser.run(f"{HEARD}(() => {link}.click())") == [1, "X-UMX", ["bass"]]

@@ -1,4 +1,4 @@
-"""An evaluated run of two short songs, as stages 1 and 2 leave it on disk."""
+"""An evaluated run of two short songs, with the files of stages 1 and 2."""
 
 import json
 
@@ -24,7 +24,7 @@ def write_song(folder, n_seconds, generator):
 
 
 def song_scores(song, level, frames):
-    """Scores of a song, of SDR `frames` in the first source and 1 dB more in the next."""
+    """Scores of a song: SDR `frames` in the first source, and 1 dB more in each following one."""
     of_source = {}
     for i, source in enumerate(SOURCES):
         of_source[source] = {m: np.array(frames, float) + i + level - 5.0 for m in METRICS}

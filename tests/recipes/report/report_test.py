@@ -1,4 +1,4 @@
-"""What reports say, and the files they consist of."""
+"""The content and the files of reports."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ def links(page):
     return Links(page.read_text(encoding="utf-8"))
 
 
-def test_every_address_is_a_file_beside_the_page_or_a_place_in_it(page, links):
+def test_every_link_is_a_file_beside_the_page_or_an_anchor_in_it(page, links):
     text = page.read_text(encoding="utf-8")
     for address in links.addresses:
         if address.startswith("#"):
@@ -53,7 +53,7 @@ def test_page_shows_scores_beside_what_was_published_and_their_conditions(links)
     assert "50 test songs of MUSDB18; trained on MUSDB18; Asteroid README" in links.words
 
 
-def test_first_screen_stands_between_the_filter_and_the_oracle(make_run, tmp_path):
+def test_headline_places_the_model_between_filter_and_oracle(make_run, tmp_path):
     run = make_run(tmp_path / "run")
     path = run / "evaluation" / "record.json"
     record = json.loads(path.read_text())
@@ -74,7 +74,7 @@ def test_first_screen_stands_between_the_filter_and_the_oracle(make_run, tmp_pat
     assert re.search(r"dB below the oracle\s*4\.00\s*songs 3\.00 to 5\.00", headline)
 
 
-def test_published_scores_are_folded_away_beside_other_data(page):
+def test_published_scores_are_collapsed_for_other_data(page):
     text = page.read_text(encoding="utf-8")
     assert "<details><summary>Published scores, all on other data" in text
 
@@ -89,24 +89,24 @@ def test_spectrograms_have_axes_with_units(links):
     assert {"100 Hz", "1 kHz", "0 s", "1.5 s", "3 s"} <= set(map(str.strip, links.parts))
 
 
-def test_page_shows_options_and_information_of_the_run(links):
+def test_page_shows_the_options_and_facts_of_the_run(links):
     for words in ("seed: 42", "abc<def>", "training hours", "0.5", "First & last"):
         assert words in links.words
 
 
-def test_worst_second_of_each_song_and_source_leads_to_its_sound(page):
+def test_worst_second_of_each_song_and_source_links_to_its_sound(page):
     text = page.read_text(encoding="utf-8")
     assert "First &amp; last: bass at 0:01, X-UMX" in text
     assert 'href="#t000" data-place="0 1 2 0"' in text  # excerpt, second 1, estimates, bass
 
 
 def sound_of(path):
-    """What soundfile knows of the MP3 in a script."""
+    """soundfile's information about the MP3 in a script."""
     coded = re.fullmatch(r'mixerAudio\("[^"]+", "(.*)"\);\n', path.read_text()).group(1)
     return soundfile.info(io.BytesIO(b64decode(coded)))
 
 
-def test_excerpts_hold_the_sound(page):
+def test_excerpts_contain_the_sound(page):
     info = sound_of(page.parent / "media" / "t000" / "mixture.js")
     assert info.samplerate == 8000 and info.channels == 2
     assert info.duration == pytest.approx(3.0, abs=0.2)
@@ -124,10 +124,10 @@ def test_spectrograms_are_pictures_of_one_size(page):
     assert sizes == {(420, 132)}
 
 
-def test_report_of_many_songs_has_short_excerpts_that_stay_below_the_limit(
+def test_report_of_many_songs_has_short_excerpts_within_the_size_limit(
     make_run, tmp_path, monkeypatch
 ):
-    """The limit of 100 MB for fifty songs, here of 1.4 MB for three: by the files."""
+    """The limit of 100 MB for fifty songs is 1.4 MB for three; the files are measured."""
     monkeypatch.setattr("asteroid_xscheme.recipes.report.songs.MOST_BYTES", 1_400_000)
     run = make_run(tmp_path / "run", songs=("a", "b", "c"), n_seconds=40)
     page = write_report([run], tmp_path / "report")
@@ -149,7 +149,7 @@ def test_clip_of_a_worst_second_outside_of_the_excerpt_is_written(make_run, tmp_
     assert excerpt.duration == pytest.approx(30.0, abs=0.2)
 
 
-def test_several_runs_stand_side_by_side_and_baselines_once(make_run, run, tmp_path):
+def test_several_runs_are_shown_side_by_side_and_baselines_once(make_run, run, tmp_path):
     other = make_run(tmp_path / "other", level=4.0, songs=("Second",))
     page = write_report([run, other], tmp_path / "report")
     with open(page.with_name("scores.csv"), newline="", encoding="utf-8") as file:
@@ -205,7 +205,7 @@ def test_run_without_estimates_and_logs_is_reported_without_sounds(make_run, tmp
     assert "The estimates were not kept" in text and "no training logs" in text
 
 
-def test_run_that_was_not_evaluated_is_an_error_with_the_remedy(tmp_path):
+def test_run_without_an_evaluation_is_an_error_with_a_remedy(tmp_path):
     with pytest.raises(ReportError, match="evaluate the run first"):
         write_report([tmp_path], tmp_path / "report")
 
@@ -215,7 +215,7 @@ def write_noise(path, seed):
     soundfile.write(path, noise, 8000)
 
 
-def test_clips_follow_the_estimates_and_those_of_the_same_stay(make_run, tmp_path):
+def test_clips_change_only_with_their_estimates(make_run, tmp_path):
     run = make_run(tmp_path / "run")
     page = write_report([run], tmp_path / "report")
     media = {p: p.read_bytes() for p in (page.parent / "media").rglob("*.*")}
@@ -234,9 +234,7 @@ def test_clips_follow_the_estimates_and_those_of_the_same_stay(make_run, tmp_pat
 
 
 @pytest.mark.parametrize("what", ["replaced", "deleted"])
-def test_estimate_that_is_not_what_was_scored_is_left_out_and_named(
-    make_run, tmp_path, caplog, what
-):
+def test_estimate_changed_since_scoring_is_left_out_and_named(make_run, tmp_path, caplog, what):
     run = make_run(tmp_path / "run")
     estimate = run / "evaluation" / "estimates" / "test" / "Second" / "bass.wav"
     if what == "replaced":
@@ -250,7 +248,7 @@ def test_estimate_that_is_not_what_was_scored_is_left_out_and_named(
     assert (page.parent / "media" / "t001" / "vocals-estimate0.js").is_file()
 
 
-def test_clip_that_was_cut_by_a_kill_is_made_again(make_run, tmp_path):
+def test_clip_truncated_by_a_kill_is_written_again(make_run, tmp_path):
     run = make_run(tmp_path / "run")
     page = write_report([run], tmp_path / "report")
     clip = page.parent / "media" / "t000" / "mixture.js"
@@ -261,7 +259,7 @@ def test_clip_that_was_cut_by_a_kill_is_made_again(make_run, tmp_path):
     assert clip.read_bytes() == whole
 
 
-def test_scores_of_a_model_that_was_trained_again_are_not_reported(make_run, tmp_path):
+def test_scores_of_a_retrained_model_are_not_reported(make_run, tmp_path):
     run = make_run(tmp_path / "run")
     finished = json.loads((run / "finished.json").read_text())
     (run / "finished.json").write_text(json.dumps({**finished, "weights": "sha256:other"}))

@@ -1,4 +1,4 @@
-"""run.sh: its options, its stages, and the memory of the last run; Python is played by a script."""
+"""run.sh: its options, its stages and the last run's tag; a script stands in for Python."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def x_umx(tmp_path):
     return Recipe(RECIPES / "X-UMX", tmp_path)
 
 
-def test_four_stages_run_in_order_for_one_experiment(recipe):
+def test_four_stages_run_in_order_in_one_folder(recipe):
     done = recipe.run("--tag", "mine")
     assert done.returncode == 0, done.stderr
     stages = ["prepare", "train.py", "eval.py", "publish"]
@@ -76,32 +76,32 @@ def test_recipes_differ_in_configuration_and_comments_only():
         assert all(other == first for other in others)
 
 
-def test_stages_begin_and_stop_where_asked(x_umx):
+def test_stages_start_and_stop_as_requested(x_umx):
     x_umx.run("--stage", "1", "--stop_stage", "1", "--tag", "a")
     assert len(x_umx.calls) == 1 and "train.py" in x_umx.calls[0]
 
 
-def test_later_stage_alone_finds_the_last_trained_run(x_umx):
+def test_stage_2_alone_uses_the_run_trained_last(x_umx):
     x_umx.run("--stage", "1", "--stop_stage", "1")
     x_umx.run("--stage", "2", "--stop_stage", "2")
     trained, evaluated = (call.split("--exp_dir ")[1].split()[0] for call in x_umx.calls)
     assert trained == evaluated
 
 
-def test_each_training_without_a_tag_gets_its_own(x_umx):
+def test_each_training_without_a_tag_gets_a_new_one(x_umx):
     for _ in range(2):
         x_umx.run("--stage", "1", "--stop_stage", "1")
     first, second = (call.split("--exp_dir ")[1].split()[0] for call in x_umx.calls)
     assert first != second
 
 
-def test_later_stage_without_any_run_says_what_to_do(x_umx):
+def test_stage_2_without_any_run_says_what_to_do(x_umx):
     done = x_umx.run("--stage", "2")
     assert done.returncode == 2 and not x_umx.calls
     assert "no run has been trained here yet" in done.stderr
 
 
-def test_named_weights_are_scored_without_a_run_in_a_folder_of_their_own(recipe):
+def test_named_weights_are_scored_without_a_run_in_their_own_folder(recipe):
     for weights, name in (("xumxl", "xumxl"), ("https://a.b/c/m.pth?download=1", "m")):
         done = recipe.run("--stage", "2", "--eval_model", weights)
         assert done.returncode == 0, done.stderr
@@ -133,18 +133,18 @@ def test_weights_of_a_file_are_scored_through_the_shell(x_umx, make_config, tmp_
     assert set(scores) >= {"sdr_vocals", "sdr_other"} and "sdr_bass" not in scores
 
 
-def test_options_of_the_configuration_reach_every_stage_as_they_are(x_umx):
+def test_configuration_options_reach_every_stage_unchanged(x_umx):
     x_umx.run("--tag", "a", "--sources", "vocals", "drums", "--lr", "0.01")
     assert all("--sources vocals drums --lr 0.01" in call for call in x_umx.calls)
 
 
-def test_gpus_are_all_unless_some_are_named(x_umx):
+def test_all_gpus_are_used_unless_some_are_named(x_umx):
     x_umx.run("--stop_stage", "0")
     x_umx.run("--stop_stage", "0", "--id", "0,1")
     assert x_umx.calls[0].startswith("GPUs=unset") and x_umx.calls[1].startswith("GPUs=0,1")
 
 
-def test_demo_takes_its_own_small_configuration(x_umx):
+def test_demo_uses_its_own_small_configuration(x_umx):
     x_umx.run("--stop_stage", "0", "--dataset", "demo")
     x_umx.run("--stop_stage", "0")
     assert "--conf local/conf_demo.yml" in x_umx.calls[0] and "--dataset demo" in x_umx.calls[0]
@@ -165,13 +165,13 @@ def test_bad_options_are_refused_before_anything_runs(x_umx, options, message):
     assert done.returncode == 2 and message in done.stderr and not x_umx.calls
 
 
-def test_failing_stage_ends_the_run(x_umx):
+def test_failed_stage_stops_the_run(x_umx):
     x_umx.python.write_text(x_umx.python.read_text() + "exit 3\n")
     done = x_umx.run("--tag", "a")
     assert done.returncode == 3 and len(x_umx.calls) == 1
 
 
-def test_help_tells_usage_and_options_of_run_sh(x_umx):
+def test_help_shows_usage_and_options_of_run_sh(x_umx):
     done = x_umx.run("--help")
     assert done.returncode == 0 and "in four stages" in done.stdout
     assert "  --stop_stage   last stage to run, 0 to 3 [3]\n" in done.stdout

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from asteroid_xscheme.atomic import alone
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.recipes.data import dataset_infos
 from asteroid_xscheme.recipes.evaluation import TrackScores
@@ -19,7 +20,7 @@ QUICK = {"bss_eval": "fast", "baselines": False, "save_estimates": False}
 
 
 def copy_tracks(songs, root, **tracks):
-    """A folder of test songs and one to train on, from those of another."""
+    """A folder with copies of test songs and one training song."""
     for name, original in {**tracks, "train": "train/a"}.items():
         target = root / ("train/a" if name == "train" else f"test/{name}")
         shutil.copytree(songs / original, target)
@@ -32,7 +33,7 @@ def root(songs, tmp_path):
 
 
 class Run:
-    """A run whose model is as it was initialised, and its stages."""
+    """A run with an untrained model, and its stages."""
 
     def __init__(self, config, folder, monkeypatch):
         self.config, self.folder, self.monkeypatch = config, folder, monkeypatch
@@ -83,7 +84,7 @@ def make_run(make_config, tmp_path, monkeypatch, root):
     return make
 
 
-def test_other_test_data_with_the_same_names_are_scored_baselines_too(
+def test_other_test_data_with_the_same_names_is_scored_including_baselines(
     make_run, songs, tmp_path, capsys
 ):
     run = make_run(baselines=True)
@@ -99,7 +100,7 @@ def test_other_test_data_with_the_same_names_are_scored_baselines_too(
     assert "t: scores: track changed. These are computed again" in capsys.readouterr().out
 
 
-def test_one_changed_track_is_scored_again_alone(make_run, root, songs, capsys):
+def test_only_a_changed_track_is_scored_again(make_run, root, songs, capsys):
     run = make_run()
     run.stage(2)
     before = run.times()
@@ -110,7 +111,7 @@ def test_one_changed_track_is_scored_again_alone(make_run, root, songs, capsys):
     assert "u: scores: track changed. These are computed again" in capsys.readouterr().out
 
 
-def test_scores_of_tracks_that_are_gone_go_too(make_run, root):
+def test_scores_of_removed_tracks_are_removed(make_run, root):
     run = make_run()
     run.stage(2)
     shutil.rmtree(root / "test" / "u")
@@ -130,7 +131,7 @@ def test_named_weights_are_scored_in_a_folder_without_a_run(make_run, tmp_path, 
     assert "train the model first" in run.fails(2)
 
 
-def test_source_map_counts_in_scoring(make_run, root):
+def test_source_map_applies_to_scoring(make_run, root):
     run = make_run()
     run.stage(2)
     expected = [run.sdr(source=source) for source in run.config.data.sources]
@@ -142,9 +143,7 @@ def test_source_map_counts_in_scoring(make_run, root):
     assert [run.sdr(source=source) for source in run.config.data.sources] == expected
 
 
-def test_mixture_without_what_source_map_leaves_out_is_scored_as_it_was_trained_on(
-    make_run, root, tmp_path
-):
+def test_sources_left_out_in_training_are_left_out_of_the_scored_mixture(make_run, root, tmp_path):
     sources = ["bass", "drums", "vocals"]
     run = make_run(
         {"sources": sources, "source_map": {root.name: {"other": None}}}, save_estimates=True
@@ -168,7 +167,7 @@ def test_mixture_without_what_source_map_leaves_out_is_scored_as_it_was_trained_
     )
 
 
-def test_estimates_that_were_not_kept_or_are_gone_are_made_again(make_run, capsys):
+def test_missing_estimates_are_computed_again(make_run, capsys):
     run = make_run()
     run.stage(2)
     assert run.estimates() == {} and "separated songs are in" not in capsys.readouterr().out
@@ -183,7 +182,7 @@ def test_estimates_that_were_not_kept_or_are_gone_are_made_again(make_run, capsy
 
 
 @pytest.mark.parametrize("save", ["yes", "no"])
-def test_estimate_that_was_replaced_after_scoring_is_noticed(make_run, root, capsys, save):
+def test_estimate_replaced_after_scoring_is_noticed(make_run, root, capsys, save):
     run = make_run()
     run.stage(2, "--save_estimates", "yes")
     before, sdr = run.estimates()["test/t/bass"].read_bytes(), run.sdr()
@@ -200,7 +199,7 @@ def test_estimate_that_was_replaced_after_scoring_is_noticed(make_run, root, cap
 
 
 @pytest.mark.parametrize("damage", ["cut", "edited", "of an older version"])
-def test_damaged_scores_are_made_again_and_said(make_run, caplog, capsys, damage):
+def test_damaged_scores_are_computed_again_with_a_message(make_run, caplog, capsys, damage):
     run = make_run()
     run.stage(2)
     path, sdr = run.folder / "evaluation" / "scores" / "test" / "t.json", run.sdr()
@@ -216,7 +215,17 @@ def test_damaged_scores_are_made_again_and_said(make_run, caplog, capsys, damage
     assert "t.json is damaged" in said or "there is no record of what it was made from" in said
 
 
-def test_published_options_are_those_that_were_scored(make_run):
+@pytest.mark.parametrize("stage", [2, 3])
+def test_run_that_another_process_uses_is_neither_evaluated_nor_published(make_run, stage):
+    run = make_run()
+    if stage == 3:
+        run.stage(2)
+    with alone(run.folder):
+        assert f"Another process is using {run.folder}: wait for it" in run.fails(stage)
+    assert not (run.folder / ("evaluation" if stage == 2 else "publish_dir")).exists()
+
+
+def test_published_options_are_those_of_the_scoring(make_run):
     run = make_run()
     run.stage(2, "--niter", 0, "--softmask", "yes")
     run.stage(3, "--niter", 5)
@@ -241,7 +250,7 @@ def test_scores_of_another_model_are_not_published(make_run):
     run.stage(3)
 
 
-def test_tracks_of_one_name_in_two_subsets_have_estimates_of_their_own(make_run, root, songs):
+def test_tracks_with_one_name_in_two_subsets_have_separate_estimates(make_run, root, songs):
     shutil.copytree(songs / "train" / "c", root / "real" / "t")
     run = make_run(save_estimates=True)
     run.stage(2)
@@ -254,7 +263,7 @@ def test_tracks_of_one_name_in_two_subsets_have_estimates_of_their_own(make_run,
     assert references == [root / "test" / "t" / "bass.wav", root / "real" / "t" / "bass.wav"]
 
 
-def test_model_of_nan_is_an_error_and_leaves_no_number(make_run):
+def test_model_with_nan_is_an_error_and_leaves_no_scores(make_run):
     run = make_run()
     path = run.folder / "best_model.pth"
     package = torch.load(path, weights_only=True)
@@ -276,7 +285,7 @@ def test_reference_that_is_not_finite_is_named(make_run, root):
     assert "u" not in run.times()
 
 
-def test_mistakes_are_told_in_one_line_before_anything_is_scored(make_run, root):
+def test_mistakes_are_reported_in_one_line_before_anything_is_scored(make_run, root):
     run = make_run()
     assert "no device 'nowhere'" in run.fails(2, "--eval_device", "nowhere")
     assert "no source piano to score" in run.fails(2, "--targets", "piano")

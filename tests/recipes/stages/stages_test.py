@@ -33,7 +33,7 @@ RECIPE = Path(__file__).parents[3] / "egs" / "musdb18" / "X-UMX"
 
 @pytest.fixture(scope="module")
 def run(make_config, tmp_path_factory):
-    """Options and folder of a run whose model is as it was initialised."""
+    """Options and folder of a run with an untrained model."""
     config = make_config(evaluation={"bss_eval": "fast"})
     args = config.model.model_args(config.data.sample_rate)
     torch.manual_seed(0)
@@ -47,13 +47,13 @@ def run(make_config, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluated(run):
-    """The run after its evaluation, and what that printed."""
+    """The run after its evaluation, and the printed output."""
     with redirect_stdout(StringIO()) as text:
         evaluate_run(*run)
     return (*run, text.getvalue())
 
 
-def test_evaluation_scores_model_and_baselines_and_keeps_the_songs(evaluated):
+def test_evaluation_scores_model_and_baselines_and_keeps_estimates(evaluated):
     config, exp_dir, text = evaluated
     for row in ("mixture", "static filter", "ratio-mask oracle", "X-UMX"):
         assert f"| {row}" in text
@@ -71,7 +71,7 @@ def test_evaluation_scores_model_and_baselines_and_keeps_the_songs(evaluated):
         assert (info.sample_rate, info.n_channels, info.n_samples) == (8000, 2, 12000)
 
 
-def test_evaluation_again_scores_nothing_again(evaluated, capsys):
+def test_second_evaluation_scores_nothing_again(evaluated, capsys):
     config, exp_dir, first = evaluated
     scores = list(exp_dir.parent.rglob("test/*.json"))
     before = {path: path.stat().st_mtime_ns for path in scores}
@@ -80,7 +80,7 @@ def test_evaluation_again_scores_nothing_again(evaluated, capsys):
     assert scores and before == {path: path.stat().st_mtime_ns for path in scores}
 
 
-def test_published_folder_holds_weights_and_scores(evaluated):
+def test_published_folder_contains_weights_and_scores(evaluated):
     config, exp_dir, _ = evaluated
     publish_run(config, exp_dir)
     package = load_package(str(exp_dir / "publish_dir" / "model.pth"))
@@ -90,14 +90,14 @@ def test_published_folder_holds_weights_and_scores(evaluated):
     assert (exp_dir / "publish_dir" / "README.md").is_file()
 
 
-def test_no_other_model_takes_the_place_of_a_missing_one(make_config, tmp_path):
+def test_missing_model_is_not_replaced_by_another(make_config, tmp_path):
     with pytest.raises(StageError, match="train the model first"):
         evaluate_run(make_config(), tmp_path)
     with pytest.raises(StageError, match="best_model.pth"):
         best_model(tmp_path)
 
 
-def test_model_of_an_earlier_end_does_not_stand_for_a_training_that_goes_on(run, tmp_path):
+def test_model_of_a_finished_run_is_refused_while_its_training_continues(run, tmp_path):
     config, finished = run
     exp_dir = shutil.copytree(finished, tmp_path / "run")
     write_record(exp_dir, {"epochs": 3})  # as a training that continues leaves it: not finished
@@ -121,7 +121,7 @@ def test_run_is_named_as_in_the_paper(architecture, bridge, name):
     )
 
 
-def test_a_bug_in_a_stage_is_a_traceback_to_report(tmp_path, monkeypatch, capsys):
+def test_bug_in_a_stage_prints_a_traceback_to_report(tmp_path, monkeypatch, capsys):
     def broken(config, exp_dir):
         raise ValueError("boom")
 
@@ -139,7 +139,9 @@ def test_a_bug_in_a_stage_is_a_traceback_to_report(tmp_path, monkeypatch, capsys
         (["train.py", "--conf", "nowhere.yml"], "no configuration file nowhere.yml"),
     ],
 )
-def test_mistake_is_told_in_one_line_without_a_traceback(command, message, tmp_path, monkeypatch):
+def test_mistake_is_reported_in_one_line_without_a_traceback(
+    command, message, tmp_path, monkeypatch
+):
     conf = [] if "--conf" in command else ["--conf", str(RECIPE / "local" / "conf.yml")]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [*command, *conf])
@@ -148,7 +150,7 @@ def test_mistake_is_told_in_one_line_without_a_traceback(command, message, tmp_p
     assert message in str(stop.value) and "\n" not in str(stop.value)
 
 
-def test_stage_that_is_none_is_refused_from_the_shell(tmp_path):
+def test_unknown_stage_is_refused_by_the_shell(tmp_path):
     command = [sys.executable, "-m", "asteroid_xscheme.recipes.stages", "bake"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode != 0 and "prepare|publish" in done.stderr

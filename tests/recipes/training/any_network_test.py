@@ -1,4 +1,4 @@
-"""`architecture: XScheme`: a network that a conf.yml names, from training to a score."""
+"""`architecture: XScheme`: a network named in conf.yml, from training to scores."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ BridgedModel.from_pretrained(sys.argv[1], network=ConvTasNet)
 """
 
 
-def test_run_of_a_named_network_is_trained_and_its_file_read_with_the_class(make_config, tmp_path):
+def test_named_network_is_trained_and_its_file_loads_with_the_class(make_config, tmp_path):
     config = make_config("XScheme", training={"epochs": 1})
     path = train(config, tmp_path / "run")
     assert run_name(config) == "X-ConvTasNet"

@@ -1,4 +1,4 @@
-"""Two processes on one machine, with gloo, as torchrun starts them: they train as one."""
+"""Two processes on one machine, started by torchrun with gloo, train as one."""
 
 import os
 import subprocess
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def run_alone(config, folder):
-    """Train in this process; its record."""
+    """Train in this process and return its record."""
     train(config, folder, callbacks=[one_rank.Recorder(folder)])
     return torch.load(folder / "rank0.pt")
 
 
 def run_two(config, folder):
-    """Train in two processes; the record of each."""
+    """Train in two processes and return the record of each."""
     folder.mkdir()
     conf = folder / "given.yml"
     conf.write_text(config.to_yaml(), encoding="utf-8")
@@ -71,7 +71,7 @@ def _options(songs, n_processes):
     }
 
 
-def test_no_two_processes_draw_the_same_example(records):
+def test_processes_draw_disjoint_examples(records):
     _, (one, other) = records
     for first, second in zip(one[0], other[0]):
         distances = (first[:, None] - second[None]).abs().amax((2, 3))
@@ -84,7 +84,7 @@ def test_two_processes_share_the_batches_of_one(records):
         assert torch.equal(whole, torch.cat([first, second]))
 
 
-def test_gradients_of_two_processes_are_those_of_one_with_their_batch(records):
+def test_gradients_of_two_processes_equal_those_of_one_with_the_full_batch(records):
     (alone,), pair = records
     expected = alone[1][0]
     for record in pair:
@@ -92,7 +92,7 @@ def test_gradients_of_two_processes_are_those_of_one_with_their_batch(records):
             torch.testing.assert_close(gradient, expected[name], rtol=1e-4, atol=1e-7, msg=name)
 
 
-def test_processes_agree_on_every_decision_and_with_one_process(records):
+def test_processes_agree_with_each_other_and_with_one_process(records):
     (alone,), (one, other) = records
     assert one[2] == other[2] and len(one[2]) == 2
     for decision, expected in zip(one[2], alone[2]):

@@ -1,4 +1,4 @@
-"""Weights of another model are taken by source, name and shape, and listed for the user."""
+"""Pretrained weights are matched by source, name and shape, and listed for the user."""
 
 import sys
 
@@ -43,7 +43,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_networks_follow_the_names_of_their_sources_bit_for_bit(architecture, make_model):
+def test_networks_are_copied_to_sources_of_the_same_name(architecture, make_model):
     old = make_model(architecture, ["bass", "drums", "vocals"])
     new = make_model(architecture, ["vocals", "bass", "drums"], seed=1)
     weights = PretrainedWeights(new, old, "old.pth", {})
@@ -54,7 +54,7 @@ def test_networks_follow_the_names_of_their_sources_bit_for_bit(architecture, ma
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_new_source_starts_from_the_one_it_is_mapped_to_or_anew(architecture, make_model):
+def test_new_source_starts_from_its_mapped_source_or_from_scratch(architecture, make_model):
     old = make_model(architecture, ["vocals", "other"])
     new = make_model(architecture, ["guitar", "piano", "vocals"], seed=1)
     before = {name: tensor.clone() for name, tensor in own(new, "guitar").items()}
@@ -70,7 +70,7 @@ def test_new_source_starts_from_the_one_it_is_mapped_to_or_anew(architecture, ma
     ]
 
 
-def test_other_bandwidth_leaves_what_reads_the_band(make_model):
+def test_other_bandwidth_reinitialises_the_layers_that_read_the_band(make_model):
     old = make_model("XUMX", ["vocals", "other"])
     new = make_model("XUMX", ["vocals", "other"], seed=1, bandwidth=2000)
     weights = PretrainedWeights(new, old, "old.pth", {})
@@ -93,7 +93,7 @@ def test_other_bandwidth_leaves_what_reads_the_band(make_model):
 
 
 @pytest.mark.parametrize("architecture", ["XUMX", "XD3Net", "XConvTasNet"])
-def test_other_channels_leave_what_reads_and_writes_them(architecture, make_model):
+def test_weights_that_fit_are_kept_for_another_number_of_channels(architecture, make_model):
     old = make_model(architecture, ["vocals"], nb_channels=1)
     new = make_model(architecture, ["vocals"], seed=1)
     weights = PretrainedWeights(new, old, "old.pth", {})
@@ -130,7 +130,7 @@ def test_masks_of_a_joint_network_follow_their_sources(make_model):
         (["piano"], {"piano": "flute"}, "old.pth has vocals, other, not 'flute'"),
     ],
 )
-def test_what_cannot_be_taken_is_refused(sources, starts, message, make_model):
+def test_incompatible_weights_are_refused(sources, starts, message, make_model):
     old, new = make_model("XUMX", ["vocals", "other"]), make_model("XUMX", sources)
     with pytest.raises(ConfigError, match=message):
         PretrainedWeights(new, old, "old.pth", starts)
@@ -144,13 +144,13 @@ def test_what_cannot_be_taken_is_refused(sources, starts, message, make_model):
         ({"bridge": False}, "bridge is default, the options say False"),
     ],
 )
-def test_difference_that_no_shape_tells_is_refused(options, message, make_model):
+def test_incompatibility_without_a_shape_mismatch_is_refused(options, message, make_model):
     old, new = (make_model("XUMX", ["vocals"], **of) for of in ({}, options))
     with pytest.raises(ConfigError, match=message):
         PretrainedWeights(new, old, "old.pth", {})
 
 
-def test_model_that_does_not_tell_its_sources_apart_is_taken_whole_or_not_at_all(make_model):
+def test_model_without_separable_sources_is_loaded_whole_or_refused(make_model):
     class Mine(type(make_model("XUMX", ["a"]))):
         weights_by_source = BridgedModel.weights_by_source
 
@@ -169,12 +169,12 @@ def test_model_that_does_not_tell_its_sources_apart_is_taken_whole_or_not_at_all
         {"pretrained_map": ["a=b"]},
     ],
 )
-def test_map_without_meaning_is_refused(options):
+def test_meaningless_pretrained_map_is_refused(options):
     with pytest.raises(ConfigError, match="pretrained_map (must be NEW=OLD|needs pretrained)"):
         Config.from_dict({"training": options})
 
 
-def test_command_line_fine_tunes_to_other_sources_and_knows_the_map_again(
+def test_command_line_fine_tunes_to_other_sources_and_resumes_with_the_map(
     make_config, make_model, tmp_path, monkeypatch, capsys
 ):
     old = make_model("XUMX", ["drums", "other"])

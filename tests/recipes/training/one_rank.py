@@ -1,4 +1,4 @@
-"""One process of a training, started by distributed_test.py: what it saw and decided, in a file.
+"""One process of a training, started by distributed_test.py; saves what it saw and decided.
 
 Usage: one_rank.py CONF_YML EXP_DIR
 """

@@ -1,4 +1,4 @@
-"""Something changed between two trainings in a folder: continued if it may, else named."""
+"""A change between two trainings in one folder: allowed and resumed, or named and refused."""
 
 import csv
 import shutil
@@ -48,7 +48,7 @@ def files(folder):
         ({"resume": "nowhere.ckpt"}, "no checkpoint nowhere.ckpt"),
     ],
 )
-def test_change_is_named_and_leaves_the_run_as_it_is(options, change, run, make_config):
+def test_changed_option_is_named_and_leaves_the_run_unchanged(options, change, run, make_config):
     before = files(run)
     with pytest.raises((ConfigError, TrainingError), match=change):
         train(make_config(training=options), run)
@@ -60,7 +60,7 @@ def test_another_architecture_in_the_folder_is_refused(run, make_config):
         train(make_config("XConvTasNet"), run)
 
 
-def test_changed_track_is_refused_and_a_moved_one_is_not(run, make_config, songs, tmp_path):
+def test_changed_track_is_refused_but_a_moved_one_is_not(run, make_config, songs, tmp_path):
     moved = Path(shutil.copytree(songs, tmp_path / "elsewhere"))
     data = {"train_dir": [str(moved)]}
     assert train(make_config(data=data), run).is_file()
@@ -77,7 +77,7 @@ def test_moved_run_keeps_its_best_epochs(run, make_config, capsys):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut"])
-def test_damaged_last_checkpoint_gives_way_to_the_newest_intact_one(
+def test_damaged_last_checkpoint_is_replaced_by_the_newest_intact_one(
     content, run, make_config, capsys
 ):
     (run / "checkpoints" / "last.ckpt").write_bytes(content)
@@ -89,12 +89,12 @@ def test_damaged_last_checkpoint_gives_way_to_the_newest_intact_one(
     assert not orphan.exists()
 
 
-def test_two_trainings_in_a_folder_are_refused(run, make_config):
+def test_two_trainings_in_one_folder_are_refused(run, make_config):
     with alone(run), pytest.raises(BusyError, match="Another process is using"):
         train(make_config(training={"epochs": 3}), run)
 
 
-def test_loggers_change_no_result_and_the_table_of_epochs_is_always_written(run, make_config):
+def test_loggers_do_not_change_results_and_metrics_csv_is_always_written(run, make_config):
     train(make_config(training={"epochs": 3, "logger": ["csv"]}), run)  # the same run goes on
     with open(run / "logs" / "metrics.csv", encoding="utf-8") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2"]
@@ -143,7 +143,7 @@ def test_loss_that_is_not_finite_ends_the_command_and_keeps_the_last_good_epoch(
         ({"model": {"window_length": 100}}, "Expected a window_length of at most 64"),
     ],
 )
-def test_what_this_machine_or_model_does_not_have_is_named(options, message, make_config, tmp_path):
+def test_unavailable_devices_and_options_are_named(options, message, make_config, tmp_path):
     with pytest.raises(ConfigError, match=message):
         train(make_config(**options), tmp_path / "run")
     assert not (tmp_path / "run" / "conf.yml").exists()

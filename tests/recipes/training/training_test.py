@@ -1,4 +1,4 @@
-"""Training: what a run leaves behind, how it continues, and what it refuses."""
+"""Training: the files of a run, how it resumes, and what it refuses."""
 
 import csv
 import json
@@ -105,7 +105,7 @@ def test_finished_run_is_not_trained_again(make_config, tmp_path, capsys):
     assert all(torch.equal(before[name], value) for name, value in weights(again).items())
 
 
-def test_averaged_weights_are_what_is_saved(make_config, tmp_path):
+def test_averaged_weights_are_saved(make_config, tmp_path):
     best = train(make_config(training={"epochs": 1, "ema_decay": 0.5}), tmp_path)
     last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     name = "layer_enc.vocals.enc.0.weight"
@@ -114,13 +114,13 @@ def test_averaged_weights_are_what_is_saved(make_config, tmp_path):
     assert not torch.equal(saved, last["current_model_state"][f"model.{name}"])
 
 
-def test_run_with_other_options_is_not_continued(make_config, tmp_path):
+def test_run_with_other_options_is_not_resumed(make_config, tmp_path):
     train(make_config(training={"epochs": 1}), tmp_path)
     with pytest.raises(ConfigError, match="lr was 0.001, is now 0.1.*choose another --tag"):
         train(make_config(optim={"lr": 0.1}), tmp_path)
 
 
-def test_new_run_is_not_written_over_an_old_one(make_config, tmp_path):
+def test_new_run_does_not_overwrite_an_old_one(make_config, tmp_path):
     train(make_config(training={"epochs": 1}), tmp_path)
     with pytest.raises(ConfigError, match="already holds a run"):
         train(make_config(training={"resume": "none"}), tmp_path)
@@ -156,7 +156,7 @@ def test_d3net_separates_songs_in_patches_as_long_as_its_training_segments(make_
 
 
 @pytest.mark.parametrize("val_dur, longest", [(None, 0.25), (0.5, 0.5)])
-def test_validation_chunks_are_as_long_as_asked_or_as_segments(
+def test_validation_chunks_have_the_requested_length_or_that_of_segments(
     val_dur, longest, make_config, tmp_path
 ):
     class Lengths(Callback):
@@ -175,12 +175,12 @@ def test_waveform_loss_trains_without_spectrograms(make_config, tmp_path):
     assert train(config, tmp_path).is_file()
 
 
-def test_loss_of_spectrograms_alone_trains_without_waveforms(make_config, tmp_path):
+def test_spectrogram_loss_trains_without_waveforms(make_config, tmp_path):
     config = make_config(loss={"loss_use_multidomain": False}, training={"epochs": 1})
     assert train(config, tmp_path).is_file()
 
 
-def test_gradients_are_accumulated_and_clipped_as_asked(make_config, tmp_path):
+def test_gradients_are_accumulated_and_clipped_as_configured(make_config, tmp_path):
     options = {"epochs": 1, "accumulate_grad_batches": 3, "gradient_clipping": 1.0}
     train(make_config(training=options), tmp_path)
     last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
