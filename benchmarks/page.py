@@ -43,11 +43,13 @@ BENCHMARKS = {
     "training_step": Benchmark("A training step of X-UMX", "must"),
     "conv_tasnet": Benchmark(
         "X-Conv-TasNet: a training step, and a song",
-        arguments=("--repeats", "2", "--memory", "--samples", "20000"),
+        arguments=("--repeats", "2", "--samples", "20000", "--kinds", "bridged", "--song", "2"),
     ),
     "data_loader": Benchmark("Loading training segments", "must"),
     "separation": Benchmark("Time and memory of separating a song", "must", peers=True),
-    "catalogue": Benchmark("A catalogue of short songs"),
+    "catalogue": Benchmark(
+        "A catalogue of short songs", arguments=("--songs", "80", "--seconds", "2")
+    ),
     "any_network": Benchmark("The cost of BridgedNetworks"),
     "d3net": Benchmark("X-D3Net's inference", arguments=("--repeats", "3")),
     "wiener": Benchmark("The multichannel Wiener filter", peers=True),

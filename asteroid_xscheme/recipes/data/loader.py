@@ -23,7 +23,7 @@ class _Batches(Protocol[Batch]):
 
 
 class BatchLoader(Generic[Batch]):
-    """Batches of a dataset in the order of a sampler, which can be iterated over any number of times.
+    """Batches of a dataset in the order of a sampler, once for each iteration.
 
     Args:
         dataset: A dataset whose items are batches; several threads index it at once.

@@ -7,7 +7,7 @@ size N*B.
 
 import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple, cast
+from typing import Any, Iterator, List, Sequence, Tuple, cast
 
 import numpy as np
 import pytorch_lightning as pl
