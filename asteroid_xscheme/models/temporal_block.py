@@ -78,9 +78,9 @@ class _BetweenConvolutions(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_output):
-        saved = ctx.saved_tensors
-        first, second = (_PReLUNorm(x[0], ctx.batch, *x[1:]) for x in (saved[:6], saved[6:12]))
-        conv = _DepthwiseConv(ctx.batch, *saved[12:], ctx.dilation)
+        saved, (taps, bias) = ctx.saved_tensors[:-2], ctx.saved_tensors[-2:]
+        first, second = (_PReLUNorm(x[0], ctx.batch, *x[1:]) for x in (saved[:6], saved[6:]))
+        conv = _DepthwiseConv(ctx.batch, taps, bias, ctx.dilation)
         grad = grad_output.contiguous().flatten(0, 1)
         pieces = _pieces(grad)
         second.set_gradient([second.gradient_sums(piece, grad[piece]) for piece in pieces])

@@ -8,9 +8,7 @@ as loading the batch.
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any, Generic, Iterator, Protocol, Sized, TypeVar
-
-from torch.utils.data import Sampler
+from typing import Any, Generic, Iterable, Iterator, Protocol, Sized, TypeVar
 
 Batch = TypeVar("Batch", covariant=True)
 _AHEAD = 2  # batches per thread
@@ -22,21 +20,24 @@ class _Batches(Protocol[Batch]):
     def __getitem__(self, key: Any) -> Batch: ...
 
 
+class _Keys(Sized, Iterable[Any], Protocol):
+    """The keys of an epoch's batches."""
+
+
 class BatchLoader(Generic[Batch]):
     """Batches of a dataset in the order of a sampler, once for each iteration.
 
     Args:
         dataset: A dataset whose items are batches; several threads index it at once.
-        sampler: The keys of an epoch's batches, in order; has a length.
+        sampler: The keys of an epoch's batches, in order.
         num_workers: Threads that load; 0 loads each batch when it is asked for.
     """
 
-    def __init__(self, dataset: _Batches[Batch], sampler: Sampler, num_workers: int = 0):
+    def __init__(self, dataset: _Batches[Batch], sampler: _Keys, num_workers: int = 0):
         self.dataset, self.sampler, self.num_workers = dataset, sampler, num_workers
 
     def __len__(self) -> int:
-        sampler: Sized = self.sampler
-        return len(sampler)
+        return len(self.sampler)
 
     def __iter__(self) -> Iterator[Batch]:
         return self._load_ahead() if self.num_workers else map(self._load, self.sampler)
