@@ -2,7 +2,9 @@
 
 Each row loads the segments of one epoch in batches: 6 s of four stereo sources, with random track
 mix, gain and channel swap, from 16-bit files like those of MUSDB18-HQ. The peer is `MUSDB18Dataset`
-from an asteroid checkout given by --asteroid, with the augmentations of its X-UMX recipe.
+from an asteroid checkout given by --asteroid, with the augmentations of its X-UMX recipe. Its
+workers are processes, ours are threads. The limit is the disk's, or that of the system's file cache
+as here: reading the bytes of a segment and nothing else.
 """
 
 import argparse
@@ -10,17 +12,18 @@ import importlib.util
 import random
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterable, List, Tuple
 
 import numpy as np
 import soundfile
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from asteroid_xscheme.recipes.data import SegmentDataset, find_tracks
+from asteroid_xscheme.recipes.data.loader import BatchLoader
 from asteroid_xscheme.recipes.data.module import ExampleSampler
 
-from .pairing import Work, add_arguments, compare, save, show
+from .pairing import Work, add_arguments, compare, repeat, save, show
 
 SOURCES, RATE, SECONDS = ["bass", "drums", "vocals", "other"], 44100, 6.0
 PEER_FILE = "asteroid/data/musdb18_dataset.py"
@@ -52,7 +55,7 @@ def augment_as_peer(audio: torch.Tensor) -> torch.Tensor:
     return torch.flip(audio, [0]) if random.random() < 0.5 else audio
 
 
-def drain(loader: DataLoader) -> Work:
+def drain(loader: Iterable[Tuple[torch.Tensor, torch.Tensor]]) -> Work:
     """The work of loading one epoch."""
 
     def work() -> None:
@@ -62,11 +65,18 @@ def drain(loader: DataLoader) -> Work:
     return work
 
 
-def make_loader(dataset: Dataset, num_workers: int, **options: Any) -> DataLoader:
-    """A loader whose workers live as long as it does."""
-    return DataLoader(
-        dataset, num_workers=num_workers, persistent_workers=num_workers > 0, **options
-    )
+def read_bytes(root: Path, n_segments: int) -> Work:
+    """The work of reading the bytes of so many segments, at random places."""
+    files = sorted(root.rglob("*.wav"))
+    n_bytes = int(SECONDS * RATE) * 4
+
+    def work() -> None:
+        for k in range(n_segments * len(SOURCES)):
+            with files[k % len(files)].open("rb", buffering=0) as file:
+                file.seek(random.randrange(files[0].stat().st_size - n_bytes))
+                assert len(file.read(n_bytes)) == n_bytes
+
+    return work
 
 
 def benchmark(
@@ -88,13 +98,18 @@ def benchmark(
     for num_workers, cache in [(0, "none"), (0, "memory"), (2, "none")]:
         ours = SegmentDataset(tracks, SOURCES, int(SECONDS * RATE), samples_per_track, cache=cache)
         sampler = ExampleSampler(len(ours), BATCH, seed=0, rank=0, world_size=1)
-        times = compare(
-            drain(make_loader(ours, num_workers, batch_size=None, sampler=sampler)),
-            drain(make_loader(peer, num_workers, batch_size=BATCH, shuffle=True, drop_last=True)),
-            repeats,
+        peer_loader = DataLoader(
+            peer, BATCH, True, num_workers=num_workers, persistent_workers=num_workers > 0
         )
-        per_second = len(sampler) * BATCH / times["ours_seconds"]["median"]
-        rows.append({"workers": num_workers, "cache": cache, "segments/s": per_second, **times})
+        times = compare(drain(BatchLoader(ours, sampler, num_workers)), drain(peer_loader), repeats)
+        n_segments = len(sampler) * BATCH
+        limit = repeat(read_bytes(root, n_segments), repeats)["median"]
+        cost = {
+            "segments/s": n_segments / times["ours_seconds"]["median"],
+            "segment_ms": 1e3 * times["ours_seconds"]["median"] / n_segments,
+            "bytes_alone_ms": 1e3 * limit / n_segments,
+        }
+        rows.append({"workers": num_workers, "cache": cache, **cost, **times})
         show(rows[-1])
     return rows
 

@@ -1,10 +1,11 @@
-"""How long it takes to import the package, and how long `xscheme --help` takes to answer.
+"""How long it takes to import the package, to answer `xscheme --help`, and to separate a clip.
 
 Every task runs in a fresh process and includes Python's own start. The peers of `import
 asteroid_xscheme` are `import asteroid.models` of the release, which it imports, and `import torch`,
-which every model needs; the peer of `xscheme --help` is `asteroid-infer --help`. The last row
-inspects the process of `xscheme --help`, which should import neither torch nor numpy and answer
-within 0.3 s.
+which every model needs; the peer of `xscheme --help` is `asteroid-infer --help`. The limit of
+`xscheme separate`, from the command to the files, is `import torch` and separating the same clip of
+5 s in a process that has done it before. The last row inspects the process of `xscheme --help`,
+which should import neither torch nor numpy and answer within 0.3 s.
 """
 
 import argparse
@@ -13,13 +14,18 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any, Dict, List
 
+import numpy as np
+import soundfile
 import torch
 
 from .pairing import Work, add_arguments, compare, save, show
 
 LIMIT = 0.3  # seconds for --help
+SECONDS, RATE = 5, 44100  # of the clip
 HEAVY = ("torch", "numpy", "asteroid_xscheme")
 COMMANDS = {
     "import asteroid_xscheme": "import asteroid_xscheme",
@@ -66,6 +72,26 @@ def compare_pairs(threads: int, repeats: int) -> List[Dict[str, Any]]:
     return rows
 
 
+def compare_clip(threads: int, repeats: int) -> Dict[str, Any]:
+    """A row: the whole command on a clip, and what it cannot do without."""
+    from asteroid_xscheme import BridgedModel, Separator
+
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.wav"
+        noise = np.random.default_rng(0).normal(0, 0.1, (SECONDS * RATE, 2))
+        soundfile.write(str(clip), noise, RATE, "PCM_16")
+        command = ["separate", str(clip), "-n", "small", "-o", folder, "--overwrite", "-q"]
+        ours = functools.partial(start, f"import xscheme; xscheme.main({command})", threads)
+        separator = Separator(BridgedModel.from_pretrained("small"), "cpu")
+
+        def limit() -> None:
+            start(COMMANDS["import torch"], threads)
+            separator.separate(clip)
+
+        times = compare(ours, limit, repeats)
+    return {"command": "xscheme separate", "peer": "import torch, and separating", **times}
+
+
 def inspect_help(threads: int, seconds: float) -> Dict[str, Any]:
     """A row: what `xscheme --help` imported, and whether `seconds` are within the limit."""
     imported = json.loads(start(_PRINT_IMPORTS.format(heavy=HEAVY), threads).splitlines()[-1])
@@ -85,6 +111,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = compare_pairs(options.threads, options.repeats)
+    rows.append(compare_clip(options.threads, options.repeats))
+    show(rows[-1])
     seconds = next(row for row in rows if row["command"] == "xscheme --help")["ours_seconds"]
     rows.append(inspect_help(options.threads, seconds["median"]))
     show(rows[-1])

@@ -3,13 +3,17 @@
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from threading import Event
-from typing import Callable, Generator, Optional, Sequence
+from typing import Callable, Generator, Iterator, Optional, Sequence, Tuple, TypeVar
 
 import torch
 
 from asteroid_xscheme.separation import SeparationError
 from .songs import Job
+
+T = TypeVar("T")
 
 
 def share_cores(jobs: int, threads: Optional[int]) -> int:
@@ -43,23 +47,43 @@ def share_cores(jobs: int, threads: Optional[int]) -> int:
 
 
 def in_order(
-    run: Callable[[Job], dict], jobs: Sequence[Job], n_at_once: int, stop: Event
+    run: Callable[[Job, Callable[[], T]], dict],
+    prepare: Callable[[Job], T],
+    jobs: Sequence[Job],
+    n_at_once: int,
+    stop: Event,
 ) -> Generator[dict, None, None]:
     """Run jobs, several at once, and yield their results in the order of the jobs.
 
     Args:
-        run: Function that does one job; it should raise an error soon after `stop` is set.
+        run: Function of a job and a function that returns what was prepared for it; it should raise
+            an error soon after `stop` is set.
+        prepare: Function that prepares a job, possibly while the job before it runs.
         jobs: All jobs.
         n_at_once: Number of jobs to run at once; 1 runs them in the caller's thread.
         stop: Event that is set when the caller stops taking results.
     """
     if n_at_once == 1:
-        yield from map(run, jobs)
+        for job, prepared in _one_ahead(prepare, jobs):
+            yield run(job, prepared)
         return
     with ThreadPoolExecutor(n_at_once, "song") as pool:
         try:
-            for future in [pool.submit(run, job) for job in jobs]:
+            for future in [pool.submit(run, job, partial(prepare, job)) for job in jobs]:
                 yield future.result()
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+def _one_ahead(
+    prepare: Callable[[Job], T], jobs: Sequence[Job]
+) -> Iterator[Tuple[Job, Callable[[], T]]]:
+    """Each job and what returns its preparation; meanwhile a thread prepares the next one."""
+    with ThreadPoolExecutor(1, "next song") as pool:
+        remaining = iter(jobs)
+        coming = [(job, pool.submit(prepare, job)) for job in islice(remaining, 1)]
+        while coming:
+            job, preparation = coming.pop()
+            coming = [(job, pool.submit(prepare, job)) for job in islice(remaining, 1)]
+            yield job, preparation.result

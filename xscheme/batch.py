@@ -8,7 +8,7 @@ from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, Dict, Generator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Generator, List, Optional, Sequence, Tuple
 
 import torch
 from tqdm import tqdm
@@ -18,6 +18,7 @@ from asteroid_xscheme.errors import is_mistake, request_report
 from asteroid_xscheme.listening import check_page, write_page
 from asteroid_xscheme.models import BridgedModel
 from asteroid_xscheme.separation import Separator, Song, song_of_file
+from asteroid_xscheme.separation.songs import begun
 from asteroid_xscheme.separation.stem_files import StemFiles, StemFormat
 from asteroid_xscheme.separation.stems import (
     Stem,
@@ -94,33 +95,53 @@ class Batch:
 
     def run_all(self, jobs: Sequence[Job]) -> Generator[dict, None, None]:
         """Separate the songs and yield the summary entry of each, in the order of the jobs."""
-        return in_order(self.run, jobs, self.n_at_once, self.stop)
+        return in_order(self.run, self.open, jobs, self.n_at_once, self.stop)
 
-    def run(self, job: Job) -> dict:
-        """Separate a song unless it can be skipped, and return its summary entry."""
-        stems = {name: str(path) for name, path in job.stems.items()}
-        result = {"input": str(job.path), "stems": stems}
-        if job.page:
-            result["page"] = str(job.page)
-        existing = [path for path in job.files if path.is_file()]
-        if job.problem:
-            return {"input": str(job.path), "error": job.problem}
-        if len(existing) == len(job.files) and self.arguments.skip_existing:
-            return {**result, "skipped": True}
-        if existing and not (self.arguments.overwrite or self.arguments.skip_existing):
-            problem = f"{existing[0]} already exists; add --overwrite or --skip-existing"
-            return {"input": str(job.path), "error": problem}
+    def open(self, job: Job) -> Optional[Song]:
+        """The song of a job, with its first minute decoded; None if it need not be separated.
+
+        Raises:
+            AudioError: If the file is not an audio file.
+            SeparationError: If the requested part of the song is empty.
+        """
+        if self._settled(job):
+            return None
+        return begun(song_of_file(job.path, self.arguments.start, self.arguments.duration))
+
+    def run(self, job: Job, opened: Callable[[], Optional[Song]]) -> dict:
+        """Separate a song unless it can be skipped, and return its summary entry.
+
+        Args:
+            job: What to write for the song.
+            opened: Returns the song, or raises the error with which it could not be opened.
+        """
+        settled = self._settled(job)
+        if settled:
+            return settled
         try:
-            return {**result, **self._separate(job)}
+            song = opened() or self.open(job)
+            assert song is not None
+            return {**_entry(job), **self._separate(job, song)}
         except _Stopped:
             raise
         except Exception as error:
             return {"input": str(job.path), "error": _problem_of(error, job)}
 
-    def _separate(self, job: Job) -> dict:
+    def _settled(self, job: Job) -> Optional[dict]:
+        """The summary entry of a job for which nothing is left to do; None otherwise."""
+        if job.problem:
+            return {"input": str(job.path), "error": job.problem}
+        existing = [path for path in job.files if path.is_file()]
+        if len(existing) == len(job.files) and self.arguments.skip_existing:
+            return {**_entry(job), "skipped": True}
+        if existing and not (self.arguments.overwrite or self.arguments.skip_existing):
+            problem = f"{existing[0]} already exists; add --overwrite or --skip-existing"
+            return {"input": str(job.path), "error": problem}
+        return None
+
+    def _separate(self, job: Job, song: Song) -> dict:
         """Separate a song and return its length, run time, gain, and any warning or note."""
         begin = time.perf_counter()
-        song = song_of_file(job.path, self.arguments.start, self.arguments.duration)
         if job.page:
             check_page(job.page)
         tags, notes = self._tags_of(job)
@@ -173,6 +194,13 @@ class Batch:
                 n_samples += block.shape[-1]
                 bar.update(block.shape[-1] / song.sample_rate)
         return n_samples
+
+
+def _entry(job: Job) -> dict:
+    """What the summary says about a job that names its files."""
+    entry: Dict[str, Any] = {"input": str(job.path)}
+    entry["stems"] = {name: str(path) for name, path in job.stems.items()}
+    return {**entry, "page": str(job.page)} if job.page else entry
 
 
 class _Stopped(Exception):

@@ -3,6 +3,7 @@
 Parameters and values are those of :mod:`.x_d3net`.
 """
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Callable, List, Optional
@@ -74,10 +75,11 @@ class XD3Net(x_d3net.XD3Net):
 
         Normalisations are put into convolutions; see `d3net_folding` and `d3net_tiles`.
         """
-        folded = super().fold()
-        if not self.folded:
-            folded.networks = nn.ModuleList(fold_networks(self.networks))
-            folded.folded = True
+        if self.folded:
+            return super().fold()
+        networks = nn.ModuleList(fold_networks(self.networks))
+        folded = deepcopy(self, {id(self.networks): networks})  # copies all but the networks
+        folded.folded = True
         return folded.eval()
 
     def weights_by_source(self) -> dict[Optional[str], dict[str, torch.Tensor]]:

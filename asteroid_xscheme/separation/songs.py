@@ -2,7 +2,8 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from numbers import Real
 from pathlib import Path
 from typing import BinaryIO, Callable, Iterator, Optional, Tuple, Union
@@ -15,6 +16,7 @@ from .errors import SeparationError
 from .options import check_option
 
 _BLOCK_SECONDS = 5
+_BEGUN_SECONDS = 60
 _MOST_CHANNELS = 64  # of a waveform with fewer samples than channels
 
 
@@ -121,6 +123,14 @@ def song_of_file(
         lambda: _read_blocks(encoded, first, length),
         is_cut=info.is_cut and (length is None or promised <= length),
     )
+
+
+def begun(song: Song) -> Song:
+    """The same song with its first minute read already, for the first time that it is opened."""
+    blocks = song.open()
+    first = list(islice(blocks, _BEGUN_SECONDS // _BLOCK_SECONDS))
+    started = iter([chain(first, blocks)])
+    return replace(song, open=lambda: next(started, None) or song.open())
 
 
 def _content(file: BinaryIO) -> bytes:

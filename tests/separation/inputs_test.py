@@ -1,6 +1,7 @@
 """What Python may give a Separator: arrays, file objects, weights of any precision, or one line."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from asteroid_xscheme.audio import write_audio
 from asteroid_xscheme.models import XUMX
 from asteroid_xscheme.separation import SeparationError, Separator, song_of_waveform
+from asteroid_xscheme.separation.songs import begun
 from tests.rounding import SINGLE
 
 SOURCES = ["drums", "vocals"]
@@ -30,6 +32,22 @@ def separator(model):
 @pytest.fixture(scope="module")
 def song():
     return 0.1 * torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("seconds", (3, 61))
+def test_a_song_that_is_begun_is_read_once_at_first_and_is_the_same_ever_after(seconds):
+    waveform = torch.randn(2, seconds * 100, generator=torch.Generator().manual_seed(0))
+    whole, n_opened = song_of_waveform(waveform, 100), 0
+
+    def count():
+        nonlocal n_opened
+        n_opened += 1
+        return whole.open()
+
+    song = begun(replace(whole, open=count))
+    for expected in (1, 2, 3):
+        assert torch.equal(torch.cat(list(song.open()), dim=-1), waveform)
+        assert n_opened == expected
 
 
 def same(one, other, atol=0.0):

@@ -73,7 +73,7 @@ class DataConfig:
     )
     num_workers: int = option(
         4,
-        "processes that load training examples; 0: the training process does",
+        "threads that load training examples; 0: loads each batch when it is needed",
         affects_result=False,
         least=0,
     )

@@ -8,11 +8,10 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import Dataset
 
 from .augment import Augmenter
 from .errors import DataError
-from .shared_memory import shared_empty
 from .segments import FileReader, MemoryReader, read_source, read_sources
 from .tracks import Track
 
@@ -88,10 +87,12 @@ class SegmentDataset(Dataset):
         if isinstance(keys, tuple):
             mixture, sources = self[[keys]]
             return mixture[0], sources[0]
-        sources = _empty(len(keys), len(self.sources), self.nb_channels, self.segment)
-        mixture = _empty(len(keys), self.nb_channels, self.segment)
-        for key, of_example, sum_of_example in zip(keys, sources, mixture):
-            self._fill(key, of_example.numpy())
+        shape = len(self.sources), self.nb_channels, self.segment
+        pinned = torch.cuda.is_available()
+        sources = torch.empty(len(keys), *shape, pin_memory=pinned)
+        mixture = torch.empty(len(keys), *shape[1:], pin_memory=pinned)
+        for key, of_example, sum_of_example in zip(keys, sources.numpy(), mixture.numpy()):
+            self._fill(key, of_example)
             _sum(of_example, out=sum_of_example)
         return mixture, sources
 
@@ -174,8 +175,8 @@ class ValidationDataset(Dataset):
         """Mixture (C, T) and sources (J, C, T) of a chunk."""
         track, start, n_samples = self.chunks[index]
         arrays = read_sources(self.reader, track, self.sources, start, n_samples, self.nb_channels)
-        sources = torch.from_numpy(arrays)
-        return _sum(sources, torch.empty_like(sources[0])), sources
+        mixture = _sum(arrays, np.empty_like(arrays[0]))
+        return torch.from_numpy(mixture), torch.from_numpy(arrays)
 
 
 def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List[ValidationChunk]:
@@ -202,14 +203,12 @@ def cut_tracks(tracks: Sequence[Track], longest: int, multiple: int = 1) -> List
     return chunks
 
 
-def _empty(*shape: int) -> torch.Tensor:
-    """A float32 tensor to fill; in a worker, in memory that it shares with its parent."""
-    return torch.empty(*shape) if get_worker_info() is None else shared_empty(*shape)
+def _sum(sources: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Add up sources (J, C, T) in order, into the mixture (C, T).
 
-
-def _sum(sources: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    """Add up sources (J, C, T) in order, into the mixture (C, T)."""
-    out.copy_(sources[0])
+    numpy keeps to the thread that calls it; torch would start more for each.
+    """
+    out[:] = sources[0]
     for source in sources[1:]:
         out += source
     return out

@@ -7,7 +7,7 @@ size N*B.
 
 import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple, cast
+from typing import Any, Iterator, List, Sequence, Tuple, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -17,8 +17,9 @@ from torch.utils.data.distributed import DistributedSampler
 
 from ..config import DataConfig
 from .augment import Augmenter
-from .dataset import ValidationDataset, Key, SegmentDataset, cut_tracks
+from .dataset import Example, ValidationDataset, Key, SegmentDataset, cut_tracks
 from .errors import DataError
+from .loader import BatchLoader
 from .musdb import validation_tracks
 from .statistics import statistics_folder
 from .tracks import Track, configured_tracks
@@ -77,37 +78,42 @@ class MusicDataModule(pl.LightningDataModule):
             cache=config.cache,
         )
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> BatchLoader[Example]:
         """This process's share of the examples, in a different order in every epoch."""
         dataset = self.train_dataset()
         rank, world_size = _rank_and_world_size()
         sampler = ExampleSampler(len(dataset), self.batch_size, self.config.seed, rank, world_size)
-        if self.trainer is not None:  # workers of a resumed run start before Lightning's set_epoch
+        if self.trainer is not None:  # a resumed run may load before Lightning's set_epoch
             progress: Any = (
                 self.trainer.fit_loop.epoch_progress
             )  # current_epoch is not restored yet
             sampler.set_epoch(progress.current.processed)
-        workers = _worker_options(self.config.num_workers)
-        return DataLoader(dataset, batch_size=None, sampler=sampler, **workers)
+        return BatchLoader(dataset, sampler, self.config.num_workers)
 
     def val_dataloader(self) -> DataLoader:
         """This process's share of the validation chunks; all shares have the same number.
 
-        Only one worker reads them, because a chunk of 80 s of four stereo sources takes 140 MB.
+        At most one process reads them, because a chunk of 80 s of four stereo sources takes 140 MB.
         """
         rank, world_size = _rank_and_world_size()
         chunks = cut_tracks(self.valid_tracks, self.longest_chunk, world_size)
         dataset = ValidationDataset(chunks, self.config.sources, self.nb_channels)
         sampler: DistributedSampler = DistributedSampler(dataset, world_size, rank, shuffle=False)
-        workers = _worker_options(min(self.config.num_workers, 1))
-        return DataLoader(dataset, 1, sampler=sampler, **workers)
+        num_workers = min(self.config.num_workers, 1)
+        return DataLoader(
+            dataset,
+            sampler=sampler,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
 
 
 class ExampleSampler(DistributedSampler):
     """Batches of one process, each a list of the (epoch, index) of its examples.
 
-    Lightning passes the epoch to `set_epoch`. It is part of each item, so that workers that live
-    for several epochs know it.
+    Lightning passes the epoch to `set_epoch`. It is part of each item, so that a dataset needs no
+    state.
 
     Args:
         n_examples: Examples per epoch in all processes together.
@@ -188,11 +194,3 @@ def _rank_and_world_size() -> Tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
-
-
-def _worker_options(num_workers: int) -> Dict[str, Any]:
-    return {
-        "num_workers": num_workers,
-        "persistent_workers": num_workers > 0,
-        "pin_memory": torch.cuda.is_available(),
-    }

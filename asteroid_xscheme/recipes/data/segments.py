@@ -8,6 +8,7 @@ times as long.
 import os
 from collections import OrderedDict
 from pathlib import Path
+from threading import Lock
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
@@ -26,8 +27,9 @@ _FULL_SCALE = {"int16": 1.0 / (1 << 15), "float32": 1.0}  # factor to full scale
 class FileReader:
     """Reads samples of audio files, keeping the most recently used files open.
 
-    Safe to pickle and to fork: a process never uses a file that another process opened, because
-    they share its position.
+    Safe to use in several threads, to pickle and to fork. A thread takes a file out of the pool
+    while it reads, and a process never uses a file that another process opened, because readers of
+    one open file share its position.
 
     Args:
         most_open: Number of files to keep open.
@@ -36,6 +38,7 @@ class FileReader:
     def __init__(self, most_open: int = _MOST_OPEN_FILES):
         self.most_open = most_open
         self._files: "OrderedDict[Path, soundfile.SoundFile]" = OrderedDict()
+        self._lock = Lock()
         self._process = os.getpid()
 
     def __reduce__(self) -> Tuple[Any, ...]:
@@ -47,10 +50,11 @@ class FileReader:
         Raises:
             DataError: If the file ends too early.
         """
-        file = self._open(path)
+        file = self._take(path)
         dtype = "int16" if file.subtype == "PCM_16" else "float32"
         file.seek(start)
         frames = file.read(n_samples, dtype=dtype, always_2d=True)
+        self._put_back(path, file)
         if len(frames) < n_samples:
             raise DataError(
                 f"{path} ends after {start + len(frames)} of {start + n_samples} samples. It is "
@@ -64,16 +68,23 @@ class FileReader:
             file.close()
         self._files.clear()
 
-    def _open(self, path: Path) -> soundfile.SoundFile:
+    def _take(self, path: Path) -> soundfile.SoundFile:
+        """An open file for this thread alone."""
         if self._process != os.getpid():
+            self._lock = Lock()  # another thread of the parent may have held the old one
             self.close()  # closes the copies of this process, not the parent's files
             self._process = os.getpid()
-        if path not in self._files:
-            if len(self._files) >= self.most_open:
+        with self._lock:
+            file = self._files.pop(path, None)
+        return file or soundfile.SoundFile(str(path))
+
+    def _put_back(self, path: Path, file: soundfile.SoundFile) -> None:
+        """Keep a file as the most recently used one; another thread's copy of it is closed."""
+        with self._lock:
+            self._files.pop(path, file)
+            self._files[path] = file
+            if len(self._files) > self.most_open:
                 self._files.popitem(last=False)[1].close()
-            self._files[path] = soundfile.SoundFile(str(path))
-        self._files.move_to_end(path)
-        return self._files[path]
 
 
 class MemoryReader:

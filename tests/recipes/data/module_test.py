@@ -1,11 +1,15 @@
 """Loaders: which examples each process gets, for any number of processes and workers."""
 
 import pickle
+import shutil
+import threading
 
 import pytest
+import soundfile
 import torch
 
 from asteroid_xscheme.recipes.data import DataError, MusicDataModule, dataset_infos
+from asteroid_xscheme.recipes.data.loader import BatchLoader
 from asteroid_xscheme.recipes.data.module import ExampleSampler
 from asteroid_xscheme.recipes.data.musdb import validation_tracks
 
@@ -53,12 +57,35 @@ def test_same_seed_repeats_an_epoch_and_epochs_differ(make_module):
     assert not equal(first, epoch_of(make_module(seed=1).train_dataloader(), 0))
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_number_of_workers_does_not_change_examples(make_module):
-    alone, helped = (make_module(num_workers=n).train_dataloader() for n in (0, 2))
-    assert helped.persistent_workers
-    for epoch in (0, 1):  # the workers of epoch 0 see epoch 1
+@pytest.mark.parametrize("num_workers", (1, 2, 5))
+def test_number_of_workers_does_not_change_examples(make_module, num_workers):
+    alone, helped = (make_module(num_workers=n).train_dataloader() for n in (0, num_workers))
+    assert len(alone) == len(helped) == 5
+    for epoch in (0, 1):
         assert equal(epoch_of(alone, epoch), epoch_of(helped, epoch))
+
+
+def test_workers_load_two_batches_ahead_each_and_stop_with_their_epoch():
+    loaded = []
+
+    class Numbers:
+        def __getitem__(self, key):
+            loaded.append(key)
+            return key
+
+    batches = iter(BatchLoader(Numbers(), range(100), num_workers=3))
+    assert next(batches) == 0
+    batches.close()  # waits for the threads
+    assert set(loaded) <= set(range(3 * 2 + 1))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
+
+
+def test_error_of_a_worker_reaches_the_training_loop(make_module, root):
+    loader = make_module(num_workers=2).train_dataloader()
+    for track in "acdf":
+        shutil.rmtree(root / "train" / track)
+    with pytest.raises(soundfile.LibsndfileError, match="System error"):
+        next(iter(loader))
 
 
 def keys_of(rank, world_size, batch_size, epoch=0):
@@ -113,7 +140,7 @@ def test_processes_take_equally_many_validation_steps_and_no_sample_twice(make_m
     assert len({m.numpy().tobytes() for chunks in seen for m in chunks}) == 9
 
 
-def test_loaders_can_be_sent_to_spawned_workers(make_module):
+def test_datasets_can_be_sent_to_other_processes(make_module):
     module = make_module(cache="memory")
     for dataset in (module.train_dataset(), module.val_dataloader().dataset):
         copy = pickle.loads(pickle.dumps(dataset))

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -105,6 +106,18 @@ def _open_files(root):
 
 def _read_often(reader, track, results):
     results.put([read_sources(reader, track, ["bass"], k, 100) for k in range(200)])
+
+
+def test_threads_do_not_move_each_others_files(root):
+    reader, track = FileReader(most_open=2), find_tracks(root, "train", SOURCES)[0]
+    whole = read_sources(reader, track, SOURCES, 0, 300)
+
+    def read(k):
+        return read_sources(reader, track, SOURCES, k, 100)
+
+    with ThreadPoolExecutor(4) as pool:
+        for k, segment in enumerate(pool.map(read, range(200))):
+            np.testing.assert_array_equal(segment, whole[..., k : k + 100])
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
