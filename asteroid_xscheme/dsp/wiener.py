@@ -15,7 +15,7 @@ import torch
 
 from .local_gaussian_model import Floors, filter_mixture
 from .stft import magnitude
-from .wiener_stereo import Magnitudes, Spectrograms, StereoFilter
+from .wiener_stereo import Magnitudes, Map, Spectrograms, StereoFilter
 
 WIENER_METHODS = ("em", "one_pass")
 _D3NET_EPS = 1e-10
@@ -103,6 +103,7 @@ def fit_magnitudes(
     softmask: bool = False,
     eps: Optional[float] = None,
     lossless: bool = False,
+    run_each: Map = map,
 ) -> Filter:
     """Fit the filter of :func:`wiener` to one window of frames, and filter them on demand.
 
@@ -110,6 +111,7 @@ def fit_magnitudes(
         v: Magnitudes of the sources, (J, C or 1, N, F).
         x: Mixture, (C, N, F), complex.
         iterations, softmask, eps, lossless: As for :func:`wiener`.
+        run_each: Processes several blocks of frames at once.
     """
     eps = _EPS if eps is None else eps
     if softmask:
@@ -118,29 +120,30 @@ def fit_magnitudes(
         return lambda frames: v[:, :, frames] * torch.sgn(x[:, frames])
     floors = _norberts_floors(x, len(v), eps, lossless)
     if len(x) == 2:
-        fitted: Filter = StereoFilter(Magnitudes(v, x), x, len(v), floors)
+        fitted: Filter = StereoFilter(Magnitudes(v, x), x, len(v), floors, run_each)
     else:
-        fitted = _fit(v * torch.sgn(x), x, floors)
+        fitted = _fit(v * torch.sgn(x), x, floors, run_each)
     for _ in range(iterations - 1):
-        fitted = _fit(fitted(_ALL), x, floors)
+        fitted = _fit(fitted(_ALL), x, floors, run_each)
     return fitted
 
 
-def fit_spectrograms(y: torch.Tensor, x: torch.Tensor) -> Filter:
+def fit_spectrograms(y: torch.Tensor, x: torch.Tensor, run_each: Map = map) -> Filter:
     """Fit the filter of :func:`wiener_one_pass`, and filter frames on demand.
 
     Args:
         y: Spectrograms of the sources, (J, C, N, F), complex.
         x: Mixture, (C, N, F), complex.
+        run_each: Processes several blocks of frames at once.
     """
     loudest = [source.abs().double().square().mean(0).amax() for source in y]
     source = _D3NET_EPS * torch.stack(loudest)[:, None, None]
-    return _fit(y, x, Floors(source, energy=source.new_tensor(_EPS), mixture=None))
+    return _fit(y, x, Floors(source, energy=source.new_tensor(_EPS), mixture=None), run_each)
 
 
-def _fit(y: torch.Tensor, x: torch.Tensor, floors: Floors) -> Filter:
+def _fit(y: torch.Tensor, x: torch.Tensor, floors: Floors, run_each: Map) -> Filter:
     if len(x) == 2:
-        return StereoFilter(Spectrograms(y), x, len(y), floors)
+        return StereoFilter(Spectrograms(y), x, len(y), floors, run_each)
     filtered = filter_mixture(y.to(torch.complex128), x.to(torch.complex128), floors).to(y.dtype)
     return lambda frames: filtered[:, :, frames]
 

@@ -10,11 +10,14 @@ Planes of a signal are (channel, part, n, F) with the parts real and imaginary; 
 matrix [[left, re + i im], [re - i im, right]] are (left, right, re, im).
 """
 
-from typing import Iterator, Protocol, Tuple
+from typing import Callable, Iterable, List, Protocol, Tuple
 
 import torch
 
 from .local_gaussian_model import Floors
+
+#: `map`, or a function like it that makes several calls at once
+Map = Callable[..., Iterable]
 
 _BLOCK_BINS = 1 << 17  # over all sources; smaller blocks cost more calls than the cache saves
 _SINGULAR = 1e-10  # D3Net's code treats smaller determinants as 0
@@ -77,43 +80,46 @@ class StereoFilter:
         x: Mixture (2, N, F), complex.
         n_sources: J.
         floors: See `Floors`.
+        run_each: Processes blocks of frames, which do not depend on each other.
     """
 
-    def __init__(self, estimates: Estimates, x: torch.Tensor, n_sources: int, floors: Floors):
+    def __init__(
+        self,
+        estimates: Estimates,
+        x: torch.Tensor,
+        n_sources: int,
+        floors: Floors,
+        run_each: Map = map,
+    ):
         self.estimates, self.x, self.n_sources, self.floors = estimates, x, n_sources, floors
+        self.run_each = run_each
         self.r = self._spatial_covariances()
 
     def __call__(self, frames: slice) -> torch.Tensor:
         """Filter some frames of the mixture: the sources (J, 2, n, F) in its precision."""
-        x = self.x[:, frames]
-        y = x.new_empty(self.n_sources, *x.shape)
-        first = 0
-        for block in self._blocks(frames):
-            v = self.estimates.power(block).double() + self.floors.source
-            z = _solve(_mixture_model(v, self.r), _planes(self.x[:, block]), self.floors)
-            last = first + v.shape[1]
-            _apply_filter(v, self.r, z, self.floors, y[:, :, first:last])
-            first = last
-        return y
+        return torch.cat(list(self.run_each(self._filter, self._blocks(frames))), 2)
 
-    def _blocks(self, frames: slice) -> Iterator[slice]:
+    def _filter(self, frames: slice) -> torch.Tensor:
+        v, x = self.estimates.power(frames).double() + self.floors.source, self.x[:, frames]
+        z = _solve(_mixture_model(v, self.r), _planes(x), self.floors)
+        return _apply_filter(v, self.r, z, self.floors, x.dtype)
+
+    def _blocks(self, frames: slice) -> List[slice]:
         """Slices of frames, small enough for the cache; all frames on a GPU."""
-        n_frames, n_freq = self.x.shape[1:]
-        start, stop, _ = frames.indices(n_frames)
-        on_cpu = self.x.device.type == "cpu"
-        size = max(1, _BLOCK_BINS // (self.n_sources * n_freq) if on_cpu else n_frames)
-        return (slice(k, min(k + size, stop)) for k in range(start, stop, size))
+        start, stop, _ = frames.indices(self.x.shape[1])
+        on_cpu, n_freq = self.x.device.type == "cpu", self.x.shape[-1]
+        size = max(1, _BLOCK_BINS // (self.n_sources * n_freq) if on_cpu else stop - start)
+        return [slice(k, min(k + size, stop)) for k in range(start, stop, size)] or [frames]
 
     def _spatial_covariances(self) -> torch.Tensor:
         """R_j = sum_n y_j y_j^H / (energy + sum_n v_j), planes (4, J, 1, F)."""
-        n_frames, n_freq = self.x.shape[1:]
-        shape = 2, self.n_sources, 2, n_freq
-        sums = torch.zeros(shape, dtype=torch.float64, device=self.x.device)
-        for block in self._blocks(slice(None)):
-            for total, planes in zip(sums, self.estimates.products(block)):
-                total += planes.sum(2)
-        v = sums[0].mean(1, keepdim=True) + n_frames * self.floors.source
-        return sums.transpose(1, 2).flatten(0, 1)[:, :, None] / (v + self.floors.energy)
+        powers, cross = map(sum, zip(*self.run_each(self._sums, self._blocks(slice(None)))))
+        v = powers.mean(1, keepdim=True) + self.x.shape[1] * self.floors.source
+        planes = torch.cat([powers, cross], 1) / (v + self.floors.energy)
+        return planes.transpose(0, 1)[:, :, None]
+
+    def _sums(self, frames: slice) -> Tuple[torch.Tensor, ...]:
+        return tuple(planes.sum(2) for planes in self.estimates.products(frames))
 
 
 def _mixture_model(v: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
@@ -157,13 +163,13 @@ def _pseudo_inverse(matrix: torch.Tensor) -> Tuple[Tuple[torch.Tensor, ...], tor
 
 
 def _apply_filter(
-    v: torch.Tensor, r: torch.Tensor, z: torch.Tensor, floors: Floors, y: torch.Tensor
-) -> None:
-    """Write y_j = v_j (R_j z) + returned z to y (J, 2, n, F).
+    v: torch.Tensor, r: torch.Tensor, z: torch.Tensor, floors: Floors, dtype: torch.dtype
+) -> torch.Tensor:
+    """y_j = v_j (R_j z) + returned z, (J, 2, n, F) of a complex dtype.
 
     R_j z may be a small difference, so it is float64; what follows cancels nothing.
     """
-    precision = y.real.dtype
+    precision = dtype.to_real()
     left, right, re, im = r[:, :, None]
     z_left, z_right = z
     filtered = (
@@ -171,9 +177,11 @@ def _apply_filter(
         (right * z_right).addcmul_(re, z_left).addcmul_(im, _times_i(z_left), value=-1),
     )
     v, returned = v[:, None].to(precision), (floors.returned * z).to(precision)
+    y = torch.empty(len(v), *z.shape[:1], *z.shape[2:], dtype=dtype, device=z.device)
     for channel, planes in enumerate(filtered):
         real, imag = torch.addcmul(returned[channel], v, planes.to(precision)).unbind(1)
         torch.complex(real, imag, out=y[:, channel])
+    return y
 
 
 def _planes(x: torch.Tensor) -> torch.Tensor:

@@ -2,26 +2,29 @@
 
 A pipeline takes blocks (C, T) at the model's rate and channel count, and yields blocks (J, C, T)
 that together are at least as long as the mixture. Memory does not depend on the song's length.
+Frames come before bins: a spectrogram of the mixture is (C, N, F), those of the sources are
+(J, C, N, F).
 """
 
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice, tee
-from typing import ContextManager, Iterable, Iterator, Optional, Sequence
+from typing import Callable, ContextManager, Iterable, Iterator, Optional, Sequence, Tuple
 
 import torch
 
 from ..models import BridgedModel, PatchGroup, SpectrogramModel
-from ..models.inference import Estimator
+from ..models.inference import Estimates, Estimator, Map
 from ..models.patches import averaged_over_flip, stream_patches
 from ..dsp.stft import magnitude
-from ..dsp.wiener import wiener, wiener_one_pass
+from ..dsp.wiener import Filter, fit_magnitudes, fit_spectrograms
 from .chunks import Block, Chunk, cut_chunks, join_chunks
 from .frames import analyze_stream, synthesize_stream
 from .streams import Stream, followed_by_silence, in_step
 
 _WIENER_FADE = 0.05  # fraction of a window that overlaps the next
+_FRAMES_AT_ONCE = 64  # to decode and filter; what belongs to them fits into the cache
 _WAVEFORM_N_FFT, _WAVEFORM_HOP = 4096, 1024  # of the Wiener filter after waveform models
 
 
@@ -78,19 +81,33 @@ class Estimation:
     autocast: Optional[torch.dtype] = None
     flip_channels: bool = False
 
-    def of(self, estimate: Estimator, power: float = 1) -> Estimator:
-        """Make an estimator of magnitudes |X| from one of |X|^power."""
+    def of(self, estimate: Estimator) -> Estimator:
+        """An estimator that is called so."""
         if self.flip_channels:
             estimate = averaged_over_flip(estimate)
 
         def estimate_magnitudes(magnitudes: torch.Tensor) -> torch.Tensor:
-            if power != 1:
-                magnitudes = magnitudes**power
             with precision_of(magnitudes.device, self.autocast):
-                estimates = estimate(magnitudes).float()
-            return estimates if power == 1 else estimates.clamp_min(0) ** (1 / power)
+                return estimate(magnitudes).float()
 
         return estimate_magnitudes
+
+    def by_frames(self, model: SpectrogramModel, magnitudes: torch.Tensor) -> Estimates:
+        """A model's estimates |S| of magnitudes |X| (N, B, C, F), called so, frame by frame."""
+        power, device = model.spec_power, magnitudes.device
+        powers = magnitudes if power == 1 else magnitudes**power
+        orders = [powers, powers.flip(2)] if self.flip_channels else [powers]
+        with precision_of(device, self.autocast):
+            begun = [model.estimate_by_frames(x) for x in orders]
+
+        def estimate(frames: slice, items: slice) -> torch.Tensor:
+            with precision_of(device, self.autocast):
+                estimates, *flipped = [x(frames, items).float() for x in begun]
+            if flipped:
+                estimates = (estimates + flipped[0].flip(3)) / 2
+            return estimates if power == 1 else estimates.clamp_min(0) ** (1 / power)
+
+        return estimate
 
 
 def separate_spectrogram(
@@ -100,6 +117,7 @@ def separate_spectrogram(
     batch: int,
     estimation: Estimation,
     options: WienerOptions,
+    run_each: Map,
 ) -> Stream:
     """Separate by STFT, networks on chunks of frames, Wiener filter, and inverse STFT.
 
@@ -110,16 +128,16 @@ def separate_spectrogram(
         batch: Chunks per call of the networks.
         estimation: How to call the networks.
         options: Options of the Wiener filter.
+        run_each: Filters several blocks of frames at once.
 
     Returns:
         A stream of waveforms of the sources (J, C, T), together at least as long as the input.
     """
     frames = _analyze(blocks, model)
-    chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=0)
-    estimate = estimation.of(model.estimate_magnitudes, model.spec_power)
-    estimated = _estimate_chunks(chunks, estimate, batch)
-    joined = join_chunks(estimated, chunking.fade, axis=0)
-    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options)
+    chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=-2)
+    estimated = _estimate_chunks(chunks, model, batch, estimation)
+    joined = join_chunks(estimated, chunking.fade, -2, _frames_at_once(model.window))
+    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options, run_each)
 
 
 def separate_patches(
@@ -129,11 +147,12 @@ def separate_patches(
     batch: int,
     estimation: Estimation,
     options: WienerOptions,
+    run_each: Map,
 ) -> Stream:
     """Separate as :func:`separate_spectrogram` does, with networks that work on patches.
 
     Args:
-        blocks, model, estimation, options: As for :func:`separate_spectrogram`.
+        blocks, model, estimation, options, run_each: As for :func:`separate_spectrogram`.
         groups: The networks and the sizes of their patches.
         batch: Patches per call of the networks.
 
@@ -145,16 +164,18 @@ def separate_patches(
     estimates = [
         stream_patches(
             estimation.of(group.estimate),
-            (magnitude(x)[:, None] for x in copy),
+            (magnitude(x).transpose(0, 1)[:, None] for x in copy),
             group.frames,
             group.shift,
             batch,
         )
         for group, copy in zip(groups, copies)
     ]
-    estimated = in_step([mixture, *((x[:, :, 0].transpose(0, 1) for x in e) for e in estimates)])
-    joined = ((x, torch.cat(magnitudes, dim=1)) for x, *magnitudes in estimated)
-    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options)
+    estimated = in_step(
+        [mixture, *((x[:, :, 0].transpose(1, 2) for x in e) for e in estimates)], -2
+    )
+    joined = ((x, torch.cat(magnitudes)) for x, *magnitudes in estimated)
+    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options, run_each)
 
 
 def _analyze(blocks: Iterable[torch.Tensor], model: SpectrogramModel) -> Stream:
@@ -163,15 +184,24 @@ def _analyze(blocks: Iterable[torch.Tensor], model: SpectrogramModel) -> Stream:
 
 
 def _filter_and_synthesize(
-    joined: Iterable[Block], window: torch.Tensor, n_fft: int, hop: int, options: WienerOptions
+    joined: Iterable[Block],
+    window: torch.Tensor,
+    n_fft: int,
+    hop: int,
+    options: WienerOptions,
+    run_each: Map,
 ) -> Stream:
-    """From (mixture (N, C, F), magnitudes of the sources (N, J, C, F)) to waveforms (J, C, T)."""
+    """From (mixture (C, N, F), magnitudes of the sources (J, C, N, F)) to waveforms (J, C, T)."""
     length = options.window or sys.maxsize
     overlap = int(_WIENER_FADE * length) if options.window else 0
-    windows = cut_chunks(joined, length, length - overlap, axis=0)
-    filtered = join_chunks(_filter_windows(windows, options), overlap, axis=0)
-    frames = (x for (x,) in filtered if len(x))
+    windows = cut_chunks(joined, length, length - overlap, axis=-2)
+    fitted = _fit_windows(windows, options, run_each)
+    frames = (x for (x,) in join_chunks(fitted, overlap, -2, _frames_at_once(window)))
     return synthesize_stream(frames, window, n_fft, hop)
+
+
+def _frames_at_once(window: torch.Tensor) -> int:
+    return _FRAMES_AT_ONCE if window.device.type == "cpu" else sys.maxsize
 
 
 def separate_waveform(
@@ -181,6 +211,7 @@ def separate_waveform(
     batch: int,
     estimation: Estimation,
     options: WienerOptions,
+    run_each: Map,
 ) -> Stream:
     """Separate by networks on chunks of samples, then by the Wiener filter if it is on.
 
@@ -189,7 +220,7 @@ def separate_waveform(
         model: A waveform model.
         chunking: Lengths in samples.
         batch: Chunks per call of the networks.
-        estimation, options: As for :func:`separate_spectrogram`.
+        estimation, options, run_each: As for :func:`separate_spectrogram`.
 
     Returns:
         A stream of waveforms of the sources (J, C, T), together at least as long as the input.
@@ -203,8 +234,8 @@ def separate_waveform(
     frames = analyze_stream(mixture, *settings)
     of_sources = analyze_stream((block.flatten(0, 1) for block in estimates), *settings)
     shape = len(model.sources), model.nb_channels
-    joined = ((x, magnitude(y.unflatten(1, shape))) for x, y in in_step([frames, of_sources]))
-    return _filter_and_synthesize(joined, *settings, options)
+    joined = ((x, magnitude(y.unflatten(0, shape))) for x, y in in_step([frames, of_sources], -2))
+    return _filter_and_synthesize(joined, *settings, options, run_each)
 
 
 def _estimate_waveforms(
@@ -220,35 +251,53 @@ def _estimate_waveforms(
     return (x for (x,) in join_chunks(estimated, chunking.fade, axis=-1))
 
 
-def _estimate_chunks(chunks: Iterator[Chunk], estimate: Estimator, batch: int) -> Iterator[Chunk]:
-    """From mixture (N, C, F) to (mixture, magnitudes of the sources (N, J, C, F))."""
+def _estimate_chunks(
+    chunks: Iterator[Tuple[int, Block]], model: SpectrogramModel, batch: int, estimation: Estimation
+) -> Iterator[Chunk]:
+    """From mixture (C, N, F) to (mixture, magnitudes of the sources (J, C, N, F))."""
     while group := list(islice(chunks, batch)):
-        estimates = estimate(torch.stack([magnitude(mixture) for _, (mixture,) in group], dim=1))
-        for k, (start, (mixture,)) in enumerate(group):
-            magnitudes = estimates[:, :, k].transpose(0, 1)
-            if k == len(group) - 1:  # a view would keep the whole batch in memory
-                magnitudes = magnitudes.clone()
-            yield start, (mixture, magnitudes)
-        del estimates, magnitudes, group
+        magnitudes = torch.stack([magnitude(mixture) for _, (mixture,) in group])
+        estimates = estimation.by_frames(model, magnitudes.permute(2, 0, 1, 3))
+        for item, (start, (mixture,)) in enumerate(group):
+            yield _estimated_chunk(start, mixture, estimates, item)
 
 
-def _filter_windows(windows: Iterator[Chunk], options: WienerOptions) -> Iterator[Chunk]:
-    """From (mixture, magnitudes) to complex spectrograms of the sources (N, J, C, F)."""
+def _estimated_chunk(start: int, mixture: torch.Tensor, estimates: Estimates, item: int) -> Chunk:
+    def compute(frames: slice) -> Block:
+        magnitudes = estimates(frames, slice(item, item + 1))[:, :, 0]
+        return mixture[:, frames], magnitudes.transpose(1, 2)
+
+    return Chunk(start, mixture.shape[1], compute)
+
+
+def _fit_windows(
+    windows: Iterable[Tuple[int, Block]], options: WienerOptions, run_each: Map
+) -> Iterator[Chunk]:
+    """From (mixture, magnitudes) to complex spectrograms of the sources (J, C, N, F)."""
     for start, (mixture, magnitudes) in windows:
-        estimates, mixture = magnitudes.permute(1, 2, 3, 0), mixture.permute(1, 2, 0)
-        if mixture.device.type == "mps":  # has no float64
-            estimates, mixture = estimates.cpu(), mixture.cpu()
+        device = mixture.device
+        if device.type == "mps":  # has no float64
+            mixture, magnitudes = mixture.cpu(), magnitudes.cpu()
         if options.method == "one_pass":
-            separated = wiener_one_pass(estimates * torch.sgn(mixture), mixture)
+            fitted = fit_spectrograms(magnitudes * torch.sgn(mixture), mixture, run_each)
         else:
-            separated = wiener(
-                estimates, mixture, options.iterations, options.softmask, lossless=True
+            fitted = fit_magnitudes(
+                magnitudes,
+                mixture,
+                options.iterations,
+                options.softmask,
+                lossless=True,
+                run_each=run_each,
             )
-        yield start, (separated.permute(3, 0, 1, 2).to(magnitudes.device),)
+        yield Chunk(start, mixture.shape[1], _on_device(fitted, device))
+
+
+def _on_device(fitted: Filter, device: torch.device) -> Callable[[slice], Block]:
+    return lambda frames: (fitted(frames).to(device),)
 
 
 def _separate_chunks(
-    chunks: Iterator[Chunk], model: BridgedModel, batch: int, estimation: Estimation
+    chunks: Iterator[Tuple[int, Block]], model: BridgedModel, batch: int, estimation: Estimation
 ) -> Iterator[Chunk]:
     """From mixture (C, T) to sources (J, C, T)."""
     while group := list(islice(chunks, batch)):
@@ -259,8 +308,11 @@ def _separate_chunks(
                 flipped = model.forward_wav(mixtures.flip(1)).float().flip(2)
                 estimates = (estimates + flipped) / 2
         for (start, _), estimate in zip(group, estimates):
-            block: Block = (estimate,)
-            yield start, block
+            yield Chunk(start, estimate.shape[-1], _narrowed(estimate))
+
+
+def _narrowed(estimate: torch.Tensor) -> Callable[[slice], Block]:
+    return lambda samples: (estimate[..., samples],)
 
 
 def precision_of(device: torch.device, autocast: Optional[torch.dtype]) -> ContextManager:

@@ -280,11 +280,11 @@ def test_memory_does_not_grow_with_the_song(xumx):
 def test_streams_in_step_hold_the_same_frames_in_blocks_of_one_length():
     frames = torch.arange(12.0)[:, None]
     streams = [frames.split([5, 7]), iter((2 * frames).split(4)), (3 * frames).split(1)]
-    blocks = list(in_step(streams))
+    blocks = list(in_step(streams, 0))
     assert all(len({len(block) for block in together}) == 1 for together in blocks)
     for factor, parts in zip((1, 2, 3), zip(*blocks)):
         assert torch.equal(torch.cat(parts), factor * frames)
-    assert list(in_step([[], []])) == []
+    assert list(in_step([[], []], 0)) == []
 
 
 def test_options_of_a_recipe_reach_the_separator(xumx):
