@@ -92,34 +92,41 @@ class StereoFilter:
         run_each: Map = map,
     ):
         self.estimates, self.x, self.n_sources, self.floors = estimates, x, n_sources, floors
-        self.run_each = run_each
+        self.run_each, self.block = run_each, _block_frames(x, n_sources)
         self.r = self._spatial_covariances()
 
     def __call__(self, frames: slice) -> torch.Tensor:
         """Filter some frames of the mixture: the sources (J, 2, n, F) in its precision."""
-        return torch.cat(list(self.run_each(self._filter, self._blocks(frames))), 2)
+        y = self.x.new_empty(self.n_sources, *self.x[:, frames].shape)
+        list(self.run_each(self._filter, self._blocks(frames), y.split(self.block, 2)))
+        return y
 
-    def _filter(self, frames: slice) -> torch.Tensor:
-        v, x = self.estimates.power(frames).double() + self.floors.source, self.x[:, frames]
-        z = _solve(_mixture_model(v, self.r), _planes(x), self.floors)
-        return _apply_filter(v, self.r, z, self.floors, x.dtype)
+    def _filter(self, frames: slice, y: torch.Tensor) -> None:
+        v = self.estimates.power(frames).double() + self.floors.source
+        z = _solve(_mixture_model(v, self.r), _planes(self.x[:, frames]), self.floors)
+        _apply_filter(v, self.r, z, self.floors, y)
 
     def _blocks(self, frames: slice) -> List[slice]:
-        """Slices of frames, small enough for the cache; all frames on a GPU."""
         start, stop, _ = frames.indices(self.x.shape[1])
-        on_cpu, n_freq = self.x.device.type == "cpu", self.x.shape[-1]
-        size = max(1, _BLOCK_BINS // (self.n_sources * n_freq) if on_cpu else stop - start)
-        return [slice(k, min(k + size, stop)) for k in range(start, stop, size)] or [frames]
+        return [slice(k, min(k + self.block, stop)) for k in range(start, stop, self.block)]
 
     def _spatial_covariances(self) -> torch.Tensor:
         """R_j = sum_n y_j y_j^H / (energy + sum_n v_j), planes (4, J, 1, F)."""
-        powers, cross = map(sum, zip(*self.run_each(self._sums, self._blocks(slice(None)))))
+        sums = zip(*self.run_each(self._sums, self._blocks(slice(None))))
+        powers, cross = (torch.stack(parts).sum(0) for parts in sums)
         v = powers.mean(1, keepdim=True) + self.x.shape[1] * self.floors.source
         planes = torch.cat([powers, cross], 1) / (v + self.floors.energy)
         return planes.transpose(0, 1)[:, :, None]
 
     def _sums(self, frames: slice) -> Tuple[torch.Tensor, ...]:
         return tuple(planes.sum(2) for planes in self.estimates.products(frames))
+
+
+def _block_frames(x: torch.Tensor, n_sources: int) -> int:
+    """Frames per block: as many as fit into the cache; all of (2, N, F) on a GPU."""
+    if x.device.type != "cpu":
+        return max(1, x.shape[1])
+    return max(1, round(_BLOCK_BINS / (n_sources * x.shape[-1])))
 
 
 def _mixture_model(v: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
@@ -163,13 +170,13 @@ def _pseudo_inverse(matrix: torch.Tensor) -> Tuple[Tuple[torch.Tensor, ...], tor
 
 
 def _apply_filter(
-    v: torch.Tensor, r: torch.Tensor, z: torch.Tensor, floors: Floors, dtype: torch.dtype
-) -> torch.Tensor:
-    """y_j = v_j (R_j z) + returned z, (J, 2, n, F) of a complex dtype.
+    v: torch.Tensor, r: torch.Tensor, z: torch.Tensor, floors: Floors, y: torch.Tensor
+) -> None:
+    """Write y_j = v_j (R_j z) + returned z to y (J, 2, n, F).
 
     R_j z may be a small difference, so it is float64; what follows cancels nothing.
     """
-    precision = dtype.to_real()
+    precision = y.dtype.to_real()
     left, right, re, im = r[:, :, None]
     z_left, z_right = z
     filtered = (
@@ -177,11 +184,9 @@ def _apply_filter(
         (right * z_right).addcmul_(re, z_left).addcmul_(im, _times_i(z_left), value=-1),
     )
     v, returned = v[:, None].to(precision), (floors.returned * z).to(precision)
-    y = torch.empty(len(v), *z.shape[:1], *z.shape[2:], dtype=dtype, device=z.device)
     for channel, planes in enumerate(filtered):
         real, imag = torch.addcmul(returned[channel], v, planes.to(precision)).unbind(1)
         torch.complex(real, imag, out=y[:, channel])
-    return y
 
 
 def _planes(x: torch.Tensor) -> torch.Tensor:
