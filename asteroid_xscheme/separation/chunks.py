@@ -76,34 +76,44 @@ def cut_chunks(
 
 
 def join_chunks(
-    chunks: Iterable[Chunk], fade: int, axis: int, at_once: int = sys.maxsize
+    chunks: Iterable[Chunk], overlap: int, fade: int, axis: int, at_once: int = sys.maxsize
 ) -> Iterator[Block]:
     """Join overlapping chunks, cross-faded linearly in the middle of each overlap.
 
-    Before and after the cross-fade, the output is the chunk whose own border is further away, and
-    the other is not computed. The two weights add up to 1.
+    Before and after the cross-fade, the output is the chunk whose own border is further away. The
+    two weights add up to 1. Of a chunk only the end is kept until the next one comes.
 
     Args:
         chunks: Each overlaps the next, but not the one after that.
+        overlap: Length of an overlap. The last may be longer: the last chunk is computed only from
+            where the one before it leaves off.
         fade: Length of a cross-fade; the whole overlap if that is shorter.
         axis: Axis of the stream.
-        at_once: Most steps to compute at once outside cross-fades.
+        at_once: Most steps to compute at once outside overlaps.
 
     Yields:
         Blocks of the joined stream.
     """
-    done, held = 0, None
+    done = end = 0
+    tail: Block = ()
     for chunk in chunks:
-        if held is not None:
-            width = min(fade, held.end - chunk.start)
-            begin = max(done, chunk.start + (held.end - chunk.start - width) // 2)
-            yield from _in_blocks(held, done, begin, at_once)
-            done = begin + width
+        if done < end:
+            start = max(done, chunk.start)
+            width = min(fade, end - start)
+            begin = start + (end - start - width) // 2
+            if begin > done:
+                yield _narrow(tail, axis, 0, begin - done)
             if width:
-                yield _cross_fade(held.between(begin, done), chunk.between(begin, done), axis)
-        held = chunk
-    if held is not None:
-        yield from _in_blocks(held, done, held.end, at_once)
+                old = _narrow(tail, axis, begin - done, width)
+                yield _cross_fade(old, chunk.between(begin, begin + width), axis)
+            done = begin + width
+        end = chunk.end
+        kept_from = max(done, end - overlap)
+        yield from _in_blocks(chunk, done, kept_from, at_once)
+        tail, done = chunk.between(kept_from, end), kept_from
+        del chunk  # it may hold more than its own tensors
+    if done < end:
+        yield tail
 
 
 def _in_blocks(chunk: Chunk, first: int, last: int, at_once: int) -> Iterator[Block]:

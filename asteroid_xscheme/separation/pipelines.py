@@ -136,7 +136,8 @@ def separate_spectrogram(
     frames = _analyze(blocks, model)
     chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=-2)
     estimated = _estimate_chunks(chunks, model, batch, estimation)
-    joined = join_chunks(estimated, chunking.fade, -2, _frames_at_once(model.window))
+    at_once = _frames_at_once(model.window)
+    joined = join_chunks(estimated, chunking.overlap, chunking.fade, -2, at_once)
     return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options, run_each)
 
 
@@ -196,8 +197,8 @@ def _filter_and_synthesize(
     overlap = int(_WIENER_FADE * length) if options.window else 0
     windows = cut_chunks(joined, length, length - overlap, axis=-2)
     fitted = _fit_windows(windows, options, run_each)
-    frames = (x for (x,) in join_chunks(fitted, overlap, -2, _frames_at_once(window)))
-    return synthesize_stream(frames, window, n_fft, hop)
+    filtered = join_chunks(fitted, overlap, overlap, -2, _frames_at_once(window))
+    return synthesize_stream((x for (x,) in filtered), window, n_fft, hop)
 
 
 def _frames_at_once(window: torch.Tensor) -> int:
@@ -248,7 +249,7 @@ def _estimate_waveforms(
     """The sources of a song (J, C, T), estimated in chunks."""
     chunks = cut_chunks(((x,) for x in blocks), chunking.length, chunking.hop, axis=-1)
     estimated = _separate_chunks(chunks, model, batch, estimation)
-    return (x for (x,) in join_chunks(estimated, chunking.fade, axis=-1))
+    return (x for (x,) in join_chunks(estimated, chunking.overlap, chunking.fade, axis=-1))
 
 
 def _estimate_chunks(
@@ -260,6 +261,7 @@ def _estimate_chunks(
         estimates = estimation.by_frames(model, magnitudes.permute(2, 0, 1, 3))
         for item, (start, (mixture,)) in enumerate(group):
             yield _estimated_chunk(start, mixture, estimates, item)
+        del group, magnitudes, estimates, mixture  # before the next are made
 
 
 def _estimated_chunk(start: int, mixture: torch.Tensor, estimates: Estimates, item: int) -> Chunk:
