@@ -184,8 +184,9 @@ class XUMX(SpectrogramModel):
 
     def _features(self, magnitudes: torch.Tensor) -> List[torch.Tensor]:
         """What the decoders of the sources read, (N, B, 2H) each."""
-        mixture = magnitudes[..., : self.max_bin].flatten(2)
-        encoded = self.layer_enc(mixture, *self._affines("input"))
+        encoded = self.layer_enc(
+            magnitudes[..., : self.max_bin].flatten(2), *self._affines("input")
+        )
         shared = self.bridges("encoder", encoded)
         joined = [torch.cat(pair, dim=-1) for pair in zip(encoded, self.layer_lstm(shared))]
         return self.bridges("recurrent", joined)

@@ -110,8 +110,9 @@ def join_chunks(
         end = chunk.end
         kept_from = max(done, end - overlap)
         yield from _in_blocks(chunk, done, kept_from, at_once)
-        tail, done = chunk.between(kept_from, end), kept_from
-        del chunk  # it may hold more than its own tensors
+        tail = tuple(x.clone() for x in chunk.between(kept_from, end))
+        done = kept_from
+        del chunk  # no view of it is left
     if done < end:
         yield tail
 

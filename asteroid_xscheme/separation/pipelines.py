@@ -292,6 +292,7 @@ def _fit_windows(
                 run_each=run_each,
             )
         yield Chunk(start, mixture.shape[1], _on_device(fitted, device))
+        del mixture, magnitudes, fitted
 
 
 def _on_device(fitted: Filter, device: torch.device) -> Callable[[slice], Block]:

@@ -102,10 +102,11 @@ def over_channels(blocks: Stream, n_channels: int, separate: Callable[[Stream], 
         separate(_channel_group(copy, start, n_channels)) for start, copy in zip(starts, copies)
     ]
     n_last = first.shape[0] - starts[-1]
-    for parts in zip(*groups):
-        last = parts[-1]
-        repeated = last[:, n_last - 1 :].mean(1, keepdim=True)
-        yield torch.cat([*parts[:-1], last[:, : n_last - 1], repeated], dim=1)
+    for *parts, last in zip(*groups):
+        if n_last < n_channels:
+            repeated = last[:, n_last - 1 :].mean(1, keepdim=True)
+            last = torch.cat([last[:, : n_last - 1], repeated], dim=1)
+        yield torch.cat([*parts, last], dim=1) if parts else last
 
 
 def _chained(first: torch.Tensor, rest: Stream) -> Stream:
