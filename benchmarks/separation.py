@@ -165,7 +165,7 @@ def _run(program: str, minutes: float, options: argparse.Namespace) -> Alone:
 def main() -> None:
     """Read the options, print a row per comparison and length, write them all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--asteroid", type=Path, help="checkout of asteroid")
+    parser.add_argument("--asteroid", type=Path, required=True, help="checkout of asteroid")
     parser.add_argument(
         "--song", type=float, default=3.0, help="length in minutes of the song to compare with"
     )

@@ -6,7 +6,6 @@ Frames come before bins: a spectrogram of the mixture is (C, N, F), those of the
 (J, C, N, F).
 """
 
-import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice, tee
@@ -18,13 +17,11 @@ from ..models import BridgedModel, PatchGroup, SpectrogramModel
 from ..models.inference import Estimates, Estimator, Map
 from ..models.patches import averaged_over_flip, stream_patches
 from ..dsp.stft import magnitude
-from ..dsp.wiener import Filter, fit_magnitudes, fit_spectrograms
 from .chunks import Block, Chunk, cut_chunks, join_chunks
-from .frames import analyze_stream, synthesize_stream
+from .filtering import WienerOptions, filter_and_synthesize, frames_at_once
+from .frames import analyze_stream
 from .streams import Stream, followed_by_silence, in_step
 
-_WIENER_FADE = 0.05  # fraction of a window that overlaps the next
-_FRAMES_AT_ONCE = 64  # to decode and filter; what belongs to them fits into the cache
 _WAVEFORM_N_FFT, _WAVEFORM_HOP = 4096, 1024  # of the Wiener filter after waveform models
 
 
@@ -45,28 +42,6 @@ class Chunking:
     @property
     def hop(self) -> int:
         return self.length - self.overlap
-
-
-@dataclass(frozen=True)
-class WienerOptions:
-    """Options of the Wiener filter; see :mod:`asteroid_xscheme.dsp.wiener`.
-
-    Attributes:
-        iterations: Iterations of "em".
-        window: Frames to filter together; None for the whole song.
-        softmask: Start "em" from a ratio mask.
-        method: "em" or "one_pass".
-    """
-
-    iterations: int = 1
-    window: Optional[int] = 300
-    softmask: bool = False
-    method: str = "em"
-
-    @property
-    def leaves_estimates(self) -> bool:
-        """Whether the filter would not change the estimates."""
-        return self.method == "em" and not self.iterations
 
 
 @dataclass(frozen=True)
@@ -136,9 +111,9 @@ def separate_spectrogram(
     frames = _analyze(blocks, model)
     chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=-2)
     estimated = _estimate_chunks(chunks, model, batch, estimation)
-    at_once = _frames_at_once(model.window)
+    at_once = frames_at_once(model.window)
     joined = join_chunks(estimated, chunking.overlap, chunking.fade, -2, at_once)
-    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options, run_each)
+    return filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options, run_each)
 
 
 def separate_patches(
@@ -176,33 +151,12 @@ def separate_patches(
         [mixture, *((x[:, :, 0].transpose(1, 2) for x in e) for e in estimates)], -2
     )
     joined = ((x, torch.cat(magnitudes)) for x, *magnitudes in estimated)
-    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options, run_each)
+    return filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options, run_each)
 
 
 def _analyze(blocks: Iterable[torch.Tensor], model: SpectrogramModel) -> Stream:
     blocks = followed_by_silence(blocks, model.tail)
     return analyze_stream(blocks, model.window, model.n_fft, model.hop)
-
-
-def _filter_and_synthesize(
-    joined: Iterable[Block],
-    window: torch.Tensor,
-    n_fft: int,
-    hop: int,
-    options: WienerOptions,
-    run_each: Map,
-) -> Stream:
-    """From (mixture (C, N, F), magnitudes of the sources (J, C, N, F)) to waveforms (J, C, T)."""
-    length = options.window or sys.maxsize
-    overlap = int(_WIENER_FADE * length) if options.window else 0
-    windows = cut_chunks(joined, length, length - overlap, axis=-2)
-    fitted = _fit_windows(windows, options, run_each)
-    filtered = join_chunks(fitted, overlap, overlap, -2, _frames_at_once(window))
-    return synthesize_stream((x for (x,) in filtered), window, n_fft, hop)
-
-
-def _frames_at_once(window: torch.Tensor) -> int:
-    return _FRAMES_AT_ONCE if window.device.type == "cpu" else sys.maxsize
 
 
 def separate_waveform(
@@ -236,7 +190,7 @@ def separate_waveform(
     of_sources = analyze_stream((block.flatten(0, 1) for block in estimates), *settings)
     shape = len(model.sources), model.nb_channels
     joined = ((x, magnitude(y.unflatten(0, shape))) for x, y in in_step([frames, of_sources], -2))
-    return _filter_and_synthesize(joined, *settings, options, run_each)
+    return filter_and_synthesize(joined, *settings, options, run_each)
 
 
 def _estimate_waveforms(
@@ -270,33 +224,6 @@ def _estimated_chunk(start: int, mixture: torch.Tensor, estimates: Estimates, it
         return mixture[:, frames], magnitudes.transpose(1, 2)
 
     return Chunk(start, mixture.shape[1], compute)
-
-
-def _fit_windows(
-    windows: Iterable[Tuple[int, Block]], options: WienerOptions, run_each: Map
-) -> Iterator[Chunk]:
-    """From (mixture, magnitudes) to complex spectrograms of the sources (J, C, N, F)."""
-    for start, (mixture, magnitudes) in windows:
-        device = mixture.device
-        if device.type == "mps":  # has no float64
-            mixture, magnitudes = mixture.cpu(), magnitudes.cpu()
-        if options.method == "one_pass":
-            fitted = fit_spectrograms(magnitudes * torch.sgn(mixture), mixture, run_each)
-        else:
-            fitted = fit_magnitudes(
-                magnitudes,
-                mixture,
-                options.iterations,
-                options.softmask,
-                lossless=True,
-                run_each=run_each,
-            )
-        yield Chunk(start, mixture.shape[1], _on_device(fitted, device))
-        del mixture, magnitudes, fitted
-
-
-def _on_device(fitted: Filter, device: torch.device) -> Callable[[slice], Block]:
-    return lambda frames: (fitted(frames).to(device),)
 
 
 def _separate_chunks(

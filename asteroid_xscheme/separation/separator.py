@@ -11,11 +11,11 @@ import torch
 from ..dsp.wiener import WIENER_METHODS
 from ..models import BridgedModel, Inference
 from .errors import SeparationError
+from .filtering import WienerOptions
 from .options import check_option
 from .pipelines import (
     Chunking,
     Estimation,
-    WienerOptions,
     separate_patches,
     separate_spectrogram,
     separate_waveform,
