@@ -16,8 +16,14 @@ Rows = List[Dict[str, Any]]
 Line = List[Tuple[float, float]]
 
 INK, GREY = "#1f2933", "#66727f"
-COLOURS = {"ours": "#d9480f", "asteroid": "#1c7ed6", "openunmix": "#2b8a3e", "enumeration": GREY}
-NAMES = {"enumeration": "every sum"}
+COLOURS = {
+    "ours": "#d9480f",
+    "asteroid": "#1c7ed6",
+    "openunmix": "#2b8a3e",
+    "enumeration": GREY,
+    "products": GREY,
+}
+NAMES = {"enumeration": "every sum", "products": "the products alone"}
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -76,7 +82,8 @@ def panels_of_lengths(rows: Rows) -> List[Panel]:
             figures = [(row["program"], row["seconds"], row["peak_gigabytes"])]
         for program, time, memory in figures:
             seconds.setdefault(program, []).append((row["minutes"], time))
-            gigabytes.setdefault(program, []).append((row["minutes"], memory))
+            if program != "products":  # which take what they are given
+                gigabytes.setdefault(program, []).append((row["minutes"], memory))
     x = "minutes of music"
     return [
         Panel("time", x, "seconds", {name: _points(line) for name, line in seconds.items()}),

@@ -8,6 +8,12 @@ filter. Ours reads and returns blocks, as `xscheme separate` does with files. Th
 The first rows separate songs of --song minutes, ours and the peers' alternately; the rows below
 show how time and memory grow with the length. Memory is the peak of the whole process, including
 Python and the network.
+
+The peer "products" is the limit: the matrix products of the networks alone, for the frames of the
+song without the overlap of chunks, by `torch.mm` into tensors that exist. Per batch of frames that
+is one product for the encoders; 24 for the inputs of the recurrent layers (4 sources, 3 layers, 2
+directions) and 24 for their states, as if no frame waited for the one before; and two for each
+decoder. Its ratio is below 1: the share of our time that the products need.
 """
 
 import argparse
@@ -23,7 +29,9 @@ from .pairing import Alone, Work, add_arguments, ratios, run_alone, save, show
 from .peers import asteroid_separate, asteroid_xumx, import_openunmix, openunmix_separator
 
 SOURCES, RATE, MAX_BIN = ["bass", "drums", "vocals", "other"], 44100, 1487
-PEERS = ("asteroid", "openunmix")
+PEERS = ("asteroid", "openunmix", "products")
+HOP, LAYERS, DIRECTIONS, BINS, CHANNELS = 1024, 3, 2, 2049, 2
+_FRAMES = 2584  # of one batch of products
 _BLOCK_SECONDS, _WARM_UP_SECONDS = 5, 5.0
 Separate = Callable[[float], Any]  # separates so many seconds
 
@@ -40,7 +48,13 @@ class Case(NamedTuple):
 def prepare(case: Case) -> Work:
     """The work of separating a song with a network that is loaded and warmed up."""
     torch.manual_seed(0)
-    make = {"ours": _ours, "asteroid": _asteroids, "openunmix": _openunmixs}[case.program]
+    programs = {
+        "ours": _ours,
+        "asteroid": _asteroids,
+        "openunmix": _openunmixs,
+        "products": _products,
+    }
+    make = programs[case.program]
     separate = make(case)
     separate(min(_WARM_UP_SECONDS, case.seconds))
     return lambda: separate(case.seconds)
@@ -86,15 +100,42 @@ def _openunmixs(case: Case) -> Separate:
     return lambda seconds: separate(song[..., : round(seconds * RATE)], RATE, separator=separator)
 
 
+def _products(case: Case) -> Separate:
+    """The products of the networks, (inputs, outputs) of each and how many there are."""
+    hidden, n_sources = case.hidden_size, len(SOURCES)
+    n_recurrent, gates = n_sources * LAYERS * DIRECTIONS, 4 * hidden // DIRECTIONS
+    shapes = [
+        (MAX_BIN * CHANNELS, n_sources * hidden, 1),
+        (hidden, gates, n_recurrent),
+        (hidden // DIRECTIONS, gates, n_recurrent),
+        (2 * hidden, hidden, n_sources),
+        (hidden, BINS * CHANNELS, n_sources),
+    ]
+    sized = [
+        (torch.rand(_FRAMES, n_in), torch.rand(n_in, n_out), torch.empty(_FRAMES, n_out), n_times)
+        for n_in, n_out, n_times in shapes
+    ]
+
+    def multiply(seconds: float) -> None:
+        n_frames = round(seconds * RATE / HOP)
+        for start in range(0, n_frames, _FRAMES):
+            size = min(_FRAMES, n_frames - start)
+            for features, weight, product, n_times in sized:
+                for _ in range(n_times):
+                    torch.mm(features[:size], weight, out=product[:size])
+
+    return multiply
+
+
 def compare_song(options: argparse.Namespace) -> List[Dict[str, Any]]:
     """One row per peer: processes of our separator and of all peers alternate."""
-    programs = ("ours", *PEERS)
+    programs = ("ours", *options.peers)
     rounds = [
         {program: _run(program, options.song, options) for program in programs}
         for _ in range(options.repeats)
     ]
     rows = []
-    for peer in PEERS:
+    for peer in options.peers:
         memory = {
             f"{name}_gigabytes": max(each[program].peak for each in rounds) / 1e9
             for name, program in (("ours", "ours"), ("peer", peer))
@@ -109,7 +150,7 @@ def measure_lengths(options: argparse.Namespace) -> List[Dict[str, Any]]:
     """One row per program and length: a single separation."""
     rows = []
     for minutes in options.minutes:
-        for program in ("ours", *PEERS) if minutes <= options.peer_minutes else ("ours",):
+        for program in ("ours", *options.peers) if minutes <= options.peer_minutes else ("ours",):
             cost = _run(program, minutes, options)
             row = {"program": program, "minutes": minutes, "seconds": cost.clock}
             rows.append({**row, "peak_gigabytes": cost.peak / 1e9})
@@ -133,6 +174,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--peer-minutes", type=float, default=3.0, help="longest song for the peers, in minutes"
+    )
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="default: all"
     )
     parser.add_argument("--hidden", type=int, default=512, help="size of the networks")
     add_arguments(parser)

@@ -18,7 +18,7 @@ from typing import Optional, Tuple, Union
 
 import torch
 
-#: a number, or a tensor that broadcasts with (J, N, F)
+#: a number, or a tensor that broadcasts with (J, 1, F): the same for all frames
 Power = Union[float, torch.Tensor]
 
 

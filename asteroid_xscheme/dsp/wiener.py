@@ -9,16 +9,22 @@ explains is dropped, or distributed equally on request.
 compute in float64, because covariances of panned music are nearly singular.
 """
 
-from typing import Optional
+from typing import Callable, Optional
 
 import torch
 
 from .local_gaussian_model import Floors, filter_mixture
-from .wiener_stereo import Magnitudes, Spectrograms, filter_stereo
+from .stft import magnitude
+from .wiener_stereo import Magnitudes, Map, Spectrograms, StereoFilter
 
 WIENER_METHODS = ("em", "one_pass")
 _D3NET_EPS = 1e-10
 _EPS = torch.finfo(torch.float64).eps
+_FRAMES_AT_ONCE = 64
+_ALL = slice(None)
+
+#: filters some frames of the mixture: the sources (J, C, n, F)
+Filter = Callable[[slice], torch.Tensor]
 
 
 def wiener(
@@ -52,20 +58,20 @@ def wiener(
     Raises:
         ValueError: If the shapes do not match or an option is out of range.
     """
-    n_sources = _check(estimates, mixture)
+    _check(estimates, mixture)
     if iterations < 0 or (window is not None and window < 1):
         raise ValueError(f"Expected iterations >= 0 and window >= 1, got {iterations}, {window}.")
-    eps = _EPS if eps is None else eps
     n_frames = mixture.shape[-1]
     window = window or max(1, n_frames)
     magnitudes, mixture = estimates.transpose(-1, -2), mixture.transpose(-1, -2)
-    separated = mixture.new_empty((n_sources, *mixture.shape))
+    separated = mixture.new_empty((len(estimates), *mixture.shape))
     for start in range(0, n_frames, window):
         frames = slice(start, start + window)
         v, x, y = magnitudes[:, :, frames], mixture[:, frames], separated[:, :, frames]
-        if softmask:
-            v = v / (v.sum(0) + eps) * x.abs()
-        _maximise_expectation(v, x, iterations, _norberts_floors(x, n_sources, eps, lossless), y)
+        fitted = fit_magnitudes(v, x, iterations, softmask, eps, lossless)
+        for first in range(0, x.shape[1], _FRAMES_AT_ONCE):
+            piece = slice(first, first + _FRAMES_AT_ONCE)
+            y[:, :, piece] = fitted(piece)
     return separated.transpose(-1, -2)
 
 
@@ -83,33 +89,63 @@ def wiener_one_pass(estimates: torch.Tensor, mixture: torch.Tensor) -> torch.Ten
         ValueError: If the shapes do not match.
     """
     _check(estimates, mixture)
-    x, y = mixture.transpose(-1, -2), estimates.transpose(-1, -2)
-    separated = torch.empty_like(y)
-    loudest = [source.abs().double().square().mean(0).amax() for source in y]
-    source = _D3NET_EPS * torch.stack(loudest)[:, None, None]
-    floors = Floors(source, energy=source.new_tensor(_EPS), mixture=None)
-    if len(x) == 2:
-        filter_stereo(Spectrograms(y), x, separated, floors)
-    else:
-        separated.copy_(filter_mixture(y.to(torch.complex128), x.to(torch.complex128), floors))
-    return separated.transpose(-1, -2)
+    fitted = fit_spectrograms(estimates.transpose(-1, -2), mixture.transpose(-1, -2))
+    return fitted(_ALL).transpose(-1, -2)
 
 
 # Below, frames come before bins: v is (J, C or 1, N, F), x (C, N, F) and y (J, C, N, F).
 
 
-def _maximise_expectation(
-    v: torch.Tensor, x: torch.Tensor, iterations: int, floors: Floors, y: torch.Tensor
-) -> None:
-    """Write the sources to y: start from magnitudes with the mixture's phase, filter repeatedly."""
-    if len(x) == 2 and iterations:
-        filter_stereo(Magnitudes(v, x), x, y, floors)
-        for _ in range(iterations - 1):
-            filter_stereo(Spectrograms(y), x, y, floors)
-        return
-    torch.mul(v, torch.sgn(x), out=y)
-    for _ in range(iterations):
-        y.copy_(filter_mixture(y.to(torch.complex128), x.to(torch.complex128), floors))
+def fit_magnitudes(
+    v: torch.Tensor,
+    x: torch.Tensor,
+    iterations: int = 1,
+    softmask: bool = False,
+    eps: Optional[float] = None,
+    lossless: bool = False,
+    run_each: Map = map,
+) -> Filter:
+    """Fit the filter of :func:`wiener` to one window of frames, and filter them on demand.
+
+    Args:
+        v: Magnitudes of the sources, (J, C or 1, N, F).
+        x: Mixture, (C, N, F), complex.
+        iterations, softmask, eps, lossless: As for :func:`wiener`.
+        run_each: Processes several blocks of frames at once.
+    """
+    eps = _EPS if eps is None else eps
+    if softmask:
+        v = v / (v.sum(0) + eps) * magnitude(x)
+    if not iterations:
+        return lambda frames: v[:, :, frames] * torch.sgn(x[:, frames])
+    floors = _norberts_floors(x, len(v), eps, lossless)
+    if len(x) == 2:
+        fitted: Filter = StereoFilter(Magnitudes(v, x), x, len(v), floors, run_each)
+    else:
+        fitted = _fit(v * torch.sgn(x), x, floors, run_each)
+    for _ in range(iterations - 1):
+        fitted = _fit(fitted(_ALL), x, floors, run_each)
+    return fitted
+
+
+def fit_spectrograms(y: torch.Tensor, x: torch.Tensor, run_each: Map = map) -> Filter:
+    """Fit the filter of :func:`wiener_one_pass`, and filter frames on demand.
+
+    Args:
+        y: Spectrograms of the sources, (J, C, N, F), complex.
+        x: Mixture, (C, N, F), complex.
+        run_each: Processes several blocks of frames at once.
+    """
+    loudest = [source.abs().double().square().mean(0).amax() for source in y]
+    source = _D3NET_EPS * torch.stack(loudest)[:, None, None]
+    return _fit(y, x, Floors(source, energy=source.new_tensor(_EPS), mixture=None), run_each)
+
+
+def _fit(y: torch.Tensor, x: torch.Tensor, floors: Floors, run_each: Map) -> Filter:
+    if len(x) == 2:
+        return StereoFilter(Spectrograms(y), x, len(y), floors, run_each)
+    filtered = filter_mixture(y.to(torch.complex128), x.to(torch.complex128), floors).to(y.dtype)
+    return lambda frames: filtered[:, :, frames]
 
 
 def _norberts_floors(x: torch.Tensor, n_sources: int, eps: float, lossless: bool) -> Floors:
@@ -128,8 +164,8 @@ def _reference_power(mixture: torch.Tensor) -> torch.Tensor:
     return (loudest.double() / 100).clamp_min(1)
 
 
-def _check(estimates: torch.Tensor, mixture: torch.Tensor) -> int:
-    """Check that estimates (J, C or 1, F, N) match a mixture (C, F, N); return J."""
+def _check(estimates: torch.Tensor, mixture: torch.Tensor) -> None:
+    """Check that estimates (J, C or 1, F, N) match a mixture (C, F, N)."""
     if mixture.ndim != 3 or not mixture.is_complex():
         raise ValueError(
             "Expected a complex mixture (channel, freq, frame), "
@@ -141,4 +177,3 @@ def _check(estimates: torch.Tensor, mixture: torch.Tensor) -> int:
             "Expected estimates (source, channel, freq, frame) that match a mixture of shape "
             f"{tuple(mixture.shape)}, got shape {tuple(estimates.shape)}."
         )
-    return estimates.shape[0]

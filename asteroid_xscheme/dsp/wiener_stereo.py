@@ -2,46 +2,38 @@
 
 The results equal those of `local_gaussian_model.filter_mixture`, which the tests compare. Complex
 numbers are stored as real and imaginary planes, the inverse of a 2 x 2 matrix is written out, and
-frames are processed in blocks that fit into the processor's cache. x is (2, N, F) and y
-(J, 2, N, F), complex in any precision; everything computed from them is float64.
+frames are filtered when they are asked for, in blocks that fit into the processor's cache.
+
+Shapes: x is (2, N, F) and y (J, 2, N, F), complex in any precision. What covariances are made of
+and multiplied with is float64; powers and the last product, which only scale, keep x's precision.
+Planes of a signal are (channel, part, n, F) with the parts real and imaginary; those of a Hermitian
+matrix [[left, re + i im], [re - i im, right]] are (left, right, re, im).
 """
 
-from typing import Iterator, NamedTuple, Protocol, Tuple
+from typing import Callable, Iterable, List, Protocol, Tuple
 
 import torch
 
 from .local_gaussian_model import Floors
 
+#: `map`, or a function like it that makes several calls at once
+Map = Callable[..., Iterable]
+
 _BLOCK_BINS = 1 << 17  # over all sources; smaller blocks cost more calls than the cache saves
 _SINGULAR = 1e-10  # D3Net's code treats smaller determinants as 0
 
 
-class Hermitian(NamedTuple):
-    """[[left, re + i im], [re - i im, right]], one matrix per bin."""
-
-    left: torch.Tensor
-    right: torch.Tensor
-    re: torch.Tensor
-    im: torch.Tensor
-
-
-class Vector(NamedTuple):
-    """Two complex numbers per bin, the channels of a signal, as planes."""
-
-    left_re: torch.Tensor
-    left_im: torch.Tensor
-    right_re: torch.Tensor
-    right_im: torch.Tensor
-
-
 class Estimates(Protocol):
-    """Products of the channels of estimates y."""
+    """Powers and products of the channels of estimates y."""
 
-    def powers(self, frames: slice) -> torch.Tensor:
-        """|y_c|^2, (J, 2, n, F)."""
+    def power(self, frames: slice) -> torch.Tensor:
+        """mean_c |y_c|^2, (J, n, F)."""
 
-    def cross(self, frames: slice) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Real and imaginary part of y_0 y_1*, (J, n, F)."""
+    def products(self, frames: slice) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Planes of float64: |y_0|^2 and |y_1|^2; real and imaginary part of y_0 y_1*.
+
+        Both are (J, 2, n, F).
+        """
 
 
 class Magnitudes:
@@ -50,16 +42,20 @@ class Magnitudes:
     def __init__(self, magnitudes: torch.Tensor, x: torch.Tensor):
         self.magnitudes, self.x = magnitudes.expand(-1, 2, -1, -1), x
 
-    def powers(self, frames: slice) -> torch.Tensor:
-        magnitudes = _copied(self.magnitudes[:, :, frames])
-        return magnitudes.mul_(magnitudes)
+    def power(self, frames: slice) -> torch.Tensor:
+        left, right = self.magnitudes[:, 0, frames], self.magnitudes[:, 1, frames]
+        return (left * left).addcmul_(right, right).mul_(0.5)
 
-    def cross(self, frames: slice) -> Tuple[torch.Tensor, torch.Tensor]:
-        real, imag = _conjugate_product(self.x[0, frames], self.x[1, frames])
-        power = real.square().addcmul_(imag, imag)
-        scale = power.clamp_min_(torch.finfo(torch.float64).tiny).rsqrt_()
-        product = _copied(self.magnitudes[:, 0, frames]).mul_(self.magnitudes[:, 1, frames])
-        return product * real.mul_(scale), product.mul_(imag.mul_(scale))
+    def products(self, frames: slice) -> Tuple[torch.Tensor, torch.Tensor]:
+        magnitudes = self.magnitudes[:, :, frames].to(torch.float64, copy=True)
+        product = magnitudes[:, 0] * magnitudes[:, 1]
+        return magnitudes.mul_(magnitudes), product[:, None] * self._phase_difference(frames)
+
+    def _phase_difference(self, frames: slice) -> torch.Tensor:
+        """x_0 x_1* / |x_0 x_1|, planes (2, n, F); 0 where the mixture is."""
+        planes = _cross(_planes(self.x[None, :, frames]))[0]
+        power = planes.square().sum(0)
+        return planes.mul_(power.clamp_min_(torch.finfo(torch.float64).tiny).rsqrt_())
 
 
 class Spectrograms:
@@ -68,86 +64,95 @@ class Spectrograms:
     def __init__(self, y: torch.Tensor):
         self.y = y
 
-    def powers(self, frames: slice) -> torch.Tensor:
-        y = self.y[:, :, frames]
-        re, im = _copied(y.real), y.imag.double()
-        return re.mul_(re).addcmul_(im, im)
+    def power(self, frames: slice) -> torch.Tensor:
+        return torch.view_as_real(self.y[:, :, frames]).square().sum((1, -1)).mul_(0.5)
 
-    def cross(self, frames: slice) -> Tuple[torch.Tensor, torch.Tensor]:
-        return _conjugate_product(self.y[:, 0, frames], self.y[:, 1, frames])
+    def products(self, frames: slice) -> Tuple[torch.Tensor, torch.Tensor]:
+        planes = _planes(self.y[:, :, frames])
+        return planes.square().sum(2), _cross(planes)
 
 
-def filter_stereo(
-    estimates: Estimates, x: torch.Tensor, separated: torch.Tensor, floors: Floors
-) -> None:
-    """Filter a stereo mixture and write the sources to `separated`.
+class StereoFilter:
+    """The filter that fits estimates of J sources of a stereo mixture.
 
     Args:
-        estimates: Estimates of the sources; they may be stored in `separated`, because each block
-            is read before it is written.
+        estimates: Estimates of the sources.
         x: Mixture (2, N, F), complex.
-        separated: (J, 2, N, F) complex tensor to write to.
+        n_sources: J.
         floors: See `Floors`.
+        run_each: Processes blocks of frames, which do not depend on each other.
     """
-    r = _spatial_covariances(estimates, separated, floors)
-    for frames in _blocks(separated):
-        v = estimates.powers(frames).mean(1) + floors.source
-        z = _solve(_mixture_model(v, r), x[:, frames], floors)
-        _apply_filter(v, r, z, floors, separated[:, :, frames])
+
+    def __init__(
+        self,
+        estimates: Estimates,
+        x: torch.Tensor,
+        n_sources: int,
+        floors: Floors,
+        run_each: Map = map,
+    ):
+        self.estimates, self.x, self.n_sources, self.floors = estimates, x, n_sources, floors
+        self.run_each, self.block = run_each, _block_frames(x, n_sources)
+        self.r = self._spatial_covariances()
+
+    def __call__(self, frames: slice) -> torch.Tensor:
+        """Filter some frames of the mixture: the sources (J, 2, n, F) in its precision."""
+        y = self.x.new_empty(self.n_sources, *self.x[:, frames].shape)
+        list(self.run_each(self._filter, self._blocks(frames), y.split(self.block, 2)))
+        return y
+
+    def _filter(self, frames: slice, y: torch.Tensor) -> None:
+        v = self.estimates.power(frames).double() + self.floors.source
+        z = _solve(_mixture_model(v, self.r), _planes(self.x[:, frames]), self.floors)
+        _apply_filter(v, self.r, z, self.floors, y)
+
+    def _blocks(self, frames: slice) -> List[slice]:
+        start, stop, _ = frames.indices(self.x.shape[1])
+        return [slice(k, min(k + self.block, stop)) for k in range(start, stop, self.block)]
+
+    def _spatial_covariances(self) -> torch.Tensor:
+        """R_j = sum_n y_j y_j^H / (energy + sum_n v_j), planes (4, J, 1, F)."""
+        sums = zip(*self.run_each(self._sums, self._blocks(slice(None))))
+        powers, cross = (torch.stack(parts).sum(0) for parts in sums)
+        v = powers.mean(1, keepdim=True) + self.x.shape[1] * self.floors.source
+        planes = torch.cat([powers, cross], 1) / (v + self.floors.energy)
+        return planes.transpose(0, 1)[:, :, None]
+
+    def _sums(self, frames: slice) -> Tuple[torch.Tensor, ...]:
+        return tuple(planes.sum(2) for planes in self.estimates.products(frames))
 
 
-def _blocks(y: torch.Tensor) -> Iterator[slice]:
-    """Slices of the frames of (J, C, N, F), small enough for the cache; all frames on a GPU."""
-    n_sources, _, n_frames, n_freq = y.shape
-    on_cpu = y.device.type == "cpu"
-    size = max(1, _BLOCK_BINS // (n_sources * n_freq) if on_cpu else n_frames)
-    return (slice(start, start + size) for start in range(0, n_frames, size))
+def _block_frames(x: torch.Tensor, n_sources: int) -> int:
+    """Frames per block: as many as fit into the cache; all of (2, N, F) on a GPU."""
+    if x.device.type != "cpu":
+        return max(1, x.shape[1])
+    return max(1, round(_BLOCK_BINS / (n_sources * x.shape[-1])))
 
 
-def _spatial_covariances(estimates: Estimates, like: torch.Tensor, floors: Floors) -> Hermitian:
-    """R_j = sum_n y_j y_j^H / (energy + sum_n v_j), planes of (J, 1, F)."""
-    n_sources, _, _, n_freq = like.shape
-    sums = torch.zeros(4, n_sources, n_freq, dtype=torch.float64, device=like.device)
-    energy = floors.energy.expand(n_sources, n_freq)
-    for frames in _blocks(like):
-        powers = estimates.powers(frames)
-        energy = energy + (powers.mean(1) + floors.source).sum(1)
-        planes = powers[:, 0], powers[:, 1], *estimates.cross(frames)
-        sums += torch.stack([plane.sum(1) for plane in planes])
-    return Hermitian(*(sums / energy)[:, :, None])
-
-
-def _mixture_model(v: torch.Tensor, r: Hermitian) -> Hermitian:
-    """sum_j v_j R_j, planes of (n, F)."""
-    return Hermitian(*(_weighted_sum(v, plane) for plane in r))
-
-
-def _weighted_sum(v: torch.Tensor, plane: torch.Tensor) -> torch.Tensor:
-    total = v[0] * plane[0]
-    for power, value in zip(v[1:], plane[1:]):
-        total.addcmul_(power, value)
+def _mixture_model(v: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
+    """sum_j v_j R_j, planes (4, n, F)."""
+    total = v[0] * r[:, 0]
+    for power, covariance in zip(v[1:], r.unbind(1)[1:]):
+        total.addcmul_(power, covariance)
     return total
 
 
-def _solve(mixture: Hermitian, x: torch.Tensor, floors: Floors) -> Vector:
-    """z = [[a, c], [c*, b]]^-1 x = s [[b, -c], [-c*, a]] x."""
+def _solve(mixture: torch.Tensor, x: torch.Tensor, floors: Floors) -> torch.Tensor:
+    """z = [[a, c], [c*, b]]^-1 x = [[b, -c], [-c*, a]] (s x), planes (2, 2, n, F)."""
     if floors.mixture is None:
         (a, b, re, im), scale = _pseudo_inverse(mixture)
     else:
-        a, b = mixture.left + floors.mixture, mixture.right + floors.mixture
-        re, im = mixture.re, mixture.im
+        mixture[:2] += floors.mixture
+        a, b, re, im = mixture
         determinant = (a * b).addcmul_(re, re, value=-1).addcmul_(im, im, value=-1)
         scale = determinant.clamp_min_(floors.mixture**2).reciprocal_()
-    (x0r, x1r), (x0i, x1i) = x.real.double(), x.imag.double()
-    return Vector(
-        (b * x0r).addcmul_(re, x1r, value=-1).addcmul_(im, x1i).mul_(scale),
-        (b * x0i).addcmul_(re, x1i, value=-1).addcmul_(im, x1r, value=-1).mul_(scale),
-        (a * x1r).addcmul_(re, x0r, value=-1).addcmul_(im, x0i, value=-1).mul_(scale),
-        (a * x1i).addcmul_(re, x0i, value=-1).addcmul_(im, x0r).mul_(scale),
-    )
+    left, right = x.mul_(scale)
+    z_left = (b * left).addcmul_(re, right, value=-1).addcmul_(im, _times_i(right), value=-1)
+    z_right = (a * right).addcmul_(re, left, value=-1).addcmul_(im, _times_i(left))
+    return torch.stack([z_left, z_right])
 
 
-def _pseudo_inverse(matrix: Hermitian) -> Tuple[Hermitian, torch.Tensor]:
+def _pseudo_inverse(matrix: torch.Tensor) -> Tuple[Tuple[torch.Tensor, ...], torch.Tensor]:
     """M and s such that s [[b, -c], [-c*, a]] of M = [[a, c], [c*, b]] is the pseudo-inverse.
 
     A singular matrix has rank 1; its pseudo-inverse is its conjugate transpose, itself, divided
@@ -161,30 +166,41 @@ def _pseudo_inverse(matrix: Hermitian) -> Tuple[Hermitian, torch.Tensor]:
     scale = torch.where(singular, power, determinant).reciprocal()
     sign = torch.where(singular, -1.0, 1.0)
     a, b = torch.where(singular, b, a), torch.where(singular, a, b)
-    return Hermitian(a, b, sign * re, sign * im), scale
+    return (a, b, sign * re, sign * im), scale
 
 
 def _apply_filter(
-    v: torch.Tensor, r: Hermitian, z: Vector, floors: Floors, separated: torch.Tensor
+    v: torch.Tensor, r: torch.Tensor, z: torch.Tensor, floors: Floors, y: torch.Tensor
 ) -> None:
-    """y_j = (v_j R_j + returned) z."""
-    parts, returned = torch.view_as_real(separated), floors.returned
-    y = (r.left * z.left_re).addcmul_(r.re, z.right_re).addcmul_(r.im, z.right_im, value=-1)
-    parts[:, 0, ..., 0] = torch.addcmul(returned * z.left_re, v, y)
-    y = (r.left * z.left_im).addcmul_(r.re, z.right_im).addcmul_(r.im, z.right_re)
-    parts[:, 0, ..., 1] = torch.addcmul(returned * z.left_im, v, y)
-    y = (r.right * z.right_re).addcmul_(r.re, z.left_re).addcmul_(r.im, z.left_im)
-    parts[:, 1, ..., 0] = torch.addcmul(returned * z.right_re, v, y)
-    y = (r.right * z.right_im).addcmul_(r.re, z.left_im).addcmul_(r.im, z.left_re, value=-1)
-    parts[:, 1, ..., 1] = torch.addcmul(returned * z.right_im, v, y)
+    """Write y_j = v_j (R_j z) + returned z to y (J, 2, n, F).
+
+    R_j z may be a small difference, so it is float64; what follows cancels nothing.
+    """
+    precision = y.dtype.to_real()
+    left, right, re, im = r[:, :, None]
+    z_left, z_right = z
+    filtered = (
+        (left * z_left).addcmul_(re, z_right).addcmul_(im, _times_i(z_right)),
+        (right * z_right).addcmul_(re, z_left).addcmul_(im, _times_i(z_left), value=-1),
+    )
+    v, returned = v[:, None].to(precision), (floors.returned * z).to(precision)
+    for channel, planes in enumerate(filtered):
+        real, imag = torch.addcmul(returned[channel], v, planes.to(precision)).unbind(1)
+        torch.complex(real, imag, out=y[:, channel])
 
 
-def _copied(x: torch.Tensor) -> torch.Tensor:
-    """A float64 copy that may be changed in place; `double()` would return a float64 x itself."""
-    return x.to(torch.float64, copy=True)
+def _planes(x: torch.Tensor) -> torch.Tensor:
+    """Real and imaginary planes (..., 2, n, F) in float64 of (..., n, F), a new tensor."""
+    return torch.stack([x.real, x.imag], -3).double()
 
 
-def _conjugate_product(a: torch.Tensor, b: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-    """Real and imaginary part of a b*, several times faster than with complex tensors."""
-    a_re, a_im, b_re, b_im = (part.double() for x in (a, b) for part in (x.real, x.imag))
-    return (a_re * b_re).addcmul_(a_im, b_im), (a_im * b_re).addcmul_(a_re, b_im, value=-1)
+def _times_i(planes: torch.Tensor) -> torch.Tensor:
+    """Planes (2, n, F) times the imaginary unit."""
+    return torch.stack([-planes[1], planes[0]])
+
+
+def _cross(planes: torch.Tensor) -> torch.Tensor:
+    """y_0 y_1*, planes (J, 2, n, F), of planes (J, 2, 2, n, F) of y."""
+    (left_re, left_im), (right_re, right_im) = (planes[:, k].unbind(1) for k in (0, 1))
+    re = (left_re * right_re).addcmul_(left_im, right_im)
+    return torch.stack([re, (left_im * right_re).addcmul_(left_re, right_im, value=-1)], 1)

@@ -9,6 +9,8 @@ from typing import Callable, Iterable, NamedTuple, Tuple
 import torch
 
 Estimator = Callable[[torch.Tensor], torch.Tensor]
+#: estimates (J, n, b, C, F) of some frames and items of a batch
+Estimates = Callable[[slice, slice], torch.Tensor]
 #: `map`, or a function like it that calls for several sources at once
 Map = Callable[..., Iterable]
 

@@ -132,7 +132,7 @@ class FoldedEncoders(nn.Module):
 
     def forward(self, mixture: torch.Tensor) -> List[torch.Tensor]:
         """Features (N, B, H) of every source, of magnitudes (N, B, C * bins)."""
-        return list(torch.tanh(self.linear(mixture)).chunk(self.n_sources, dim=-1))
+        return list(self.linear(mixture).tanh_().chunk(self.n_sources, dim=-1))
 
 
 class FoldedRecurrentLayers(RecurrentLayers):

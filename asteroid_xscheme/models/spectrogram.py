@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from ..dsp.stft import magnitude, stft
 from .bridged_models import BridgedModel, Outputs, as_batch
-from .inference import Inference
+from .inference import Estimates, Inference
 from .synthesis import synthesize
 
 _BYTES_PER_VALUE = 40  # of an estimated magnitude: itself and what the decoder holds beside it
@@ -51,6 +51,18 @@ class SpectrogramModel(BridgedModel):
 
         With `spec_power` p both are |X|^p.
         """
+
+    def estimate_by_frames(self, magnitudes: torch.Tensor) -> Estimates:
+        """Estimate as :meth:`estimate_magnitudes`, as far as frames depend on one another.
+
+        Args:
+            magnitudes: (N, B, C, F).
+
+        Returns:
+            A function of frames and items of the batch that computes their estimates.
+        """
+        estimates = self.estimate_magnitudes(magnitudes)
+        return lambda frames, items: estimates[:, frames, items]
 
     @property
     def tail(self) -> int:

@@ -23,7 +23,7 @@ from torch import nn
 from ..bridge import BridgeChoice
 from .bridged_models import Statistics
 from .checks import check_power, check_sizes
-from .inference import Map
+from .inference import Estimates, Map
 from .open_unmix import (
     DecoderLayers,
     Decoders,
@@ -167,14 +167,26 @@ class XUMX(SpectrogramModel):
 
     def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources; see [1]."""
-        masks = self.layer_dec(self._features(magnitudes), *self._affines("output"))
+        return self._decode(self._features(magnitudes), magnitudes)
+
+    def estimate_by_frames(self, magnitudes: torch.Tensor) -> Estimates:
+        """Recurrent networks at once, decoders on demand: their output is 16 times their input."""
+        features = self._features(magnitudes)
+        return lambda frames, items: self._decode(
+            [x[frames, items] for x in features], magnitudes[frames, items]
+        )
+
+    def _decode(self, features: List[torch.Tensor], magnitudes: torch.Tensor) -> torch.Tensor:
+        """Magnitudes (J, N, B, C, F) of the sources, of the features (N, B, 2H) of each."""
+        masks = self.layer_dec(features, *self._affines("output"))
         masks = masks.unflatten(-1, (self.nb_channels, self.nb_output_bins))
         return masks * magnitudes if masks.requires_grad else masks.mul_(magnitudes)
 
     def _features(self, magnitudes: torch.Tensor) -> List[torch.Tensor]:
         """What the decoders of the sources read, (N, B, 2H) each."""
-        mixture = magnitudes[..., : self.max_bin].flatten(2)
-        encoded = self.layer_enc(mixture, *self._affines("input"))
+        encoded = self.layer_enc(
+            magnitudes[..., : self.max_bin].flatten(2), *self._affines("input")
+        )
         shared = self.bridges("encoder", encoded)
         joined = [torch.cat(pair, dim=-1) for pair in zip(encoded, self.layer_lstm(shared))]
         return self.bridges("recurrent", joined)

@@ -4,15 +4,39 @@ A stream is an iterator of blocks of any length along one axis; a block is a tup
 belong together. Memory depends on the length of a chunk, not of the stream.
 """
 
-from typing import Iterable, Iterator, List, Tuple
+import sys
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Tuple
 
 import torch
 
 Block = Tuple[torch.Tensor, ...]
-Chunk = Tuple[int, Block]
 
 
-def cut_chunks(blocks: Iterable[Block], length: int, hop: int, axis: int) -> Iterator[Chunk]:
+class Chunk(NamedTuple):
+    """A chunk whose steps are computed when they are asked for.
+
+    Attributes:
+        start: Its first step in the stream.
+        length: Steps.
+        compute: The tensors of some of its steps, of which the slice counts from its start.
+    """
+
+    start: int
+    length: int
+    compute: Callable[[slice], Block]
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+    def between(self, first: int, last: int) -> Block:
+        """The tensors from one step of the stream to another."""
+        return self.compute(slice(first - self.start, last - self.start))
+
+
+def cut_chunks(
+    blocks: Iterable[Block], length: int, hop: int, axis: int
+) -> Iterator[Tuple[int, Block]]:
     """Cut a stream into chunks.
 
     The last chunk starts early enough to have the full length at the end of the stream. A stream
@@ -31,55 +55,77 @@ def cut_chunks(blocks: Iterable[Block], length: int, hop: int, axis: int) -> Ite
     >>> [(start, *x.tolist()) for start, (x,) in cut_chunks(stream, 4, 3, axis=0)]
     [(0, 0, 1, 2, 3), (3, 3, 4, 5, 6), (5, 5, 6, 7, 8)]
     """
-    held: List[torch.Tensor] = []
-    held_from = start = 0
+    held: List[Block] = []
+    held_from = held_to = start = 0
     for block in blocks:
-        held = [torch.cat(pair, axis) for pair in zip(held, block)] if held else list(block)
-        held_to = held_from + held[0].shape[axis]
+        held.append(block)
+        held_to += block[0].shape[axis]
+        if start + length >= held_to:
+            continue
+        joined = _join(held, axis)
         while start + length < held_to:
-            yield start, _narrow(held, axis, start - held_from, length)
+            yield start, _narrow(joined, axis, start - held_from, length)
             start += hop
         keep_from = max(held_from, min(start, held_to - length))
-        held = list(_narrow(held, axis, keep_from - held_from, held_to - keep_from))
+        held = [_narrow(joined, axis, keep_from - held_from, held_to - keep_from)]
         held_from = keep_from
-    if held and held[0].shape[axis]:
-        n_held = held[0].shape[axis]
+    if held_to > held_from:
+        n_held = held_to - held_from
         length = min(length, n_held)
-        yield held_from + n_held - length, _narrow(held, axis, n_held - length, length)
+        yield held_to - length, _narrow(_join(held, axis), axis, n_held - length, length)
 
 
-def join_chunks(chunks: Iterable[Chunk], fade: int, axis: int) -> Iterator[Block]:
+def join_chunks(
+    chunks: Iterable[Chunk], overlap: int, fade: int, axis: int, at_once: int = sys.maxsize
+) -> Iterator[Block]:
     """Join overlapping chunks, cross-faded linearly in the middle of each overlap.
 
     Before and after the cross-fade, the output is the chunk whose own border is further away. The
-    two weights add up to 1.
+    two weights add up to 1. Of a chunk only the end is kept until the next one comes.
 
     Args:
-        chunks: (start, tensors); each chunk overlaps the next, but not the one after that.
+        chunks: Each overlaps the next, but not the one after that.
+        overlap: Length of an overlap. The last may be longer: the last chunk is computed only from
+            where the one before it leaves off.
         fade: Length of a cross-fade; the whole overlap if that is shorter.
         axis: Axis of the stream.
+        at_once: Most steps to compute at once outside overlaps.
 
     Yields:
         Blocks of the joined stream.
     """
-    held_from, held = 0, None
-    for start, chunk in chunks:
-        if held is None:
-            held_from, held = start, chunk
-            continue
-        held_to = held_from + held[0].shape[axis]
-        width = min(fade, held_to - start)
-        begin = max(held_from, start + (held_to - start - width) // 2)
-        yield _narrow(held, axis, 0, begin - held_from)
-        yield _cross_fade(
-            _narrow(held, axis, begin - held_from, width),
-            _narrow(chunk, axis, begin - start, width),
-            axis,
-        )
-        held_from = begin + width
-        held = _narrow(chunk, axis, held_from - start, start + chunk[0].shape[axis] - held_from)
-    if held is not None:
-        yield held
+    done = end = 0
+    tail: Block = ()
+    for chunk in chunks:
+        if done < end:
+            start = max(done, chunk.start)
+            width = min(fade, end - start)
+            begin = start + (end - start - width) // 2
+            if begin > done:
+                yield _narrow(tail, axis, 0, begin - done)
+            if width:
+                old = _narrow(tail, axis, begin - done, width)
+                yield _cross_fade(old, chunk.between(begin, begin + width), axis)
+            done = begin + width
+        end = chunk.end
+        kept_from = max(done, end - overlap)
+        yield from _in_blocks(chunk, done, kept_from, at_once)
+        tail = tuple(x.clone() for x in chunk.between(kept_from, end))
+        done = kept_from
+        del chunk  # no view of it is left
+    if done < end:
+        yield tail
+
+
+def _in_blocks(chunk: Chunk, first: int, last: int, at_once: int) -> Iterator[Block]:
+    while first < last:
+        end = min(first + at_once, last)
+        yield chunk.between(first, end)
+        first = end
+
+
+def _join(blocks: List[Block], axis: int) -> Block:
+    return blocks[0] if len(blocks) == 1 else tuple(torch.cat(x, axis) for x in zip(*blocks))
 
 
 def _narrow(tensors: Iterable[torch.Tensor], axis: int, start: int, length: int) -> Block:

@@ -1,7 +1,7 @@
 """STFT and inverse STFT of streams: `stft` and `istft` for songs of any length.
 
-The results equal those of :mod:`asteroid_xscheme.dsp.stft` for the whole song. Frames come first:
-a block of a spectrogram is (N, C, F).
+The results equal those of :mod:`asteroid_xscheme.dsp.stft` for the whole song. Frames
+come before bins: a block of a spectrogram is (C, N, F).
 """
 
 from typing import Iterable, Iterator, Optional
@@ -25,7 +25,7 @@ def analyze_stream(
         window, n_fft, hop: As for :func:`asteroid_xscheme.dsp.stft.stft`.
 
     Yields:
-        (N, C, F) blocks, together the 1 + T // hop frames of all T samples.
+        (C, N, F) blocks, together the 1 + T // hop frames of all T samples.
     """
     half = n_fft // 2
     held, n_samples, n_frames, has_border = torch.empty(0), 0, 0, False
@@ -41,7 +41,7 @@ def analyze_stream(
             n_frames += n_ready
             held = held[:, n_ready * hop :]
     if n_samples and not has_border:
-        yield stft(held, window, n_fft, hop).permute(2, 0, 1)
+        yield stft(held, window, n_fft, hop).transpose(1, 2)
     elif n_samples:
         held = torch.cat([held, held[:, -half - 1 : -1].flip(-1)], -1)
         yield _transform(held, window, n_fft, hop, 1 + n_samples // hop - n_frames)
@@ -50,7 +50,7 @@ def analyze_stream(
 def _transform(
     samples: torch.Tensor, window: torch.Tensor, n_fft: int, hop: int, n_frames: int
 ) -> torch.Tensor:
-    """The first frames (N, C, F) of samples (C, T), without padding at the start."""
+    """The first frames (C, N, F) of samples (C, T), without padding at the start."""
     spectrogram = torch.stft(
         samples[:, : (n_frames - 1) * hop + n_fft],
         n_fft,
@@ -60,7 +60,7 @@ def _transform(
         center=False,
         return_complex=True,
     )
-    return spectrogram.permute(2, 0, 1)
+    return spectrogram.transpose(1, 2)
 
 
 def synthesize_stream(
@@ -69,7 +69,7 @@ def synthesize_stream(
     """Compute the waveforms of complex spectrograms block by block.
 
     Args:
-        blocks: (N, J, C, F) blocks of frames.
+        blocks: (J, C, N, F) blocks of frames.
         window, n_fft, hop: As for :func:`asteroid_xscheme.dsp.stft.stft`.
 
     Yields:
@@ -81,11 +81,11 @@ def synthesize_stream(
     signal: Optional[torch.Tensor] = None
     envelope = window.new_zeros(n_fft - hop)
     n_before = n_fft // 2
-    for block in (piece for block in blocks for piece in block.split(_FRAMES_AT_ONCE)):
-        frames = torch.fft.irfft(block.permute(1, 2, 0, 3), n_fft).mul_(window)
+    for block in (piece for block in blocks for piece in block.split(_FRAMES_AT_ONCE, -2)):
+        frames = torch.fft.irfft(block, n_fft).mul_(window)
         squares = window.square().expand(frames.shape[-2], n_fft)
         signal, envelope = _overlap_add(frames, hop, signal), _overlap_add(squares, hop, envelope)
-        n_ready = len(block) * hop
+        n_ready = block.shape[-2] * hop
         ready = signal[..., :n_ready] / envelope[:n_ready].clamp_min(_SMALLEST_ENVELOPE)
         signal, envelope = signal[..., n_ready:], envelope[n_ready:]
         yield ready[..., n_before:]

@@ -2,26 +2,26 @@
 
 A pipeline takes blocks (C, T) at the model's rate and channel count, and yields blocks (J, C, T)
 that together are at least as long as the mixture. Memory does not depend on the song's length.
+Frames come before bins: a spectrogram of the mixture is (C, N, F), those of the sources are
+(J, C, N, F).
 """
 
-import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice, tee
-from typing import ContextManager, Iterable, Iterator, Optional, Sequence
+from typing import Callable, ContextManager, Iterable, Iterator, Optional, Sequence, Tuple
 
 import torch
 
 from ..models import BridgedModel, PatchGroup, SpectrogramModel
-from ..models.inference import Estimator
+from ..models.inference import Estimates, Estimator, Map
 from ..models.patches import averaged_over_flip, stream_patches
 from ..dsp.stft import magnitude
-from ..dsp.wiener import wiener, wiener_one_pass
 from .chunks import Block, Chunk, cut_chunks, join_chunks
-from .frames import analyze_stream, synthesize_stream
+from .filtering import WienerOptions, filter_and_synthesize, frames_at_once
+from .frames import analyze_stream
 from .streams import Stream, followed_by_silence, in_step
 
-_WIENER_FADE = 0.05  # fraction of a window that overlaps the next
 _WAVEFORM_N_FFT, _WAVEFORM_HOP = 4096, 1024  # of the Wiener filter after waveform models
 
 
@@ -45,28 +45,6 @@ class Chunking:
 
 
 @dataclass(frozen=True)
-class WienerOptions:
-    """Options of the Wiener filter; see :mod:`asteroid_xscheme.dsp.wiener`.
-
-    Attributes:
-        iterations: Iterations of "em".
-        window: Frames to filter together; None for the whole song.
-        softmask: Start "em" from a ratio mask.
-        method: "em" or "one_pass".
-    """
-
-    iterations: int = 1
-    window: Optional[int] = 300
-    softmask: bool = False
-    method: str = "em"
-
-    @property
-    def leaves_estimates(self) -> bool:
-        """Whether the filter would not change the estimates."""
-        return self.method == "em" and not self.iterations
-
-
-@dataclass(frozen=True)
 class Estimation:
     """How to call the networks.
 
@@ -78,19 +56,33 @@ class Estimation:
     autocast: Optional[torch.dtype] = None
     flip_channels: bool = False
 
-    def of(self, estimate: Estimator, power: float = 1) -> Estimator:
-        """Make an estimator of magnitudes |X| from one of |X|^power."""
+    def of(self, estimate: Estimator) -> Estimator:
+        """An estimator that is called so."""
         if self.flip_channels:
             estimate = averaged_over_flip(estimate)
 
         def estimate_magnitudes(magnitudes: torch.Tensor) -> torch.Tensor:
-            if power != 1:
-                magnitudes = magnitudes**power
             with precision_of(magnitudes.device, self.autocast):
-                estimates = estimate(magnitudes).float()
-            return estimates if power == 1 else estimates.clamp_min(0) ** (1 / power)
+                return estimate(magnitudes).float()
 
         return estimate_magnitudes
+
+    def by_frames(self, model: SpectrogramModel, magnitudes: torch.Tensor) -> Estimates:
+        """A model's estimates |S| of magnitudes |X| (N, B, C, F), called so, frame by frame."""
+        power, device = model.spec_power, magnitudes.device
+        powers = magnitudes if power == 1 else magnitudes**power
+        orders = [powers, powers.flip(2)] if self.flip_channels else [powers]
+        with precision_of(device, self.autocast):
+            begun = [model.estimate_by_frames(x) for x in orders]
+
+        def estimate(frames: slice, items: slice) -> torch.Tensor:
+            with precision_of(device, self.autocast):
+                estimates, *flipped = [x(frames, items).float() for x in begun]
+            if flipped:
+                estimates = (estimates + flipped[0].flip(3)) / 2
+            return estimates if power == 1 else estimates.clamp_min(0) ** (1 / power)
+
+        return estimate
 
 
 def separate_spectrogram(
@@ -100,6 +92,7 @@ def separate_spectrogram(
     batch: int,
     estimation: Estimation,
     options: WienerOptions,
+    run_each: Map,
 ) -> Stream:
     """Separate by STFT, networks on chunks of frames, Wiener filter, and inverse STFT.
 
@@ -110,16 +103,17 @@ def separate_spectrogram(
         batch: Chunks per call of the networks.
         estimation: How to call the networks.
         options: Options of the Wiener filter.
+        run_each: Filters several blocks of frames at once.
 
     Returns:
         A stream of waveforms of the sources (J, C, T), together at least as long as the input.
     """
     frames = _analyze(blocks, model)
-    chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=0)
-    estimate = estimation.of(model.estimate_magnitudes, model.spec_power)
-    estimated = _estimate_chunks(chunks, estimate, batch)
-    joined = join_chunks(estimated, chunking.fade, axis=0)
-    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options)
+    chunks = cut_chunks(((x,) for x in frames), chunking.length, chunking.hop, axis=-2)
+    estimated = _estimate_chunks(chunks, model, batch, estimation)
+    at_once = frames_at_once(model.window)
+    joined = join_chunks(estimated, chunking.overlap, chunking.fade, -2, at_once)
+    return filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options, run_each)
 
 
 def separate_patches(
@@ -129,11 +123,12 @@ def separate_patches(
     batch: int,
     estimation: Estimation,
     options: WienerOptions,
+    run_each: Map,
 ) -> Stream:
     """Separate as :func:`separate_spectrogram` does, with networks that work on patches.
 
     Args:
-        blocks, model, estimation, options: As for :func:`separate_spectrogram`.
+        blocks, model, estimation, options, run_each: As for :func:`separate_spectrogram`.
         groups: The networks and the sizes of their patches.
         batch: Patches per call of the networks.
 
@@ -145,33 +140,23 @@ def separate_patches(
     estimates = [
         stream_patches(
             estimation.of(group.estimate),
-            (magnitude(x)[:, None] for x in copy),
+            (magnitude(x).transpose(0, 1)[:, None] for x in copy),
             group.frames,
             group.shift,
             batch,
         )
         for group, copy in zip(groups, copies)
     ]
-    estimated = in_step([mixture, *((x[:, :, 0].transpose(0, 1) for x in e) for e in estimates)])
-    joined = ((x, torch.cat(magnitudes, dim=1)) for x, *magnitudes in estimated)
-    return _filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options)
+    estimated = in_step(
+        [mixture, *((x[:, :, 0].transpose(1, 2) for x in e) for e in estimates)], -2
+    )
+    joined = ((x, torch.cat(magnitudes)) for x, *magnitudes in estimated)
+    return filter_and_synthesize(joined, model.window, model.n_fft, model.hop, options, run_each)
 
 
 def _analyze(blocks: Iterable[torch.Tensor], model: SpectrogramModel) -> Stream:
     blocks = followed_by_silence(blocks, model.tail)
     return analyze_stream(blocks, model.window, model.n_fft, model.hop)
-
-
-def _filter_and_synthesize(
-    joined: Iterable[Block], window: torch.Tensor, n_fft: int, hop: int, options: WienerOptions
-) -> Stream:
-    """From (mixture (N, C, F), magnitudes of the sources (N, J, C, F)) to waveforms (J, C, T)."""
-    length = options.window or sys.maxsize
-    overlap = int(_WIENER_FADE * length) if options.window else 0
-    windows = cut_chunks(joined, length, length - overlap, axis=0)
-    filtered = join_chunks(_filter_windows(windows, options), overlap, axis=0)
-    frames = (x for (x,) in filtered if len(x))
-    return synthesize_stream(frames, window, n_fft, hop)
 
 
 def separate_waveform(
@@ -181,6 +166,7 @@ def separate_waveform(
     batch: int,
     estimation: Estimation,
     options: WienerOptions,
+    run_each: Map,
 ) -> Stream:
     """Separate by networks on chunks of samples, then by the Wiener filter if it is on.
 
@@ -189,7 +175,7 @@ def separate_waveform(
         model: A waveform model.
         chunking: Lengths in samples.
         batch: Chunks per call of the networks.
-        estimation, options: As for :func:`separate_spectrogram`.
+        estimation, options, run_each: As for :func:`separate_spectrogram`.
 
     Returns:
         A stream of waveforms of the sources (J, C, T), together at least as long as the input.
@@ -203,8 +189,8 @@ def separate_waveform(
     frames = analyze_stream(mixture, *settings)
     of_sources = analyze_stream((block.flatten(0, 1) for block in estimates), *settings)
     shape = len(model.sources), model.nb_channels
-    joined = ((x, magnitude(y.unflatten(1, shape))) for x, y in in_step([frames, of_sources]))
-    return _filter_and_synthesize(joined, *settings, options)
+    joined = ((x, magnitude(y.unflatten(0, shape))) for x, y in in_step([frames, of_sources], -2))
+    return filter_and_synthesize(joined, *settings, options, run_each)
 
 
 def _estimate_waveforms(
@@ -217,38 +203,31 @@ def _estimate_waveforms(
     """The sources of a song (J, C, T), estimated in chunks."""
     chunks = cut_chunks(((x,) for x in blocks), chunking.length, chunking.hop, axis=-1)
     estimated = _separate_chunks(chunks, model, batch, estimation)
-    return (x for (x,) in join_chunks(estimated, chunking.fade, axis=-1))
+    return (x for (x,) in join_chunks(estimated, chunking.overlap, chunking.fade, axis=-1))
 
 
-def _estimate_chunks(chunks: Iterator[Chunk], estimate: Estimator, batch: int) -> Iterator[Chunk]:
-    """From mixture (N, C, F) to (mixture, magnitudes of the sources (N, J, C, F))."""
+def _estimate_chunks(
+    chunks: Iterator[Tuple[int, Block]], model: SpectrogramModel, batch: int, estimation: Estimation
+) -> Iterator[Chunk]:
+    """From mixture (C, N, F) to (mixture, magnitudes of the sources (J, C, N, F))."""
     while group := list(islice(chunks, batch)):
-        estimates = estimate(torch.stack([magnitude(mixture) for _, (mixture,) in group], dim=1))
-        for k, (start, (mixture,)) in enumerate(group):
-            magnitudes = estimates[:, :, k].transpose(0, 1)
-            if k == len(group) - 1:  # a view would keep the whole batch in memory
-                magnitudes = magnitudes.clone()
-            yield start, (mixture, magnitudes)
-        del estimates, magnitudes, group
+        magnitudes = torch.stack([magnitude(mixture) for _, (mixture,) in group])
+        estimates = estimation.by_frames(model, magnitudes.permute(2, 0, 1, 3))
+        for item, (start, (mixture,)) in enumerate(group):
+            yield _estimated_chunk(start, mixture, estimates, item)
+        del group, magnitudes, estimates, mixture  # before the next are made
 
 
-def _filter_windows(windows: Iterator[Chunk], options: WienerOptions) -> Iterator[Chunk]:
-    """From (mixture, magnitudes) to complex spectrograms of the sources (N, J, C, F)."""
-    for start, (mixture, magnitudes) in windows:
-        estimates, mixture = magnitudes.permute(1, 2, 3, 0), mixture.permute(1, 2, 0)
-        if mixture.device.type == "mps":  # has no float64
-            estimates, mixture = estimates.cpu(), mixture.cpu()
-        if options.method == "one_pass":
-            separated = wiener_one_pass(estimates * torch.sgn(mixture), mixture)
-        else:
-            separated = wiener(
-                estimates, mixture, options.iterations, options.softmask, lossless=True
-            )
-        yield start, (separated.permute(3, 0, 1, 2).to(magnitudes.device),)
+def _estimated_chunk(start: int, mixture: torch.Tensor, estimates: Estimates, item: int) -> Chunk:
+    def compute(frames: slice) -> Block:
+        magnitudes = estimates(frames, slice(item, item + 1))[:, :, 0]
+        return mixture[:, frames], magnitudes.transpose(1, 2)
+
+    return Chunk(start, mixture.shape[1], compute)
 
 
 def _separate_chunks(
-    chunks: Iterator[Chunk], model: BridgedModel, batch: int, estimation: Estimation
+    chunks: Iterator[Tuple[int, Block]], model: BridgedModel, batch: int, estimation: Estimation
 ) -> Iterator[Chunk]:
     """From mixture (C, T) to sources (J, C, T)."""
     while group := list(islice(chunks, batch)):
@@ -259,8 +238,11 @@ def _separate_chunks(
                 flipped = model.forward_wav(mixtures.flip(1)).float().flip(2)
                 estimates = (estimates + flipped) / 2
         for (start, _), estimate in zip(group, estimates):
-            block: Block = (estimate,)
-            yield start, block
+            yield Chunk(start, estimate.shape[-1], _narrowed(estimate))
+
+
+def _narrowed(estimate: torch.Tensor) -> Callable[[slice], Block]:
+    return lambda samples: (estimate[..., samples],)
 
 
 def precision_of(device: torch.device, autocast: Optional[torch.dtype]) -> ContextManager:

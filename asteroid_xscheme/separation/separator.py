@@ -11,11 +11,11 @@ import torch
 from ..dsp.wiener import WIENER_METHODS
 from ..models import BridgedModel, Inference
 from .errors import SeparationError
+from .filtering import WienerOptions
 from .options import check_option
 from .pipelines import (
     Chunking,
     Estimation,
-    WienerOptions,
     separate_patches,
     separate_spectrogram,
     separate_waveform,
@@ -106,8 +106,8 @@ class Separator:
         _check_choice("Wiener filter", wiener, WIENER_METHODS)
         self.device = find_device(device)
         autocast = PRECISIONS[precision]
-        run_each = runner(len(model.sources), self.device, autocast, songs_at_once)
-        self.model = _on_device(model, self.device).fold(run_each)
+        self.run_each = runner(len(model.sources), self.device, songs_at_once)
+        self.model = _on_device(model, self.device).fold(self.run_each)
         self.sources = list(model.sources)
         self.sample_rate = int(model.sample_rate)
         self.options = WienerOptions(wiener_iterations, wiener_window, softmask, wiener)
@@ -192,6 +192,7 @@ class Separator:
             batch=self.batch_size,
             estimation=self.estimation,
             options=self.options,
+            run_each=self.run_each,
         )
         if self.by_patches:
             return partial(separate_patches, groups=self.model.inference.patches, **settings)

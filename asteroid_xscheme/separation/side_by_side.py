@@ -1,7 +1,8 @@
 """Run the networks of several sources at the same time, each on its own CPU threads.
 
 Threads that share a recurrent layer synchronize at every frame, for a matrix product too small to
-divide. It is faster to give each thread its own source.
+divide. It is faster to give each thread its own source. The same holds for the many small steps of
+the Wiener filter, of which each thread takes its own frames.
 """
 
 import ctypes
@@ -9,7 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Optional
+from typing import Any, Callable, Iterable, List
 
 import torch
 
@@ -24,15 +25,12 @@ _TORCH_LIBRARIES = {
 }
 
 
-def runner(
-    n_sources: int, device: torch.device, autocast: Optional[torch.dtype], n_callers: int = 1
-) -> Map:
+def runner(n_sources: int, device: torch.device, n_callers: int = 1) -> Map:
     """Choose how to run the networks of independent sources.
 
     Args:
         n_sources: Maximum number of networks.
         device: Device of the networks.
-        autocast: Precision of the networks; None for the precision of their weights.
         n_callers: Threads that will call the result at the same time.
 
     Returns:
@@ -42,7 +40,7 @@ def runner(
     if device.type != "cpu" or n_threads == 1:
         return map
     threads_each = max(1, n_threads // n_sources)
-    return SideBySide(n_callers * (n_threads // threads_each), threads_each, autocast)
+    return SideBySide(n_callers * (n_threads // threads_each), threads_each)
 
 
 class SideBySide:
@@ -51,11 +49,9 @@ class SideBySide:
     Args:
         n_workers: Number of workers.
         threads_each: Number of torch threads per worker; other threads keep theirs.
-        autocast: Precision of the networks; None for the precision of their weights.
     """
 
-    def __init__(self, n_workers: int, threads_each: int, autocast: Optional[torch.dtype]):
-        self.autocast = autocast
+    def __init__(self, n_workers: int, threads_each: int):
         all_started = threading.Barrier(n_workers + 1)
 
         def start() -> None:
@@ -74,9 +70,10 @@ class SideBySide:
 
     def __call__(self, function: Callable, *arguments: Iterable) -> List[Any]:
         """Call a function with each tuple of arguments, as `map`; return the list of results."""
+        reduced = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
 
         def infer(*each: Any) -> Any:  # threads do not inherit the caller's modes
-            with torch.no_grad(), precision_of(torch.device("cpu"), self.autocast):
+            with torch.no_grad(), precision_of(torch.device("cpu"), reduced):
                 return function(*each)
 
         return list(self.pool.map(infer, *arguments))

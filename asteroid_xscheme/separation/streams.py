@@ -23,7 +23,7 @@ def checked(song: Song) -> Stream:
     """
     n_samples = 0
     for block in song.open():
-        if not block.isfinite().all():
+        if not _is_finite(block):
             first = int((~block.isfinite()).any(0).nonzero()[0])
             seconds = (n_samples + first) / song.sample_rate
             raise SeparationError(
@@ -49,8 +49,8 @@ def finite(blocks: Stream, song: Song, sources: Sequence[str]) -> Stream:
     """
     n_samples = 0
     for block in blocks:
-        is_wrong = ~block.isfinite().all(-1).all(-1)
-        if is_wrong.any():
+        if not _is_finite(block):
+            is_wrong = ~block.isfinite().all(-1).all(-1)
             wrong = ", ".join(name for name, bad in zip(sources, is_wrong) if bad)
             raise SeparationError(
                 f"{song.name}: the estimate of {wrong} is not finite (NaN or infinite) after "
@@ -59,6 +59,11 @@ def finite(blocks: Stream, song: Song, sources: Sequence[str]) -> Stream:
             )
         n_samples += block.shape[-1]
         yield block
+
+
+def _is_finite(block: torch.Tensor) -> bool:
+    """Whether all samples are finite; their sum is not if one is not, and takes no memory."""
+    return bool(block.sum().isfinite() or block.isfinite().all())
 
 
 def resampled(blocks: Iterable[torch.Tensor], from_rate: int, to_rate: int) -> Stream:
@@ -97,10 +102,11 @@ def over_channels(blocks: Stream, n_channels: int, separate: Callable[[Stream], 
         separate(_channel_group(copy, start, n_channels)) for start, copy in zip(starts, copies)
     ]
     n_last = first.shape[0] - starts[-1]
-    for parts in zip(*groups):
-        last = parts[-1]
-        repeated = last[:, n_last - 1 :].mean(1, keepdim=True)
-        yield torch.cat([*parts[:-1], last[:, : n_last - 1], repeated], dim=1)
+    for *parts, last in zip(*groups):
+        if n_last < n_channels:
+            repeated = last[:, n_last - 1 :].mean(1, keepdim=True)
+            last = torch.cat([last[:, : n_last - 1], repeated], dim=1)
+        yield torch.cat([*parts, last], dim=1) if parts else last
 
 
 def _chained(first: torch.Tensor, rest: Stream) -> Stream:
@@ -166,23 +172,27 @@ def reblocked(blocks: Iterable[torch.Tensor], size: int) -> Stream:
         yield held
 
 
-def in_step(streams: Sequence[Iterable[torch.Tensor]]) -> Iterator[Tuple[torch.Tensor, ...]]:
+def in_step(
+    streams: Sequence[Iterable[torch.Tensor]], axis: int
+) -> Iterator[Tuple[torch.Tensor, ...]]:
     """Cut streams of equal length into blocks that begin and end together.
 
     Args:
-        streams: Streams of blocks (n, ...) of any n.
+        streams: Streams of blocks of any length.
+        axis: Axis of the streams.
 
     Yields:
-        One block of each stream, all with the same number of frames.
+        One block of each stream, all of the same length.
     """
     iterators = [iter(stream) for stream in streams]
     held = [next(iterator, _END) for iterator in iterators]
     while held[0] is not _END:
-        n_frames = min(len(block) for block in held)
-        yield tuple(block[:n_frames] for block in held)
+        length = min(block.shape[axis] for block in held)
+        yield tuple(block.narrow(axis, 0, length) for block in held)
+        rests = [block.shape[axis] - length for block in held]
         held = [
-            block[n_frames:] if len(block) > n_frames else next(iterator, _END)
-            for block, iterator in zip(held, iterators)
+            block.narrow(axis, length, rest) if rest else next(iterator, _END)
+            for block, rest, iterator in zip(held, rests, iterators)
         ]
 
 

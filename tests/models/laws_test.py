@@ -281,6 +281,16 @@ def test_core_of_a_spectrogram_model_equals_forward(build):
     assert torch.equal(estimates, model(wav)[0])
 
 
+def test_estimates_on_demand_equal_frames_and_items_of_all(build):
+    model, wav = build().eval().fold(), noise(3, 2, N_SAMPLES)
+    if not isinstance(model, SpectrogramModel):
+        pytest.skip("This model works on waveforms.")
+    _, magnitudes = model.analyze(wav)
+    expected = model.estimate_magnitudes(magnitudes)[:, 2:7, 1:3]
+    found = model.estimate_by_frames(magnitudes)(slice(2, 7), slice(1, 3))
+    torch.testing.assert_close(found, expected, **NETWORK)
+
+
 def test_weights_by_source_contain_the_state_dict_once(build):
     model = build()
     whole = [t for name, t in model.state_dict().items() if "window" not in name]

@@ -278,11 +278,11 @@ def test_memory_does_not_grow_with_the_song(xumx):
 def test_aligned_streams_have_equal_blocks_of_the_same_frames():
     frames = torch.arange(12.0)[:, None]
     streams = [frames.split([5, 7]), iter((2 * frames).split(4)), (3 * frames).split(1)]
-    blocks = list(in_step(streams))
+    blocks = list(in_step(streams, 0))
     assert all(len({len(block) for block in together}) == 1 for together in blocks)
     for factor, parts in zip((1, 2, 3), zip(*blocks)):
         assert torch.equal(torch.cat(parts), factor * frames)
-    assert list(in_step([[], []])) == []
+    assert list(in_step([[], []], 0)) == []
 
 
 def test_options_of_a_recipe_reach_the_separator(xumx):

@@ -92,10 +92,10 @@ def test_one_thread_needs_no_workers():
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        assert runner(4, CPU, None) is map
+        assert runner(4, CPU) is map
         torch.set_num_threads(4)
-        assert isinstance(runner(3, CPU, None), SideBySide)
-        assert runner(3, torch.device("meta"), None) is map
+        assert isinstance(runner(3, CPU), SideBySide)
+        assert runner(3, torch.device("meta")) is map
     finally:
         torch.set_num_threads(before)
 
@@ -105,13 +105,16 @@ def test_workers_have_their_share_of_the_threads_and_the_callers_precision(n_thr
         dtype = (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
         return torch.get_num_threads(), torch.is_grad_enabled(), dtype
 
-    seen = SideBySide(2, 1, torch.bfloat16)(look, range(6))
+    run_each = SideBySide(2, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = run_each(look, range(6))
     assert seen == [(1, False, torch.bfloat16)] * 6
+    assert run_each(look, [0]) == [(1, False, torch.float32)]
     assert torch.get_num_threads() == n_threads
 
 
 def test_errors_of_workers_are_raised(n_threads):
-    run_each = SideBySide(2, 1, None)
+    run_each = SideBySide(2, 1)
     with pytest.raises(ZeroDivisionError):
         run_each(lambda x: 1 / x, [1, 0, 2])
     assert run_each(lambda x: 2 * x, [1, 2]) == [2, 4]
