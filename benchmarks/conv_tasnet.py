@@ -8,7 +8,7 @@ gradients and Adam's state. The benchmark also measures what one batched product
 The last row separates a stereo song with our separator, and with asteroid's network of each source,
 which reads the mean of the channels in the same chunks and does not join them.
 
-Without checkpointing the official size needs 7 GB for segments of 80000 samples.
+The official size needs gigabytes without checkpointing; `--samples` shortens the segments.
 """
 
 import argparse
