@@ -5,10 +5,7 @@ steps of asteroid's network for one mono source, in the variant without skip con
 have; the ratio says how many times faster ours is. Memory is what a step needs on top of weights,
 gradients and Adam's state. The benchmark also measures what one batched product would gain.
 
-The last row separates a stereo song with our separator, and with asteroid's network of each source,
-which reads the mean of the channels in the same chunks and does not join them.
-
-Without checkpointing the official size needs 7 GB for segments of 80000 samples.
+Without checkpointing the official size needs 12 GB; `--samples 8000` fits on any machine.
 """
 
 import argparse
@@ -18,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from asteroid.models import ConvTasNet
 
-from asteroid_xscheme import Separator
 from asteroid_xscheme.models import XConvTasNet
 
 from .pairing import Work, add_arguments, compare, peak_memory, save, show
@@ -124,27 +120,6 @@ def compare_batched(options: argparse.Namespace, shared: bool) -> Dict[str, Any]
     return {"step": name, **compare(batched, one_by_one, options.repeats)}
 
 
-def compare_song(options: argparse.Namespace) -> Dict[str, Any]:
-    """One row: our separator on a stereo song, compared with asteroid's network per source."""
-    torch.manual_seed(0)
-    sources = [f"source {j}" for j in range(options.sources)]
-    separator = Separator(XConvTasNet(sources, **SIZES[options.size]).eval(), "cpu")
-    peer = ConvTasNet(1, skip_chan=0, mask_act="relu", sample_rate=RATE, **SIZES[options.size])
-    song = 0.1 * torch.randn(2, round(options.song * RATE))
-    chunking = separator.chunking
-    starts = range(0, max(1, song.shape[1] - chunking.overlap), chunking.hop)
-    chunks = [song.mean(0)[start : start + chunking.length] for start in starts]
-
-    @torch.no_grad()
-    def peer_per_source() -> None:
-        for _ in range(options.sources):
-            for chunk in chunks:
-                peer.eval()(chunk)
-
-    times = compare(lambda: separator.separate(song, RATE), peer_per_source, options.repeats)
-    return {"song_seconds": options.song, "size": options.size, **times}
-
-
 def gmac_per_second(size: str, n_sources: int) -> Dict[str, Any]:
     """One row: multiply-accumulates and parameters of our networks and of the joint one."""
     sources = [f"source {j}" for j in range(n_sources)]
@@ -172,9 +147,6 @@ def run(options: argparse.Namespace) -> List[Dict[str, Any]]:
     for shared in (True, False) if options.batched else ():
         rows.append(compare_batched(options, shared))
         show(rows[-1])
-    if options.song:
-        rows.append(compare_song(options))
-        show(rows[-1])
     return rows
 
 
@@ -189,9 +161,6 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", choices=kinds, default=["bridged", "checkpointing"])
     parser.add_argument("--batched", action="store_true", help="measure batched products as well")
     parser.add_argument("--memory", action="store_true", help="measure the peak memory as well")
-    parser.add_argument(
-        "--song", type=float, default=10, help="seconds of a song to separate; 0: none"
-    )
     add_arguments(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

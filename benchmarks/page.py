@@ -42,19 +42,19 @@ BENCHMARKS = {
     ),
     "training_step": Benchmark("A training step of X-UMX", "must"),
     "conv_tasnet": Benchmark(
-        "X-Conv-TasNet: a training step, and a song",
-        arguments=("--repeats", "2", "--samples", "20000", "--kinds", "bridged", "--song", "2"),
+        "A training step of X-Conv-TasNet",
+        arguments=("--repeats", "2", "--memory"),
     ),
-    "data_loader": Benchmark("Loading training segments", "must"),
+    "data_loader": Benchmark("Loading training segments", "must", ("--repeats", "3")),
     "separation": Benchmark("Time and memory of separating a song", "must", peers=True),
-    "catalogue": Benchmark(
-        "A catalogue of short songs", arguments=("--songs", "80", "--seconds", "2")
-    ),
     "any_network": Benchmark("The cost of BridgedNetworks"),
     "d3net": Benchmark("X-D3Net's inference", arguments=("--repeats", "3")),
     "wiener": Benchmark("The multichannel Wiener filter", peers=True),
     "evaluation": Benchmark("BSSEval v4", arguments=("--seconds", "30", "120"), peers=True),
-    "startup": Benchmark("Importing the package, `xscheme --help`, and separating a clip"),
+    "startup": Benchmark(
+        "Importing the package, `xscheme --help`, and separating a clip",
+        arguments=("--repeats", "1"),
+    ),
     "checkpoint_loading": Benchmark("Loading weights safely", "may"),
     "step_cost": Benchmark("The cost of a training step of each recipe"),
     "gpu": Benchmark("On a GPU"),

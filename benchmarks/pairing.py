@@ -200,14 +200,14 @@ def _do_alone(prepare: Callable[..., Work], args: tuple, threads: int) -> Alone:
     torch.set_num_threads(threads)
     work = prepare(*args)
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the preparation
-    before = memory("VmRSS")
+    before = _memory("VmRSS")
     cost = _measure(work)
-    peak = memory("VmHWM")
+    peak = _memory("VmHWM")
     return Alone(*cost, peak - before, peak)
 
 
-def memory(field: str) -> int:
-    """A field of /proc/self/status, such as VmRSS, in bytes; Linux only."""
+def _memory(field: str) -> int:
+    """A field of /proc/self/status, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == field:

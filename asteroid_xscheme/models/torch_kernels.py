@@ -4,9 +4,32 @@ Documented functions do the same in more passes over memory. If a torch release 
 error says so, and `tests/models/torch_kernels_test.py` fails.
 """
 
-from typing import Callable, Sequence
+from typing import Callable, Sequence, Tuple
 
 import torch
+
+_NormGradients = Tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def group_norm(
+    features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float
+) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Normalisation of (B, channels, N) as one group: output, mean (B, 1) and 1 / deviation."""
+    return _kernel("native_group_norm")(features, weight, bias, *features.shape, 1, eps)
+
+
+def group_norm_backward(
+    gradient: torch.Tensor,
+    features: torch.Tensor,
+    mean: torch.Tensor,
+    rstd: torch.Tensor,
+    weight: torch.Tensor,
+) -> _NormGradients:
+    """Gradients of features, weight and bias of :func:`group_norm`."""
+    wanted = [True, True, True]
+    return _kernel("native_group_norm_backward")(
+        gradient, features, mean, rstd, weight, *features.shape, 1, wanted
+    )
 
 
 def where_positive(values: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,6 @@ from asteroid.masknn import TDConvNet
 from asteroid.masknn.convolutional import Conv1DBlock
 from torch.utils.flop_counter import FlopCounterMode
 
-from asteroid_xscheme.models import temporal_block
 from asteroid_xscheme.models.conv_tasnet import ConvTasNet
 from asteroid_xscheme.models.conv_tasnet_config import ConvTasNetConfig
 from asteroid_xscheme.models.source_conv_tasnet import ASTEROID_VARIANT, SourceConvTasNet
@@ -124,35 +123,16 @@ def _in_order_of(peer, net):
     return [parameter for module in ours for parameter in module.parameters()]
 
 
-@pytest.mark.parametrize("n_values", (1, 20, 10_000))
+@pytest.mark.parametrize("norm_type", ("gLN", "cLN", "cgLN"))
 @pytest.mark.parametrize("dilation, n_taps", ((1, 3), (2, 5), (16, 3), (1, 1)))
-def test_gradients_of_a_block_equal_finite_differences(monkeypatch, n_values, dilation, n_taps):
-    monkeypatch.setattr(temporal_block, "_VALUES_IN_CACHE", n_values)
-    block = Conv1DBlock(3, 4, 2, n_taps, (n_taps - 1) * dilation // 2, dilation).double()
-    for parameter in block.parameters():
-        parameter.data += 0.3 * noise(*parameter.shape, dtype=torch.float64)
+def test_gradients_of_a_block_equal_finite_differences(norm_type, dilation, n_taps):
+    block = Conv1DBlock(3, 4, 2, n_taps, (n_taps - 1) * dilation // 2, dilation, norm_type).double()
     features = noise(2, 3, 9, dtype=torch.float64).requires_grad_()
     torch.testing.assert_close(hidden_features(block, features), block.shared_block(features))
     parameters = list(block.shared_block.parameters())
     assert torch.autograd.gradcheck(
         lambda *_: hidden_features(block, features), [features, *parameters]
     )
-
-
-@pytest.mark.parametrize("norm_type", ("cLN", "cgLN"))
-def test_block_of_another_norm_is_asteroids(norm_type):
-    block = Conv1DBlock(3, 4, 2, 3, 1, 1, norm_type)
-    features = noise(2, 3, 9)
-    assert torch.equal(hidden_features(block, features), block.shared_block(features))
-
-
-def test_norm_of_features_far_from_zero_is_as_exact_as_asteroids():
-    block = Conv1DBlock(3, 4, 2, 3, 1, 1)
-    features = 1000 + noise(2, 3, 50)
-    exact = block.double().shared_block(features.double())
-    block.float()
-    ours, peer = hidden_features(block, features), block.shared_block(features)
-    assert (ours - exact).norm() < 2 * (peer - exact).norm()
 
 
 @pytest.mark.parametrize("options", VARIANTS)

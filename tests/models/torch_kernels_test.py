@@ -13,7 +13,20 @@ from asteroid_xscheme.models import torch_kernels
 @pytest.fixture
 def features():
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, 3, 50, generator=generator, dtype=torch.float64)
+    return torch.randn(2, 3, 50, generator=generator, dtype=torch.float64, requires_grad=True)
+
+
+def test_group_norm_and_its_gradients_equal_the_documented_ones(features):
+    weight, bias = (torch.rand(3, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    expected = F.group_norm(features, 1, weight, bias, 1e-8)
+    output, mean, rstd = torch_kernels.group_norm(features, weight, bias, 1e-8)
+    assert torch.equal(output, expected)
+    gradient = torch.ones_like(expected).cumsum(-1)
+    found = torch_kernels.group_norm_backward(gradient, features, mean, rstd, weight)
+    for one, reference in zip(
+        found, torch.autograd.grad(expected, (features, weight, bias), gradient)
+    ):
+        torch.testing.assert_close(one, reference)
 
 
 def test_values_are_kept_where_features_are_positive(features):
