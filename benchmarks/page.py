@@ -48,7 +48,8 @@ BENCHMARKS = {
     "data_loader": Benchmark("Loading training segments", "must", ("--repeats", "3")),
     "separation": Benchmark("Time and memory of separating a song", "must", peers=True),
     "any_network": Benchmark("The cost of BridgedNetworks"),
-    "d3net": Benchmark("X-D3Net's inference", arguments=("--repeats", "3")),
+    "d3net": Benchmark("X-D3Net's inference and training step", arguments=("--repeats", "3")),
+    "precision": Benchmark("What bfloat16 changes"),
     "wiener": Benchmark("The multichannel Wiener filter", peers=True),
     "evaluation": Benchmark("BSSEval v4", arguments=("--seconds", "30", "120"), peers=True),
     "startup": Benchmark(

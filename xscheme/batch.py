@@ -64,6 +64,8 @@ class Batch:
             SeparationError: If the model lacks a source, or two stems would get the same file.
         """
         separator = _separator(arguments, n_at_once)
+        if arguments.precision == "auto":
+            print("precision {}: {}".format(*separator.precision), file=sys.stderr)
         if arguments.stem:
             stems = choose_stem_mp4(separator.sources)
         else:

@@ -120,9 +120,10 @@ def _add_method(parser: ArgumentParser) -> None:
     add_chunk_options(group)
     group.add_argument(
         "--precision",
-        choices=["float32", "bf16", "fp16"],
+        choices=["float32", "bf16", "fp16", "auto"],
         default="float32",
-        help="numeric precision of the networks (default: %(default)s)",
+        help="numeric precision of the networks; auto takes bf16 if the device has it in hardware "
+        "and it hardly changes what such models estimate (default: %(default)s)",
     )
     group.add_argument(
         "--shifts",

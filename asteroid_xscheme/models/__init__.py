@@ -4,7 +4,7 @@ from .architectures import ARCHITECTURES, find_model
 from .bridged_models import BridgedModel
 from .conv_tasnet import XConvTasNet
 from .folded_x_d3net import XD3Net
-from .inference import Inference, PatchGroup
+from .inference import Inference, PatchGroup, RoundingEffect
 from .networks import import_network, register_network
 from .spectrogram import SpectrogramModel
 from .waveform import WaveformModel
@@ -16,6 +16,7 @@ __all__ = [
     "BridgedModel",
     "Inference",
     "PatchGroup",
+    "RoundingEffect",
     "SpectrogramModel",
     "WaveformModel",
     "XConvTasNet",

@@ -61,9 +61,11 @@ class DenseSum(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, in_channels, N, F) -> (B, channels of the last group or groups, N, F)."""
         pending = self.links[0](features)
-        for link in self.links[1:]:
-            group, pending = pending[:, : self.growth], pending[:, self.growth :]
-            pending = link(group).add_(pending)  # no gradient needs the link's own output
+        for i, link in enumerate(self.links[1:], 1):
+            sizes = [self.growth, self.growth * (len(self.links) - i)]
+            group, pending = pending.split(sizes, dim=1)
+            # a gradient needs a copy of the group, which is small, but none of the rest
+            pending = link(group.clone()).add_(pending)
         return pending
 
 

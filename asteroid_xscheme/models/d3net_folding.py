@@ -15,7 +15,7 @@ from torch import nn
 
 from .d3net import D3Net
 from .d3net_blocks import DenseSum, Link, MultiScalePath
-from .d3net_tiles import TiledD2Block, Workspace
+from .d3net_split import SplitD2Block, SplitD3Block
 
 ScaleShift = Tuple[torch.Tensor, torch.Tensor]  # of each channel
 
@@ -25,32 +25,23 @@ def fold_networks(networks: Sequence[D3Net]) -> List[D3Net]:
     """Copies in eval mode whose estimates equal those of the networks, up to rounding.
 
     On a CPU their convolutions lay the maps out with the channels last, which halves their time,
-    and their D2 blocks are computed in tiles in one workspace for each thread (see `d3net_tiles`).
+    and write each group of channels into a map of its own (see `d3net_split`).
     """
-    workspace = Workspace()
-    return [_fold_network(network, workspace) for network in networks]
+    return [_fold_network(network) for network in networks]
 
 
-def _fold_network(network: D3Net, workspace: Workspace) -> D3Net:
+def _fold_network(network: D3Net) -> D3Net:
     folded = deepcopy(network).requires_grad_(False)
     for path in folded.paths:
         _fold_path(path)
     _fold_dense(folded.final_block)
     if folded.in_scale.device.type == "cpu":
         for path in folded.paths:
-            for block in path.blocks:
-                tiled = nn.ModuleList(_tile(link, workspace) for link in block.links)
-                block.links = cast(Any, tiled)
-        folded.final_block = cast(Any, _tile(folded.final_block, workspace))
+            path.blocks = cast(Any, nn.ModuleList(map(SplitD3Block, path.blocks)))
+        folded.final_block = cast(Any, SplitD2Block(folded.final_block))
         # torch's types leave this documented argument out
         folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return folded.eval()
-
-
-def _tile(block: Any, workspace: Workspace) -> TiledD2Block:
-    """A folded D2 block in tiles."""
-    convs = [unit.conv for unit in block.links]
-    return TiledD2Block(block.links[0].norm, convs, block.growth, workspace)
 
 
 def _fold_path(path: MultiScalePath) -> None:

@@ -4,7 +4,7 @@ A separator follows this description and never asks for the class of a model.
 """
 
 from dataclasses import dataclass
-from typing import Callable, Iterable, NamedTuple, Tuple
+from typing import Callable, Iterable, NamedTuple, Optional, Tuple
 
 import torch
 
@@ -29,6 +29,23 @@ class PatchGroup(NamedTuple):
     shift: int
 
 
+class RoundingEffect(NamedTuple):
+    """What networks in bfloat16 change, as `benchmarks.precision` measured it for trained models.
+
+    Attributes:
+        deviation_db: Energy of the change of the estimates on music, relative to the estimates.
+        sdr_db: Largest change of a source's SDR on the songs of the demo.
+    """
+
+    deviation_db: float
+    sdr_db: float
+
+    @property
+    def is_negligible(self) -> bool:
+        """Whether it is below what can be heard or what scores resolve."""
+        return self.deviation_db < -50 and self.sdr_db < 0.02
+
+
 @dataclass(frozen=True)
 class Inference:
     """How a model separates a song. Steps are frames, or samples if it reads waveforms.
@@ -44,6 +61,7 @@ class Inference:
         patches: Networks that need patches of a fixed length, which are averaged, instead of
             chunks of any length; together they estimate all sources in order.
         wiener_iterations: Default iterations of the Wiener filter that follows.
+        bfloat16: What networks in bfloat16 change; None if it was not measured.
     """
 
     steps_per_second: float
@@ -54,3 +72,4 @@ class Inference:
     steps_on_cpu: int = 0
     patches: Tuple[PatchGroup, ...] = ()
     wiener_iterations: int = 0
+    bfloat16: Optional[RoundingEffect] = None

@@ -4,9 +4,10 @@ Documented functions do the same in more passes over memory. If a torch release 
 error says so, and `tests/models/torch_kernels_test.py` fails.
 """
 
-from typing import Callable, Sequence, Tuple
+from typing import Any, Callable, Sequence, Tuple
 
 import torch
+import torch.nn.functional as F
 
 _NormGradients = Tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -42,11 +43,41 @@ def overlap_add(frames: torch.Tensor, shape: Sequence[int], hop: int) -> torch.T
     return _kernel("unfold_backward")(frames, list(shape), -1, frames.shape[-1], hop)
 
 
-def _kernel(name: str) -> Callable:
+def add_convolution(
+    total: torch.Tensor,
+    features: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    dilation: Sequence[int],
+) -> None:
+    """Add to `total` a convolution by 3 x 3 kernels that keeps the size of the map.
+
+    oneDNN adds while it computes if the maps are contiguous, channels first or last.
+    """
+    weight, bias = weight.to(total.dtype), bias.to(total.dtype)
+    geometry: Any = dilation, (1, 1), dilation, 1  # padding, stride, dilation, groups
+    if torch.jit.is_tracing() or not _is_for_onednn(total):
+        padding, stride, *others = geometry
+        total += F.conv2d(features, weight, bias, stride, padding, *others)
+        return
+    kernel = _kernel("_convolution_pointwise_", "mkldnn")
+    kernel(total, features, weight, bias, *geometry, "add", 1.0, None, [], None)
+
+
+def _is_for_onednn(features: torch.Tensor) -> bool:
+    """Whether torch would give a convolution of the features to oneDNN."""
+    if features.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    if features.dtype == torch.bfloat16:
+        return _kernel("_is_mkldnn_bf16_supported", "mkldnn")()
+    return features.dtype == torch.float32
+
+
+def _kernel(name: str, library: str = "aten") -> Callable:
     try:
-        return getattr(torch.ops.aten, name)
+        return getattr(getattr(torch.ops, library), name)
     except AttributeError:
         raise RuntimeError(
-            f"torch {torch.__version__} has no aten::{name}, which {__name__} calls. Install an "
-            "earlier torch, and please report this."
+            f"torch {torch.__version__} has no {library}::{name}, which {__name__} calls. Install "
+            "an earlier torch, and please report this."
         ) from None

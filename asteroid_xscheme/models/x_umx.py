@@ -14,6 +14,7 @@ References:
         implementation for music source separation", JOSS 2019.
 """
 
+from dataclasses import replace
 from typing import Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -23,7 +24,7 @@ from torch import nn
 from ..bridge import BridgeChoice
 from .bridged_models import Statistics
 from .checks import check_power, check_sizes
-from .inference import Estimates, Map
+from .inference import Estimates, Inference, Map, RoundingEffect
 from .open_unmix import (
     DecoderLayers,
     Decoders,
@@ -164,6 +165,11 @@ class XUMX(SpectrogramModel):
     def window(self) -> torch.Tensor:  # type: ignore[override]  # a parameter of a submodule
         """The analysis and synthesis window."""
         return self.decoder.window
+
+    @property
+    def inference(self) -> Inference:
+        """How to separate songs; see :attr:`SpectrogramModel.inference`."""
+        return replace(super().inference, bfloat16=RoundingEffect(deviation_db=-46, sdr_db=0.002))
 
     def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources; see [1]."""

@@ -2,7 +2,8 @@
 
 from .errors import SeparationError
 from .options import check_option
-from .separator import PRECISIONS, Separator, find_device
+from .precision import PRECISIONS
+from .separator import Separator, find_device
 from .songs import Song, song_of_file, song_of_waveform
 
 __all__ = [

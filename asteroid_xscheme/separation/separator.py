@@ -20,13 +20,13 @@ from .pipelines import (
     separate_spectrogram,
     separate_waveform,
 )
+from .precision import PRECISIONS, PrecisionChoice, choose_precision
 from .side_by_side import runner
 from .songs import Song, song_of_file, song_of_waveform
 from .streams import Counter, Stream, averaged, checked, finite, over_channels, resampled, trimmed
 
 Progress = Callable[[float], None]
 
-PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _PIPELINES = {"spectrogram": separate_spectrogram, "waveform": separate_waveform}
 _GPU_SHARE = 0.5  # of the free memory, for one batch
 _GPU_LARGEST_BATCH = 64
@@ -62,7 +62,8 @@ class Separator:
         shifts: Average over this many runs, each with the song shifted by up to half a second.
         normalize: Scale the song to a root mean square of 1 before the networks, and the sources
             back afterwards.
-        precision: "float32"; "bf16" or "fp16" apply to the networks alone.
+        precision: "float32"; "bf16" or "fp16" apply to the networks alone. "auto" takes bf16 if the
+            device has it in hardware and it hardly changes what such models estimate.
         batch_size: Chunks to process at once; None for as many as fit into memory.
         wiener: Multichannel Wiener filter, see :mod:`asteroid_xscheme.dsp.wiener`: "em", or
             "one_pass" as in D3Net's official code.
@@ -72,6 +73,7 @@ class Separator:
 
     Attributes:
         sources: Names of the sources, the keys of the result of :meth:`separate`.
+        precision: The precision in use, and why "auto" chose it.
 
     Raises:
         SeparationError: If an option is out of range or the device does not exist.
@@ -102,10 +104,15 @@ class Separator:
         check_option("wiener_window", wiener_window)
         check_option("shifts", shifts)
         check_option("batch_size", batch_size)
-        _check_choice("precision", precision, PRECISIONS)
+        _check_choice("precision", precision, [*PRECISIONS, "auto"])
         _check_choice("Wiener filter", wiener, WIENER_METHODS)
         self.device = find_device(device)
-        autocast = PRECISIONS[precision]
+        self.precision = (
+            choose_precision(model.inference, self.device)
+            if precision == "auto"
+            else PrecisionChoice(precision, "as requested")
+        )
+        autocast = PRECISIONS[self.precision.name]
         self.run_each = runner(len(model.sources), self.device, songs_at_once)
         self.model = _on_device(model, self.device).fold(self.run_each)
         self.sources = list(model.sources)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from asteroid_xscheme.recipes.config import Config
-from benchmarks import checkpoint_loading, d3net, gpu, peers, separation, startup
+from benchmarks import checkpoint_loading, d3net, gpu, peers, precision, separation, startup
 from benchmarks.pairing import Alone, compare, ratios, repeat, save
 
 
@@ -70,16 +70,38 @@ def test_all_ways_to_load_weights_agree(tmp_path):
     assert model.get_model_args()["hidden_size"] == 8
 
 
-def test_work_of_d3net_is_a_fraction_of_peak_throughput():
-    path = {"init_channels": 2, "growth": [2], "layers": [1], "blocks": [1]}
-    network = {"valid_bins": 48, "splits": [], "bands": [path], "full": path, "final_growth": 2}
-    (row,) = d3net.benchmark({**network, "patch_frames": 16, "patch_shift": 8}, repeats=1)
+TINY_PATH = {"init_channels": 2, "growth": [2], "layers": [1], "blocks": [1]}
+TINY_D3NET = {
+    "valid_bins": 48,
+    "splits": [],
+    "bands": [TINY_PATH],
+    "full": TINY_PATH,
+    "final_growth": 2,
+    "patch_frames": 16,
+    "patch_shift": 8,
+}
+
+
+@pytest.mark.parametrize("name", d3net.PRECISIONS)
+def test_work_of_d3net_is_a_fraction_of_peak_throughput(name):
+    row = d3net.compare_inference(TINY_D3NET, name, repeats=1)
     assert row["share_of_peak"] * row["peak_gflop_per_second"] == pytest.approx(
         row["gflop_per_second"]
     )
     per_patch = row["gflop_per_second"] * row["ours_seconds"]["median"] / 2
     seconds = row["frames"] / 2 * d3net.HOP / d3net.RATE  # of new music in a patch
     assert row["gmac_per_second_of_audio"] == pytest.approx(per_patch / seconds)
+
+
+def test_training_step_of_d3net_has_a_ratio_and_memory():
+    row = d3net.compare_training(TINY_D3NET, n_frames=16, repeats=1)
+    assert row["ratio"]["median"] > 0 and row["ours_mb"] > 0 and row["peer_mb"] > 0
+
+
+def test_deviation_is_the_energy_of_the_difference():
+    one = {"bass": torch.ones(2, 8), "drums": torch.zeros(2, 8)}
+    other = {"bass": torch.ones(2, 8), "drums": torch.full((2, 8), 0.1)}
+    assert precision.deviation_db(other, one) == pytest.approx(-20)
 
 
 def test_song_of_noise_has_its_stated_length():

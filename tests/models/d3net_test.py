@@ -17,9 +17,10 @@ from asteroid_xscheme.models.d3net_blocks import (
 from asteroid_xscheme.models.d3net_config import OFFICIAL, D3NetConfig, PathConfig, configuration
 from asteroid_xscheme.models.d3net_cost import macs_per_second, patch_macs
 from asteroid_xscheme.models.d3net_folding import fold_networks
-from asteroid_xscheme.models.d3net_tiles import TiledD2Block, Workspace
+from asteroid_xscheme.models.d3net_split import SplitD2Block
 from asteroid_xscheme.models.patches import averaged_over_flip, stream_patches
 from asteroid_xscheme.models.x_d3net import overlap_add_patches
+from tests.rounding import NETWORK
 
 TINY = D3NetConfig(
     valid_bins=24,
@@ -161,14 +162,14 @@ def test_folded_network_gives_equal_estimates(n_channels):
     assert error < 1e-5
 
 
-@pytest.mark.parametrize("tile_bytes", (1, 5_000, 1 << 30))
-def test_result_does_not_depend_on_the_tile_size(tile_bytes):
-    block, features = D2Block(5, 3, 4).eval(), torch.randn(2, 5, 37, 6)
+@pytest.mark.parametrize("n_layers", (1, 2, 4))
+def test_split_block_equals_plain_block(n_layers):
+    block, features = D2Block(5, 3, n_layers).eval(), torch.randn(2, 5, 37, 6)
     with_statistics(block.links[0])
-    convs = [link.conv for link in block.links]
+    for link in block.links[1:]:
+        link.norm = nn.Identity()
     with torch.no_grad():
-        tiled = TiledD2Block(block.links[0].norm, convs, 3, Workspace(), tile_bytes)(features)
-        torch.testing.assert_close(tiled, block(features), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(SplitD2Block(block)(features), block(features), **NETWORK)
 
 
 def counted_macs(network, n_frames):

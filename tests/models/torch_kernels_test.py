@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from asteroid_xscheme.models import torch_kernels
+from tests.rounding import BFLOAT, SINGLE
 
 
 @pytest.fixture
@@ -41,6 +42,27 @@ def test_overlap_add_equals_fold(hop):
     n_samples = 6 + 6 * hop
     expected = F.fold(frames.transpose(1, 2), (1, n_samples), (1, 6), stride=(1, hop))[:, 0, 0]
     assert torch.equal(torch_kernels.overlap_add(frames, (2, n_samples), hop), expected)
+
+
+@pytest.mark.parametrize("layout", (torch.contiguous_format, torch.channels_last))
+@pytest.mark.parametrize(
+    "dtype, rounding",  # of 27 products and two more terms; bfloat16 rounds sums of float32
+    ((torch.float64, 29 * SINGLE**2), (torch.float32, 29 * SINGLE), (torch.bfloat16, 3 * BFLOAT)),
+)
+def test_convolution_is_added_to_its_total(dtype, rounding, layout):
+    generator = torch.Generator().manual_seed(0)
+    shapes = (2, 3, 9, 7), (4, 3, 3, 3), (4,), (2, 4, 9, 7)
+    inputs = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
+
+    def exact(features, weight, bias, total):
+        return total + F.conv2d(features, weight, bias, padding=2, dilation=2)
+
+    expected = exact(*(x.double() for x in inputs))
+    bound = rounding * exact(*(x.double().abs() for x in inputs))
+    features, weight, bias, total = inputs
+    features, total = (x.contiguous(memory_format=layout) for x in (features, total))
+    torch_kernels.add_convolution(total, features, weight, bias, (2, 2))
+    assert ((total.double() - expected).abs() <= bound).all()
 
 
 def test_missing_kernel_is_named_with_a_remedy(monkeypatch, features):

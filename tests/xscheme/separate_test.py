@@ -109,6 +109,12 @@ def test_separation_options_are_accepted(run, tmp_path, threads, options):
     assert stems(tmp_path, "a")["drums.wav"].shape == (2, 8000)
 
 
+def test_chosen_precision_is_printed_with_its_reason(run, tmp_path):
+    status, (line,) = run(song(tmp_path / "a.wav"), "--precision", "auto")
+    assert status == 0
+    assert re.match(r"precision (bf16|float32): .*bfloat16", line)
+
+
 def test_two_stems_and_residual_are_written(run, tmp_path):
     assert run(song(tmp_path / "a.wav"), "--two-stems", "vocals", "--residual", "rest") == (0, [])
     found = stems(tmp_path, "a")
