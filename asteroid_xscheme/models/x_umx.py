@@ -14,6 +14,7 @@ References:
         implementation for music source separation", JOSS 2019.
 """
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Callable, List, Optional, Sequence, Tuple, Union
 
@@ -203,13 +204,18 @@ class XUMX(SpectrogramModel):
         All encoders become one product, and `run_each` calls the recurrent networks. The copy
         separates and is exported; it cannot be saved.
         """
-        folded = super().fold()
-        if folded.mean_scale:
-            with torch.no_grad():
-                folded.layer_enc = folded.layer_enc.fold(*folded._affines("input"))
-                folded.layer_dec = folded.layer_dec.fold(*folded._affines("output"))
-            folded.layer_lstm = folded.layer_lstm.fold(run_each)
-            folded.mean_scale = nn.ParameterDict()
+        if not self.mean_scale:
+            return super().fold()
+        with torch.no_grad():
+            encoders = self.layer_enc.fold(*self._affines("input"))
+            decoders = self.layer_dec.fold(*self._affines("output"))
+        replaced = {
+            id(self.layer_enc): encoders,
+            id(self.layer_dec): decoders,
+            id(self.mean_scale): nn.ParameterDict(),
+        }
+        folded = deepcopy(self, replaced)  # copies the rest
+        folded.layer_lstm = folded.layer_lstm.fold(run_each)
         return folded.eval()
 
     def _affines(self, side: str) -> List[List[MeanScale]]:
