@@ -37,7 +37,7 @@ class SpectrogramModel(BridgedModel):
             chunk_seconds=15.0,
             overlap=0.1,
             fade=0.5,
-            steps_on_cpu=2600,
+            steps_on_cpu=2000,
             wiener_iterations=1,
         )
 
