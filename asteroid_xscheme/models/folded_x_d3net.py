@@ -15,7 +15,7 @@ from . import x_d3net
 from .bridged_models import Statistics
 from .d3net import D3Net
 from .d3net_folding import fold_networks
-from .inference import Inference, Map, PatchGroup
+from .inference import Inference, Map, PatchGroup, RoundingEffect
 from .patches import averaged_over_flip
 
 
@@ -35,7 +35,12 @@ class XD3Net(x_d3net.XD3Net):
 
         Feature maps are many times as large as estimates.
         """
-        return replace(super().inference, steps_on_cpu=0, patches=tuple(self.patch_groups))
+        return replace(
+            super().inference,
+            steps_on_cpu=0,
+            patches=tuple(self.patch_groups),
+            bfloat16=RoundingEffect(deviation_db=-35),
+        )
 
     @property
     def patch_groups(self) -> List[PatchGroup]:
@@ -86,8 +91,8 @@ class XD3Net(x_d3net.XD3Net):
     def _estimate(self, networks: Sequence[D3Net], magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes of the sources that `networks` are for.
 
-        Convolutions keep the layout of their input. With the channels last they, and what is
-        computed from their outputs, need half the time on a CPU.
+        Convolutions keep the layout of their input. With the channels last a training step on a
+        CPU takes three quarters of the time.
         """
         channels_last = magnitudes.permute(1, 0, 3, 2).contiguous().permute(1, 0, 3, 2)
         return super()._estimate(networks, channels_last)

@@ -3,6 +3,7 @@
 A separator follows this description and never asks for the class of a model.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Callable, Iterable, NamedTuple, Optional, Tuple
 
@@ -34,11 +35,11 @@ class RoundingEffect(NamedTuple):
 
     Attributes:
         deviation_db: Energy of the change of the estimates on music, relative to the estimates.
-        sdr_db: Largest change of a source's SDR on the songs of the demo.
+        sdr_db: Largest change of a source's SDR on the songs of the demo; infinite if not measured.
     """
 
     deviation_db: float
-    sdr_db: float
+    sdr_db: float = math.inf
 
     @property
     def is_negligible(self) -> bool:

@@ -30,10 +30,7 @@ def choose_precision(inference: Inference, device: torch.device) -> PrecisionCho
         return PrecisionChoice(
             "float32", "how bfloat16 changes the estimates of this model is not known"
         )
-    change = (
-        f"bfloat16 changes the estimates of such models by {effect.deviation_db:.0f} dB and SDR by "
-        f"at most {effect.sdr_db:.3f} dB"
-    )
+    change = f"bfloat16 changes the estimates of such models by {effect.deviation_db:.0f} dB"
     if not effect.is_negligible:
         return PrecisionChoice("float32", change)
     if not computes_bfloat16(device):
