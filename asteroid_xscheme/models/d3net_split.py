@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .d3net_blocks import D2Block, D3Block
+from .d3net_blocks import D2Block, D3Block, DilatedUnit
 from .torch_kernels import add_convolution
 
 
@@ -25,8 +25,9 @@ class SplitD2Block(nn.Module):
     def __init__(self, block: D2Block):
         super().__init__()
         self.growth = block.growth
-        self.norm = block.links[0].norm
-        convs = nn.ModuleList(unit.conv for unit in block.links)
+        units = cast(Sequence[DilatedUnit], block.links)
+        self.norm = units[0].norm
+        convs = nn.ModuleList(unit.conv for unit in units)
         self.convs = cast(Sequence[nn.Conv2d], convs)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -55,7 +56,8 @@ class SplitD3Block(nn.Module):
     def __init__(self, block: D3Block):
         super().__init__()
         self.growth = block.growth
-        self.links = nn.ModuleList(SplitD2Block(link) for link in block.links)
+        links = cast(Sequence[D2Block], block.links)
+        self.links = nn.ModuleList(map(SplitD2Block, links))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, in_channels, N, F) -> (B, growth, N, F)."""

@@ -1,6 +1,6 @@
 """The numeric precision of the networks: the choices, and how "auto" chooses between them."""
 
-from typing import NamedTuple
+from typing import Any, Dict, NamedTuple
 
 import torch
 
@@ -47,5 +47,7 @@ def computes_bfloat16(device: torch.device) -> bool:
             return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in the oldest torch
+    capabilities: Dict[str, Any] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # not in the oldest torch
     return any(capabilities.get(name) for name in _NATIVE_ON_CPU)
