@@ -177,10 +177,14 @@ class XUMX(SpectrogramModel):
         return self._decode(self._features(magnitudes), magnitudes)
 
     def estimate_by_frames(self, magnitudes: torch.Tensor) -> Estimates:
-        """Recurrent networks at once, decoders on demand: their output is 16 times their input."""
+        """Recurrent networks at once, decoders on demand: their output is 16 times their input.
+
+        Decoders keep the precision of the magnitudes: in bfloat16 they would change the estimates
+        ten times as much as the other layers.
+        """
         features = self._features(magnitudes)
         return lambda frames, items: self._decode(
-            [x[frames, items] for x in features], magnitudes[frames, items]
+            [x[frames, items].to(magnitudes.dtype) for x in features], magnitudes[frames, items]
         )
 
     def _decode(self, features: List[torch.Tensor], magnitudes: torch.Tensor) -> torch.Tensor:

@@ -76,8 +76,7 @@ class Estimation:
             begun = [model.estimate_by_frames(x) for x in orders]
 
         def estimate(frames: slice, items: slice) -> torch.Tensor:
-            with precision_of(device, self.autocast):
-                estimates, *flipped = [x(frames, items).float() for x in begun]
+            estimates, *flipped = [x(frames, items).float() for x in begun]
             if flipped:
                 estimates = (estimates + flipped[0].flip(3)) / 2
             return estimates if power == 1 else estimates.clamp_min(0) ** (1 / power)
