@@ -170,7 +170,7 @@ class XUMX(SpectrogramModel):
     @property
     def inference(self) -> Inference:
         """How to separate songs; see :attr:`SpectrogramModel.inference`."""
-        return replace(super().inference, bfloat16=RoundingEffect(deviation_db=-46, sdr_db=0.002))
+        return replace(super().inference, bfloat16=RoundingEffect(deviation_db=-53, sdr_db=0.002))
 
     def estimate_magnitudes(self, magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes (N, B, C, F) of the mixture -> (J, N, B, C, F) of the sources; see [1]."""

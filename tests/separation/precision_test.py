@@ -67,3 +67,16 @@ def test_auto_separates_as_the_precision_that_it_chooses(xumx, music, monkeypatc
     assert automatic.precision.name == explicit.precision.name == "bf16"
     found, expected = (x.separate(music[:, :9000]) for x in (automatic, explicit))
     assert all(torch.equal(found[source], expected[source]) for source in expected)
+
+
+def test_decoders_of_x_umx_keep_float32_in_bfloat16(xumx, monkeypatch):
+    decoded = []
+    decode = type(xumx)._decode
+
+    def keep(model, features, magnitudes):
+        decoded.append((features[0].dtype, decode(model, features, magnitudes)))
+        return decoded[-1][1]
+
+    monkeypatch.setattr(type(xumx), "_decode", keep)
+    Separator(xumx, "cpu", precision="bf16").separate(torch.randn(2, 8000), 8000)
+    assert {(features, masks.dtype) for features, masks in decoded} == {(torch.float32,) * 2}
