@@ -46,7 +46,12 @@ BENCHMARKS = {
         arguments=("--repeats", "2", "--memory"),
     ),
     "data_loader": Benchmark("Loading training segments", "must", ("--repeats", "3")),
-    "separation": Benchmark("Time and memory of separating a song", "must", peers=True),
+    "separation": Benchmark(
+        "Time and memory of separating a song",
+        "must",
+        peers=True,
+        arguments=("--repeats", "1", "--minutes", "1", "60"),
+    ),
     "any_network": Benchmark("The cost of BridgedNetworks"),
     "d3net": Benchmark("X-D3Net's inference and training step", arguments=("--repeats", "3")),
     "precision": Benchmark("What bfloat16 changes"),

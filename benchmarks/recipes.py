@@ -3,6 +3,7 @@
 Networks have random weights and the input is noise; sizes, loss and optimizer are the recipe's.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict
 
@@ -26,7 +27,7 @@ def read_recipe(name: str, saving: bool = False) -> Config:
     """The options of a recipe, with or without the option that saves memory."""
     config = Config.from_yaml(FOLDER / RECIPES[name] / "local" / "conf.yml")
     if saving:
-        setattr(config.model, SAVING[name], True)
+        config.model = replace(config.model, **{SAVING[name]: True})
     return config
 
 

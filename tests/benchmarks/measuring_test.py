@@ -9,7 +9,16 @@ import pytest
 import torch
 
 from asteroid_xscheme.recipes.config import Config
-from benchmarks import checkpoint_loading, d3net, gpu, peers, precision, separation, startup
+from benchmarks import (
+    checkpoint_loading,
+    d3net,
+    gpu,
+    peers,
+    precision,
+    recipes,
+    separation,
+    startup,
+)
 from benchmarks.pairing import Alone, compare, ratios, repeat, save
 
 
@@ -145,3 +154,8 @@ def test_missing_gpu_gives_no_rows_and_a_line_that_says_so(tmp_path, monkeypatch
     result = json.loads(path.read_text())
     assert result["rows"] == [] and result["note"] == gpu.NO_GPU
     assert gpu.NO_GPU in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name, option", recipes.SAVING.items())
+def test_recipe_is_read_with_the_option_that_saves_memory(name, option):
+    assert getattr(recipes.read_recipe(name, saving=True).model, option) is True
