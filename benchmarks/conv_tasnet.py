@@ -17,7 +17,7 @@ from asteroid.models import ConvTasNet
 
 from asteroid_xscheme.models import XConvTasNet
 
-from .pairing import Work, add_arguments, compare, peak_memory, save, show
+from .pairing import Work, adam_step, add_arguments, compare, peak_memory, save, show
 
 OFFICIAL = {
     "n_filters": 256,
@@ -42,7 +42,7 @@ RATE = 44100
 
 
 def make_step(kind: str, size: str, n_sources: int, batch: int, n_samples: int) -> Work:
-    """A function that trains for one step; gradients and Adam's state are already allocated.
+    """The work of training for a step, see `adam_step`.
 
     Args:
         kind: "bridged", "separate" or "checkpointing" for ours, "asteroid" for one source.
@@ -61,19 +61,13 @@ def make_step(kind: str, size: str, n_sources: int, batch: int, n_samples: int) 
             **SIZES[size],
         )
         mixture = torch.randn(batch, 2, n_samples)
-    optimizer = torch.optim.Adam(model.parameters())
-    for parameter in model.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
 
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=False)
+    def loss() -> torch.Tensor:
         output = model(mixture)
         estimates = output if kind == "asteroid" else output[1]
-        estimates.abs().mean().backward()
-        optimizer.step()
+        return estimates.abs().mean()
 
-    return step
+    return adam_step(model, loss)
 
 
 def compare_step(options: argparse.Namespace, kind: str) -> Dict[str, Any]:

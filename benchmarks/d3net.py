@@ -19,7 +19,7 @@ from asteroid_xscheme.models import XD3Net, x_d3net
 from asteroid_xscheme.models.d3net_config import OFFICIAL
 from asteroid_xscheme.models.d3net_cost import macs_per_second, patch_macs
 
-from .pairing import Work, add_arguments, compare, peak_memory, repeat, save, show
+from .pairing import Work, adam_step, add_arguments, compare, peak_memory, repeat, save, show
 
 SOURCES, N_FFT, HOP, RATE = ["bass", "drums", "vocals", "other"], 4096, 1024, 44100
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
@@ -75,19 +75,9 @@ def peak_flops(dtype: torch.dtype, repeats: int) -> float:
 
 
 def make_step(network: str, n_frames: int, ours: bool) -> Work:
-    """A function that trains for one step; gradients and Adam's state are already allocated."""
+    """The work of training our model or the plain one for a step."""
     model, magnitudes = make_model(network, ours).train(), noise(n_frames)
-    optimizer = torch.optim.Adam(model.parameters())
-    for parameter in model.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=False)
-        model.estimate_magnitudes(magnitudes).square().mean().backward()
-        optimizer.step()
-
-    return step
+    return adam_step(model, lambda: model.estimate_magnitudes(magnitudes).square().mean())
 
 
 def compare_training(network: str, n_frames: int, repeats: int) -> Dict[str, Any]:

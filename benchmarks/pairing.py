@@ -112,6 +112,26 @@ def peak_memory(prepare: Callable[..., Work], *args: Any) -> int:
             os.environ[name] = before
 
 
+def adam_step(model: torch.nn.Module, loss: Work) -> Work:
+    """The work of a training step; gradients and Adam's state are already allocated.
+
+    Args:
+        model: What is trained.
+        loss: Computes the loss of a batch with the model.
+    """
+    optimizer = torch.optim.Adam(model.parameters())
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=False)
+        loss().backward()
+        optimizer.step()
+
+    return step
+
+
 def environment() -> Dict[str, Any]:
     """Where a benchmark ran: threads, processor, load and versions."""
     return {

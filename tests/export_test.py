@@ -37,7 +37,7 @@ def test_exported_core_estimates_the_same_for_any_number_of_frames(tmp_path, opt
         np.testing.assert_allclose(estimates, expected, **NETWORK)
 
 
-def test_exported_d3net_has_no_tiles_and_takes_any_number_of_frames(tmp_path):
+def test_exported_d3net_takes_any_number_of_frames(tmp_path):
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     path_config = {

@@ -91,8 +91,8 @@ class XD3Net(x_d3net.XD3Net):
     def _estimate(self, networks: Sequence[D3Net], magnitudes: torch.Tensor) -> torch.Tensor:
         """Magnitudes of the sources that `networks` are for.
 
-        Convolutions keep the layout of their input. With the channels last a training step on a
-        CPU takes three quarters of the time.
+        Convolutions keep the layout of their input. With the channels last a training step of the
+        official size takes three quarters of the time on a CPU.
         """
         channels_last = magnitudes.permute(1, 0, 3, 2).contiguous().permute(1, 0, 3, 2)
         return super()._estimate(networks, channels_last)

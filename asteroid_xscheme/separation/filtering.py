@@ -9,11 +9,10 @@ import torch
 from ..dsp.wiener import Filter, fit_magnitudes, fit_spectrograms
 from ..models.inference import Map
 from .chunks import Block, Chunk, cut_chunks, join_chunks
-from .frames import synthesize_stream
+from .frames import FRAMES_AT_ONCE, synthesize_stream
 from .streams import Stream
 
 _WIENER_FADE = 0.05  # fraction of a window that overlaps the next
-_FRAMES_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def filter_and_synthesize(
 
 def frames_at_once(window: torch.Tensor) -> int:
     """Frames to decode and filter at once: what belongs to them fits into a CPU's cache."""
-    return _FRAMES_AT_ONCE if window.device.type == "cpu" else sys.maxsize
+    return FRAMES_AT_ONCE if window.device.type == "cpu" else sys.maxsize
 
 
 def _fit_windows(

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from ..dsp.stft import stft
 
 _SMALLEST_ENVELOPE = 1e-11
-_FRAMES_AT_ONCE = 64  # in the synthesis; fits into the processor's cache
+FRAMES_AT_ONCE = 64  # what belongs to them fits into the processor's cache
 
 
 def analyze_stream(
@@ -81,7 +81,7 @@ def synthesize_stream(
     signal: Optional[torch.Tensor] = None
     envelope = window.new_zeros(n_fft - hop)
     n_before = n_fft // 2
-    for block in (piece for block in blocks for piece in block.split(_FRAMES_AT_ONCE, -2)):
+    for block in (piece for block in blocks for piece in block.split(FRAMES_AT_ONCE, -2)):
         frames = torch.fft.irfft(block, n_fft).mul_(window)
         squares = window.square().expand(frames.shape[-2], n_fft)
         signal, envelope = _overlap_add(frames, hop, signal), _overlap_add(squares, hop, envelope)
